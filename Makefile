@@ -1,0 +1,35 @@
+# Two commands: `make quickstart` and `make test`. Both make their own environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# setuptools warns that a folder `datasets` may hide another package; experiments/common.py checks it.
+PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
+
+.PHONY: quickstart test test-slow lint format
+
+quickstart: $(VENV)/.installed
+	$(BIN)/python experiments/train_nbf.py --flagfile=experiments/flags/nbf_quickstart.cfg
+
+test: $(VENV)/.installed-test lint
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15
+
+test-slow: $(VENV)/.installed-test
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m slow
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/.installed: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) -e '.[test,build_body]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Data sets of people as TFRecords of Examples."""

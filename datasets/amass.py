@@ -1,0 +1,120 @@
+"""AMASS: motion capture as SMPL+H parameters, without pictures.
+
+Layout: `<data set>/<subject>/<sequence>_poses.npz` beside a `shape.npz` that is no motion.
+
+What is repaired here: the world's z is up, ours points down the picture; the hands' joints that
+SMPL does not have are left out and SMPL's two are straight. The betas are SMPL+H's: close to
+SMPL's but not equal, hence `smpl/betas/valid` is 0.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from datasets import bodies as bodies_lib
+from datasets import example as example_lib
+from datasets import sources
+from datasets.bodies import Bodies, Fits
+from datasets.sources import BadItemError, Inventory, SourceError
+
+# The split of AMASS's authors by data set (facts/datasets.md 6); later releases of AMASS renamed
+# some of the folders.
+SPLITS = {
+    "train": (
+        *("CMU", "MPI_Limits", "PosePrior", "TotalCapture", "Eyes_Japan_Dataset", "ACCAD"),
+        *("EyesJapanDataset", "KIT", "BML", "BMLhandball", "BMLmovi", "BMLrub", "EKUT"),
+        *("TCD_handMocap", "TCDHands"),
+    ),
+    "val": ("HumanEva", "MPI_HDM05", "HDM05", "SFU", "MPI_mosh", "MoSh"),
+    "test": ("Transitions_mocap", "Transitions", "SSM_synced", "SSM"),
+}
+# World (z up) to a camera that looks along the world's y: x right, y down, z away.
+_WORLD_TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+_BODY_JOINTS = 22  # of SMPL+H's 52, the same as SMPL's first
+
+
+def read_examples(root: str, split: str, bodies: Bodies, every: int = 4) -> Iterator[dict]:
+    """Yields the Examples of a split, see `AMASS`."""
+    return sources.read_examples(AMASS(root, split, bodies, every))
+
+
+@dataclasses.dataclass(frozen=True)
+class AMASS:
+    """A split of AMASS; an item is a sequence. Data sets outside the official split are not read.
+
+    Attributes:
+      root: the folder of the data sets.
+      split: "train", "val" or "test".
+      bodies: of the genders that occur.
+      every: take every n-th frame; most sequences have 120 a second.
+    """
+
+    dataset: ClassVar[str] = "amass"
+    genders: ClassVar[tuple[str, ...]] = ("female", "male")
+
+    root: str
+    split: str
+    bodies: Bodies
+    every: int = 4
+
+    def config(self) -> dict[str, Any]:
+        """See `Source`."""
+        return {"every": self.every, "betas": "SMPL+H"}
+
+    def inventory(self) -> Inventory:
+        """See `Source`."""
+        return Inventory(len(self.items()), None, "sequences")
+
+    def items(self) -> list[str]:
+        """See `Source`; an item is <data set>/<subject>/<sequence>_poses."""
+        return _sequences(Path(self.root), self.split)
+
+    def read(self, item: str) -> Iterator[dict[str, Any]]:
+        """See `Source`."""
+        with np.load(Path(self.root) / f"{item}.npz", allow_pickle=False) as file:
+            poses, translation = np.float64(file["poses"]), np.float64(file["trans"])
+            betas = np.float64(file["betas"][:10])
+            gender = _gender(file["gender"])
+        if poses.shape[1:] != (156,):
+            raise BadItemError(f"poses have shape {poses.shape} instead of (N, 156)")
+        poses, translation = poses[:: self.every], translation[:: self.every]
+        pose = np.zeros((len(poses), 24, 3))
+        pose[:, :_BODY_JOINTS] = poses[:, : 3 * _BODY_JOINTS].reshape(-1, _BODY_JOINTS, 3)
+        fits = Fits(gender, pose, np.tile(betas, (len(pose), 1)), translation, betas_valid=False)
+        data = self.bodies.data(gender)
+        fits = bodies_lib.to_frame(fits, data, _WORLD_TO_CAMERA, np.zeros(3))
+        posed = bodies_lib.pose_bodies(fits, self.bodies, vertices=False)
+        for index in range(len(pose)):
+            yield (
+                example_lib.blank()
+                | {
+                    "id": f"amass/{item}/{index * self.every:06d}",
+                    "source": f"amass/{item}",
+                }
+                | posed.fields(index)
+            )
+
+
+def _gender(value: np.ndarray) -> str:
+    """Decodes b"female", "female" and the like."""
+    text = value.item()
+    text = text.decode() if isinstance(text, bytes) else str(text)
+    if text not in example_lib.GENDERS:
+        raise BadItemError(f"unknown gender {text!r}")
+    return text
+
+
+@functools.lru_cache
+def _sequences(root: Path, split: str) -> list[str]:
+    sources.check_split("AMASS", split, SPLITS)
+    known = [name for names in SPLITS.values() for name in names]
+    if not any((root / name).is_dir() for name in known):
+        raise SourceError(
+            f"{root}: none of AMASS's data sets in it; expected folders such as CMU/ or KIT/"
+        )
+    paths = [path for name in SPLITS[split] for path in (root / name).glob("*/*_poses.npz")]
+    return sorted(str(path.relative_to(root).with_suffix("")) for path in paths)

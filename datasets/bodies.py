@@ -1,0 +1,327 @@
+"""From SMPL parameters, as a data set has them, to what an Example says about a body."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from datasets.example import GENDERS
+from smpl_tf import SMPL, load_model_data
+from smpl_tf.camera import Camera
+from smpl_tf.model_data import SMPLModelData
+from smpl_tf.parts import face_labels
+from smpl_tf.rasterizer import RasterOutput, label_map, rasterize
+from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from smpl_tf.skeleton import SMPLR_LANDMARK_VERTICES, SMPLR_LANDMARKS
+
+OPEN_BODY = "open"
+_SMPL_VERTICES = 6890
+
+
+class MissingBodyError(ValueError):
+    """The body of a gender is needed and was not given."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bodies:
+    """The bodies that a data set's SMPL parameters belong to: model files, or "open".
+
+    The open body has a shape space of its own. It is right for data that were made with it, and a
+    stand-in for trying things out with others: label maps and landmarks are then approximate.
+    """
+
+    neutral: str | None = None
+    female: str | None = None
+    male: str | None = None
+
+    def data(self, gender: str) -> SMPLModelData:
+        """Reads the body of a gender, once per process.
+
+        Raises:
+          MissingBodyError: it was not given.
+          ModelFileError: it cannot be read.
+        """
+        path = getattr(self, gender)
+        if path is None:
+            raise MissingBodyError(
+                f"the {gender} body is needed: give its model file with --{gender}_body, or "
+                f"--{gender}_body={OPEN_BODY} for the open body as a stand-in"
+            )
+        return _load(path, gender)
+
+    def fingerprints(self, genders: Sequence[str]) -> dict[str, str]:
+        """Returns gender -> fingerprint of bodies, and of the neutral one if it was given.
+
+        Raises:
+          MissingBodyError, ModelFileError: one is not there.
+        """
+        wanted = set(genders) | ({"neutral"} if genders and self.neutral is not None else set())
+        return {gender: self.data(gender).fingerprint for gender in sorted(wanted)}
+
+    def neutral_betas(self, betas: np.ndarray, gender: str) -> np.ndarray | None:
+        """Returns the same people's betas in the neutral shape space.
+
+        Args:
+          betas: [..., 10] in the space of `gender`'s body.
+          gender: of the people.
+
+        Returns:
+          [..., 10], the least-squares fit over the vertices of the rest pose; None without a
+          neutral body.
+        """
+        if gender == "neutral":
+            return betas
+        if self.neutral is None:
+            return None
+        matrix, offset = _neutral_map(self.data(gender), self.data("neutral"))
+        return betas @ matrix.T + offset
+
+
+@dataclasses.dataclass(frozen=True)
+class Fits:
+    """SMPL parameters of one person over T frames, as float64.
+
+    Attributes:
+      gender: "female", "male" or "neutral".
+      pose: [T, 24, 3] axis-angles in radians, of any length; the root's in the outer frame.
+      betas: [T, 10].
+      translation: [T, 3] metres, outer frame.
+      betas_valid: whether the betas are exactly of the gender's body.
+    """
+
+    gender: str
+    pose: np.ndarray
+    betas: np.ndarray
+    translation: np.ndarray
+    betas_valid: bool = True
+
+    def frames(self, indices: Any) -> "Fits":
+        """Returns the parameters of some frames."""
+        return dataclasses.replace(
+            self,
+            pose=self.pose[indices],
+            betas=self.betas[indices],
+            translation=self.translation[indices],
+        )
+
+
+def rest_root(data: SMPLModelData, betas: np.ndarray) -> np.ndarray:
+    """Returns where the root joint lies in the unposed body, about which the root turns.
+
+    Args:
+      data: the body.
+      betas: [..., 10].
+
+    Returns:
+      [..., 3] metres.
+    """
+    regressor = data.J_regressor[0]
+    shape = np.einsum("v,vcs->cs", regressor, data.shapedirs[..., :10])
+    return regressor @ data.v_template + betas @ shape.T
+
+
+def to_frame(
+    fits: Fits, data: SMPLModelData, rotation: np.ndarray, translation: np.ndarray
+) -> Fits:
+    """Moves a body rigidly into another frame, x -> rotation x + translation.
+
+    Args:
+      fits: in the old frame.
+      data: their body.
+      rotation: [3, 3] or [T, 3, 3], proper.
+      translation: [3] or [T, 3] metres.
+
+    Returns:
+      The fits in the new frame; every axis-angle is at most pi long. The root turns about its own
+      rest position and not about the origin, so its translation is not simply the moved one.
+    """
+    matrices = axis_angle_to_matrix(fits.pose).numpy()
+    matrices[:, 0] = rotation @ matrices[:, 0]
+    root = rest_root(data, fits.betas)
+    moved = np.einsum("...ab,...b->...a", rotation, root + fits.translation) + translation - root
+    return dataclasses.replace(
+        fits, pose=matrix_to_axis_angle(matrices).numpy(), translation=moved
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PosedBodies:
+    """Fits in the camera frame and the bodies they give, [T, ...] metres."""
+
+    fits: Fits
+    data: SMPLModelData
+    joints: np.ndarray  # [T, 24, 3]
+    landmarks: np.ndarray  # [T, 18, 3]
+    vertices: np.ndarray | None  # [T, V, 3]
+    neutral_betas: np.ndarray | None  # [T, 10]
+
+    def fields(self, frame: int, camera: Camera | None = None) -> dict[str, Any]:
+        """Returns what an Example says about the body of a frame: `smpl/...`, joints, landmarks.
+
+        Args:
+          frame: its index.
+          camera: of the picture; None leaves the 2D joints unknown.
+        """
+        neutral = self.neutral_betas
+        fields = {
+            "smpl/pose": self.fits.pose[frame],
+            "smpl/betas": self.fits.betas[frame],
+            "smpl/betas/valid": int(self.fits.betas_valid),
+            "smpl/neutral_betas": np.zeros(10) if neutral is None else neutral[frame],
+            "smpl/neutral_betas/valid": int(neutral is not None and self.fits.betas_valid),
+            "smpl/gender": GENDERS.index(self.fits.gender),
+            "smpl/translation": self.fits.translation[frame],
+            "smpl/valid": 1,
+            "landmarks/3d": self.landmarks[frame],
+            "landmarks/3d/valid": np.ones(18, np.int64),
+        }
+        return fields | joint_fields(self.joints[frame], camera)
+
+    def moved(self, offset: np.ndarray) -> "PosedBodies":
+        """Returns the bodies moved by [T, 3] metres."""
+        fits = dataclasses.replace(self.fits, translation=self.fits.translation + offset)
+        offset = offset[:, None]
+        vertices = None if self.vertices is None else self.vertices + offset
+        return dataclasses.replace(
+            self,
+            fits=fits,
+            joints=self.joints + offset,
+            landmarks=self.landmarks + offset,
+            vertices=vertices,
+        )
+
+    def rasterize(self, frame: int, camera: Camera) -> RasterOutput:
+        """Finds what of the body of a frame each pixel sees."""
+        return rasterize(self.vertices[frame], self.data.faces, camera)
+
+    def labels(self, raster: RasterOutput) -> np.ndarray:
+        """Returns the 24-part labels of a raster of this body, uint8 [H, W]."""
+        return label_map(raster, _face_labels(self.data))
+
+
+def pose_bodies(fits: Fits, bodies: Bodies, *, vertices: bool) -> PosedBodies:
+    """Computes the bodies of fits in the camera frame.
+
+    Args:
+      fits: camera frame.
+      bodies: where the body of their gender is.
+      vertices: whether to compute all vertices, for drawing.
+
+    Returns:
+      Joints, landmarks and, if asked for, vertices.
+    """
+    data = bodies.data(fits.gender)
+    landmark_ids = _landmark_ids(data)
+    layer = _layer(data, None if vertices else landmark_ids)
+    body = layer(betas=fits.betas, pose=fits.pose, translation=fits.translation)
+    points = body.vertices.numpy()
+    return PosedBodies(
+        fits=fits,
+        data=data,
+        joints=body.joints.numpy(),
+        landmarks=points[:, landmark_ids] if vertices else points,
+        vertices=points if vertices else None,
+        neutral_betas=bodies.neutral_betas(fits.betas, fits.gender),
+    )
+
+
+def joint_fields(joints: np.ndarray, camera: Camera | None) -> dict[str, Any]:
+    """Returns an Example's 3D joints, and the 2D joints they project to.
+
+    Args:
+      joints: [24, 3] metres, camera frame.
+      camera: of the picture; None leaves the 2D joints unknown.
+    """
+    fields = {"joints/3d": joints, "joints/3d/valid": np.ones(24, np.int64)}
+    if camera is not None:
+        fields["joints/2d"] = camera.project(tf.constant(joints, tf.float64)).numpy()
+        fields["joints/2d/valid"] = (joints[:, 2] > 0).astype(np.int64)
+    return fields
+
+
+def camera_fields(camera: Camera) -> dict[str, Any]:
+    """Returns what an Example says about its camera."""
+    return {
+        "image/height": camera.height,
+        "image/width": camera.width,
+        "camera/intrinsics": camera.intrinsics,
+        "camera/valid": 1,
+    }
+
+
+def label_fields(labels: np.ndarray) -> dict[str, Any]:
+    """Returns an Example's label map, and the box around the person in it.
+
+    Args:
+      labels: [H, W] uint8, 24 parts; at least one pixel is not background.
+    """
+    rows, columns = np.flatnonzero(labels.any(1)), np.flatnonzero(labels.any(0))
+    box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    return {
+        "parts/encoded": cv2.imencode(".png", labels)[1].tobytes(),
+        "parts/valid": 1,
+        "person/box": np.array(box, np.float32),
+        "person/box/valid": 1,
+    }
+
+
+def box_around(points_2d: np.ndarray, width: int, height: int) -> dict[str, Any]:
+    """Returns an Example's person box where only points of the person are known.
+
+    Args:
+      points_2d: [N, 2] pixels, N >= 1.
+      width: of the picture, pixels.
+      height: of the picture, pixels.
+
+    Returns:
+      The box around the points, enlarged by a fifth about its centre since the body reaches
+      beyond its joints, and cut at the picture; unknown if nothing of it is in the picture.
+    """
+    low, high = points_2d.min(0), points_2d.max(0)
+    margin = 0.1 * (high - low)
+    box = np.clip(np.concatenate([low - margin, high + margin]), 0, [width, height] * 2)
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return {}
+    return {"person/box": box, "person/box/valid": 1}
+
+
+@functools.lru_cache
+def _load(path: str, gender: str) -> SMPLModelData:
+    return load_model_data(None if path == OPEN_BODY else path, gender)
+
+
+@functools.lru_cache
+def _layer(data: SMPLModelData, vertex_ids: tuple[int, ...] | None) -> SMPL:
+    # In double precision, rounding cannot make the bytes depend on how frames are batched.
+    return SMPL(data, vertex_ids=vertex_ids, dtype="float64")
+
+
+@functools.lru_cache
+def _landmark_ids(data: SMPLModelData) -> tuple[int, ...]:
+    ids = data.landmarks
+    if not ids and data.num_vertices == _SMPL_VERTICES:
+        ids = SMPLR_LANDMARK_VERTICES
+    missing = [name for name in SMPLR_LANDMARKS if name not in ids]
+    if missing:
+        raise ValueError(
+            f"Body {data.name} has neither SMPL's {_SMPL_VERTICES} vertices nor landmarks named "
+            f"{', '.join(missing)}; give an official SMPL file or the open body"
+        )
+    return tuple(ids[name] for name in SMPLR_LANDMARKS)
+
+
+@functools.lru_cache
+def _face_labels(data: SMPLModelData) -> np.ndarray:
+    return face_labels(data)
+
+
+@functools.lru_cache
+def _neutral_map(own: SMPLModelData, neutral: SMPLModelData) -> tuple[np.ndarray, np.ndarray]:
+    """The affine map of `neutral_betas`: [10, 10] and [10]."""
+    inverse = np.linalg.pinv(neutral.shapedirs[..., :10].reshape(-1, 10))
+    offset = inverse @ (own.v_template - neutral.v_template).ravel()
+    return inverse @ own.shapedirs[..., :10].reshape(-1, 10), offset

@@ -1,0 +1,294 @@
+"""Converts a raw data set to shards: all cores, resumable, bad items listed and not fatal.
+
+Items are taken in a fixed shuffled order, so that every shard is a sample of the whole split and
+the time left is well guessed. A shard is closed after the item that fills it; so its bytes depend
+on the raw data alone, not on the number of processes or on where an earlier run was killed.
+
+Beside the shards and their manifest stands `<split>.skipped.jsonl`: one line per item, or per
+reason in an item, for which Examples are missing.
+"""
+
+import collections
+import contextlib
+import functools
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from datasets import example as example_lib
+from datasets import processes, records
+from datasets.bodies import MissingBodyError
+from datasets.sources import BadItemError, Skip, Source, SourceError
+from smpl_tf.model_data import ModelFileError
+
+SHARD_BYTES = 130_000_000  # a shard is closed when it is at least so large
+MAX_SKIPPED = 100  # items
+
+
+class ConversionError(ValueError):
+    """A conversion cannot go on; one line says why and what to do."""
+
+
+class Converted(NamedTuple):
+    """What became of one item."""
+
+    examples: tuple[bytes, ...]  # encoded
+    skips: tuple[dict[str, Any], ...]  # lines of the list of skips
+
+    @property
+    def size(self) -> int:
+        """Bytes of its records in a shard."""
+        return sum(len(one) + records.RECORD_OVERHEAD for one in self.examples)
+
+
+def convert(
+    source: Source,
+    directory: str,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    max_skipped: int = MAX_SKIPPED,
+    allow_incomplete: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> records.Manifest:
+    """Converts a split, or what an earlier run left of it.
+
+    Args:
+      source: the split.
+      directory: folder of the shards, any path `tf.io.gfile` knows; made if need be.
+      shard_bytes: size at which a shard is closed.
+      max_skipped: bad items, of which no Example can be made, that are tolerated.
+      allow_incomplete: whether to convert a tree that holds less than the official data set.
+      workers: processes; None = one per core, 0 = this process.
+      progress: whether to show a bar with rate and time left.
+
+    Returns:
+      The finished manifest.
+
+    Raises:
+      SourceError: the tree is not as distributed.
+      ConversionError: it is not complete, or has too many bad items.
+      MissingBodyError, ModelFileError: a body that the data set needs is not there.
+      RecordError: the directory already holds this split of another description.
+    """
+    manifest, items = plan(source, shard_bytes, allow_incomplete)
+    split = records.SplitWriter(manifest, directory)
+    if split.finished is not None:
+        return split.finished
+    _keep_leading_shards(split.done)
+    skipped = SkipList(directory, manifest.split, len(split.done), max_skipped)
+    rest = items[sum(shard.items for shard in split.done.values()) :]
+    count = sum(shard.count for shard in split.done.values())
+    convert_one = functools.partial(convert_item, source)
+    with (
+        contextlib.closing(processes.map_in_order(convert_one, rest, workers)) as results,
+        split.progress_bar(progress) as bar,
+    ):
+        for index, group in itertools.groupby(
+            _numbered(results, len(split.done), shard_bytes), key=lambda pair: pair[0]
+        ):
+            shard = None
+            num_items = 0
+            for _, result in group:
+                for one in result.examples:
+                    shard = shard or records.ShardWriter(directory, manifest.split, index)
+                    shard.write(one)
+                skipped.extend(index, result)
+                skipped.check(of=len(items))
+                num_items += 1
+                count += len(result.examples)
+                bar.set_postfix(examples=count, skipped=skipped.lost, refresh=False)
+                bar.update()
+            skipped.save()
+            if shard is not None:
+                split.add(index, shard.close(num_items))
+    return finish(source, split, skipped)
+
+
+def finish(source: Source, split: records.SplitWriter, skipped: "SkipList") -> records.Manifest:
+    """Finishes a split of which all shards are written.
+
+    Args:
+      source: of the split.
+      split: what was written.
+      skipped: what was not.
+
+    Returns:
+      The finished manifest.
+
+    Raises:
+      ConversionError: it holds no Example.
+    """
+    if not split.done:
+        raise ConversionError(
+            f"{source.root}: no Example in split '{source.split}'; {skipped.path} says why"
+        )
+    return split.finish(skipped=skipped.lost)
+
+
+def plan(
+    source: Source, shard_bytes: int, allow_incomplete: bool
+) -> tuple[records.Manifest, list[Any]]:
+    """Describes what a conversion will write, after checking that the raw data are complete.
+
+    Args:
+      source: the split.
+      shard_bytes: size at which a shard is closed.
+      allow_incomplete: whether less than the official data set is welcome.
+
+    Returns:
+      The manifest without shards, and the items in the order of the shards.
+
+    Raises:
+      SourceError: the tree is not as distributed.
+      ConversionError: it is not complete.
+      MissingBodyError, ModelFileError: a body that the data set needs is not there.
+    """
+    found, official, unit = source.inventory()
+    if official is not None and found != official and not allow_incomplete:
+        raise ConversionError(
+            f"{source.root}: found {found} {unit} of split '{source.split}', the official "
+            f"{source.dataset} has {official}; complete it, or convert what is there with "
+            "--allow_incomplete"
+        )
+    items = list(source.items())
+    if not items:
+        raise SourceError(f"{source.root}: nothing of split '{source.split}' found")
+    bodies = {} if source.bodies is None else source.bodies.fingerprints(source.genders)
+    manifest = records.Manifest(
+        dataset=source.dataset,
+        split=source.split,
+        num_items=len(items),
+        items_per_shard=None,
+        bodies=bodies,
+        config={**source.config(), "shard_bytes": shard_bytes},
+        source=source.root,
+    )
+    order = np.random.default_rng(0).permutation(len(items))
+    return manifest, [items[index] for index in order]
+
+
+def convert_item(source: Source, item: Any) -> Converted:
+    """Reads an item and encodes its Examples.
+
+    Args:
+      source: the split.
+      item: one of its items.
+
+    Returns:
+      All its Examples; none if any of it cannot be read, since a damaged file cannot be trusted.
+
+    Raises:
+      SourceError, MissingBodyError, ModelFileError: mistakes that concern every item.
+    """
+    examples, reasons = [], collections.Counter()
+    try:
+        for one in source.read(item):
+            if isinstance(one, Skip):
+                reasons[one.reason] += 1
+            else:
+                examples.append(example_lib.encode(one))
+    except (SourceError, MissingBodyError, ModelFileError, MemoryError):
+        raise
+    except Exception as error:  # whatever damaged files make their decoders raise
+        return Converted((), ({"item": str(item), "reason": _reason(error)},))
+    if not examples and not reasons:
+        reasons["no frame to use"] = 0
+    return Converted(
+        tuple(examples),
+        tuple(
+            {"item": str(item), "reason": reason, "frames": frames}
+            for reason, frames in reasons.items()
+        ),
+    )
+
+
+def shard_of_each(sizes: Iterable[int], first: int, shard_bytes: int) -> Iterator[int]:
+    """Yields the shard of each item: a new one after the item that filled the last.
+
+    Args:
+      sizes: bytes of each item.
+      first: number of the first shard.
+      shard_bytes: size at which a shard is full.
+    """
+    shard, filled = first, 0
+    for size in sizes:
+        yield shard
+        filled += size
+        if filled >= shard_bytes:
+            shard, filled = shard + 1, 0
+
+
+class SkipList:
+    """The list of what was skipped, kept in step with the finished shards.
+
+    Attributes:
+      path: of the list.
+      lost: items that gave no Example.
+    """
+
+    def __init__(self, directory: str, split: str, num_shards: int, max_skipped: int):
+        """Reads back the lines of an earlier run's first `num_shards` shards."""
+        self.path = os.path.join(directory, f"{split}.skipped.jsonl")
+        self._max_skipped = max_skipped
+        self._lines = []
+        if tf.io.gfile.exists(self.path):
+            with tf.io.gfile.GFile(self.path) as file:
+                lines = [json.loads(line) for line in file.read().splitlines()]
+            self._lines = [line for line in lines if line["shard"] < num_shards]
+        self.lost = len({line["item"] for line in self._lines if line["lost"]})
+
+    def extend(self, shard: int, result: Converted) -> None:
+        """Adds the skips of an item that belongs to a shard."""
+        lost = not result.examples
+        self._lines += [{"shard": shard, **skip, "lost": lost} for skip in result.skips]
+        self.lost += lost
+
+    def check(self, of: int) -> None:
+        """Refuses too many lost items.
+
+        Args:
+          of: number of all items, for the message.
+
+        Raises:
+          ConversionError: too many are lost; the list was saved.
+        """
+        if self.lost > self._max_skipped:
+            self.save()
+            raise ConversionError(
+                f"{self.lost} of {of} items gave no Example, more than "
+                f"--max_skipped={self._max_skipped}; the last: {self._lines[-1]['reason']}; see "
+                f"{self.path}"
+            )
+
+    def save(self) -> None:
+        """Writes the list."""
+        with tf.io.gfile.GFile(f"{self.path}.writing", "w") as file:
+            file.write("".join(f"{json.dumps(line)}\n" for line in self._lines))
+        tf.io.gfile.rename(f"{self.path}.writing", self.path, overwrite=True)
+
+
+def _numbered(
+    results: Iterable[Converted], first: int, shard_bytes: int
+) -> Iterator[tuple[int, Converted]]:
+    ours, theirs = itertools.tee(results)
+    return zip(shard_of_each((one.size for one in theirs), first, shard_bytes), ours, strict=True)
+
+
+def _keep_leading_shards(done: dict[int, records.Shard]) -> None:
+    """Forgets the shards after the first missing one: where they begin is not known."""
+    leading = next(index for index in itertools.count() if index not in done)
+    for index in [index for index in done if index > leading]:
+        del done[index]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.path.basename(error.filename)}: {error.strerror}"
+    kind = "" if isinstance(error, (ValueError, BadItemError)) else f"{type(error).__name__}: "
+    return " ".join(f"{kind}{error}".split())

@@ -1,0 +1,175 @@
+"""The Example: one picture of one person, as every reader yields it and every record stores it.
+
+An Example is a flat dict with exactly the keys of `EXAMPLE_FEATURES`. A data set that lacks
+something writes zeros (or an empty picture) and says so in the matching `.../valid` key; no key is
+ever missing. Frames: the camera's axes are x right, y down, z away; pixels follow the rule of
+`smpl_tf.camera` (the picture spans [0, width] x [0, height]). Left and right are the person's.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+# Raised whenever a key, shape, dtype or meaning below changes: old shards are then refused.
+SPEC_VERSION = 2
+
+GENDERS = ("female", "male", "neutral")
+
+
+class Feature(NamedTuple):
+    """One key of an Example."""
+
+    shape: tuple[int, ...]
+    dtype: str  # "string", "int64" or "float32"
+    unit: str
+    frame: str
+    meaning: str
+
+
+EXAMPLE_FEATURES: dict[str, Feature] = {
+    "id": Feature((), "string", "", "", "unique within the data set, over all its splits"),
+    "source": Feature((), "string", "", "", "the data set, and the sequence or file in it"),
+    "image/encoded": Feature((), "string", "", "", "RGB picture as PNG or JPEG"),
+    "image/height": Feature((), "int64", "pixels", "", "height of the picture"),
+    "image/width": Feature((), "int64", "pixels", "", "width of the picture"),
+    "parts/encoded": Feature((), "string", "", "", "24-part labels as 8-bit PNG; 0 = background"),
+    "parts/valid": Feature((), "int64", "0 or 1", "", "whether the labels are known"),
+    "objects/encoded": Feature(
+        (), "string", "", "", "things as 8-bit PNG: k = the k-th thing, 0 = none, 255 = unclear"
+    ),
+    "objects/valid": Feature((), "int64", "0 or 1", "", "whether the things are known"),
+    "person/box": Feature((4,), "float32", "pixels", "picture", "left, top, right, bottom"),
+    "person/box/valid": Feature((), "int64", "0 or 1", "", "whether the box is known"),
+    "smpl/pose": Feature(
+        (24, 3), "float32", "radians", "parent; root: camera", "axis-angle rotation of each joint"
+    ),
+    "smpl/betas": Feature((10,), "float32", "", "", "shape, in the space of smpl/gender's body"),
+    "smpl/betas/valid": Feature((), "int64", "0 or 1", "", "0: of a body much like that one"),
+    "smpl/neutral_betas": Feature((10,), "float32", "", "", "same person in the neutral space"),
+    "smpl/neutral_betas/valid": Feature((), "int64", "0 or 1", "", "whether they are known"),
+    "smpl/gender": Feature((), "int64", "", "", "index into GENDERS"),
+    "smpl/translation": Feature((3,), "float32", "metres", "camera", "SMPL's translation"),
+    "smpl/valid": Feature((), "int64", "0 or 1", "", "whether the SMPL parameters are known"),
+    "joints/3d": Feature((24, 3), "float32", "metres", "camera", "SMPL joints"),
+    "joints/3d/valid": Feature((24,), "int64", "0 or 1", "", "whether each is known"),
+    "joints/2d": Feature((24, 2), "float32", "pixels", "picture", "projected SMPL joints"),
+    "joints/2d/valid": Feature((24,), "int64", "0 or 1", "", "whether each is known"),
+    "landmarks/3d": Feature((18, 3), "float32", "metres", "camera", "SMPLR's surface landmarks"),
+    "landmarks/3d/valid": Feature((18,), "int64", "0 or 1", "", "whether each is known"),
+    "lsp/2d": Feature((14, 2), "float32", "pixels", "picture", "annotated points of LSP_14"),
+    "lsp/2d/valid": Feature((14,), "int64", "0 or 1", "", "whether each is known and visible"),
+    "h36m/3d": Feature((17, 3), "float32", "metres", "camera", "measured points of H36M_17"),
+    "h36m/3d/valid": Feature((17,), "int64", "0 or 1", "", "whether each is known"),
+    "camera/intrinsics": Feature((3, 3), "float32", "pixels", "picture", "pinhole camera matrix"),
+    "camera/valid": Feature((), "int64", "0 or 1", "", "whether the camera is known"),
+}
+
+_NUMPY_DTYPES = {"int64": np.int64, "float32": np.float32}
+
+
+def blank() -> dict[str, Any]:
+    """Returns an Example that knows nothing: zeros, empty strings, every `.../valid` 0.
+
+    Returns:
+      dict with every key of `EXAMPLE_FEATURES`; the start from which a reader fills what it has.
+    """
+    return {
+        key: b"" if feature.dtype == "string" else np.zeros(feature.shape, feature.dtype)
+        for key, feature in EXAMPLE_FEATURES.items()
+    }
+
+
+def encode(example: Mapping[str, Any]) -> bytes:
+    """Serializes an Example; equal Examples give equal bytes.
+
+    Args:
+      example: exactly the keys of `EXAMPLE_FEATURES`; arrays, tensors, numbers, `bytes` or `str`.
+
+    Returns:
+      bytes of a `tf.train.Example`.
+
+    Raises:
+      ValueError: a key is missing or unknown, or a value has the wrong shape or is not finite.
+    """
+    if example.keys() != EXAMPLE_FEATURES.keys():
+        missing = sorted(EXAMPLE_FEATURES.keys() - example.keys())
+        unknown = sorted(example.keys() - EXAMPLE_FEATURES.keys())
+        raise ValueError(
+            f"an Example must have exactly the keys of EXAMPLE_FEATURES: missing {missing}, "
+            f"unknown {unknown}; start from datasets.example.blank()"
+        )
+    features = {
+        key: _feature(key, feature, example[key]) for key, feature in EXAMPLE_FEATURES.items()
+    }
+    message = tf.train.Example(features=tf.train.Features(feature=features))
+    return message.SerializeToString(deterministic=True)
+
+
+def parse(serialized: Any, features: tuple[str, ...] | None = None) -> dict[str, tf.Tensor]:
+    """Parses what `encode` wrote, eagerly or inside tf.data.
+
+    Args:
+      serialized: scalar string tensor or bytes.
+      features: keys to parse; None = all.
+
+    Returns:
+      dict of tensors with the shapes and dtypes of `EXAMPLE_FEATURES`.
+    """
+    keys = EXAMPLE_FEATURES if features is None else features
+    return tf.io.parse_single_example(
+        serialized,
+        {
+            key: tf.io.FixedLenFeature(EXAMPLE_FEATURES[key].shape, EXAMPLE_FEATURES[key].dtype)
+            for key in keys
+        },
+    )
+
+
+def decode(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Replaces the encoded picture and labels of a parsed Example by pixels.
+
+    Args:
+      example: a parsed Example; either encoded key may be absent.
+
+    Returns:
+      The other keys unchanged, and `image` uint8 `[H, W, 3]` in place of `image/encoded`, `parts`
+      uint8 `[H, W]` in place of `parts/encoded` (all zeros where `parts/valid` is 0; this needs
+      `image/height` and `image/width` beside it).
+    """
+    decoded = dict(example)
+    if "image/encoded" in decoded:
+        encoded = decoded.pop("image/encoded")
+        decoded["image"] = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        decoded["image"].set_shape([None, None, 3])
+    if "parts/encoded" in decoded:
+        encoded = decoded.pop("parts/encoded")
+        size = tf.stack([example["image/height"], example["image/width"], 1])
+        parts = tf.cond(
+            tf.strings.length(encoded) > 0,
+            lambda: tf.io.decode_png(encoded, channels=1),
+            lambda: tf.zeros(size, tf.uint8),
+        )
+        decoded["parts"] = tf.ensure_shape(parts[..., 0], [None, None])
+    return decoded
+
+
+def _feature(key: str, feature: Feature, value: Any) -> tf.train.Feature:
+    if feature.dtype == "string":
+        value = np.asarray(value).item() if not isinstance(value, str | bytes) else value
+        value = value.encode() if isinstance(value, str) else value
+        if not isinstance(value, bytes):
+            raise ValueError(f"{key} must be bytes or str, got {type(value).__name__}")
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    array = np.asarray(value)
+    if array.shape != feature.shape:
+        raise ValueError(f"{key} must have shape {feature.shape}, got {array.shape}")
+    if feature.dtype == "int64" and array.dtype.kind not in "iub":
+        raise ValueError(f"{key} must hold integers, got {array.dtype}")
+    array = array.astype(_NUMPY_DTYPES[feature.dtype]).ravel()
+    if feature.dtype == "int64":
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=array))
+    if not np.isfinite(array).all():
+        raise ValueError(f"{key} must be finite; write zeros and {key}/valid = 0 for the unknown")
+    return tf.train.Feature(float_list=tf.train.FloatList(value=array))

@@ -1,0 +1,107 @@
+"""Work for all cores: processes that may use TensorFlow, and results in the order of the work."""
+
+import collections
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+import tensorflow as tf
+
+_TASKS_AHEAD = 4  # per process, so that none waits for a slow task
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def num_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextlib.contextmanager
+def process_pool(
+    workers: int | None, most: int
+) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
+    """Opens a pool of processes that may use TensorFlow; what is left over is cancelled.
+
+    Args:
+      workers: processes; None = one per core.
+      most: no more processes than this have anything to do.
+
+    Yields:
+      The pool.
+
+    Raises:
+      ChildProcessError: a process was killed.
+    """
+    # Spawned, because a process that has run TensorFlow must not be forked.
+    pool = concurrent.futures.ProcessPoolExecutor(
+        max(min(num_cores() if workers is None else workers, most), 1),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin_worker,
+    )
+    with pool:
+        try:
+            yield pool
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "a process was killed, perhaps for want of memory; run the same command again "
+                "with fewer --workers, it goes on where it stopped"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def map_in_order(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None
+) -> Iterator[Result]:
+    """Applies a function to tasks with all processes; few results are held at a time.
+
+    Args:
+      function: picklable.
+      tasks: picklable.
+      workers: processes; None = one per core, 0 = this process.
+
+    Yields:
+      The results, in the order of the tasks.
+
+    Raises:
+      ChildProcessError: a process was killed.
+    """
+    if workers == 0:
+        yield from map(function, tasks)
+        return
+    workers = num_cores() if workers is None else workers
+    with process_pool(workers, len(tasks)) as pool:
+        waiting = collections.deque()
+        for task in tasks:
+            waiting.append(pool.submit(function, task))
+            if len(waiting) > _TASKS_AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _begin_worker() -> None:
+    """Prepares a process of the pool."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # The processes share the cores among themselves; their threads would only compete.
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the parent has ended, be it by SIGKILL.
+
+    The pool would wait for tasks for ever, and write the shards it still has beside the processes
+    of the same command started again.
+    """
+    multiprocessing.parent_process().join()
+    os._exit(1)

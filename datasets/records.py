@@ -1,0 +1,436 @@
+"""Sharded TFRecords with a manifest: written in parallel, resumable, checked on reading.
+
+A finished split is `<split>-00000.tfrecord`, `<split>-00001.tfrecord`, ... and
+`<split>.manifest.json`. While it is being written the manifest is called
+`<split>.manifest.partial.json` and lists the shards done so far; a shard file is renamed to its
+final name only when whole.
+"""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tqdm
+
+from datasets import example as example_lib
+from datasets import processes
+
+RECORD_OVERHEAD = 16  # bytes: its length and two checksums frame a record
+
+
+class RecordError(ValueError):
+    """Records that are missing, damaged or of another kind; the message names file and remedy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One file of a split."""
+
+    file: str
+    count: int  # Examples in it
+    bytes: int
+    sha256: str
+    items: int  # source items it was made from
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a split holds and where it came from."""
+
+    dataset: str
+    split: str
+    num_items: int  # source items; a bad item gives no Example
+    items_per_shard: int | None  # None: a shard holds what fits
+    bodies: dict[str, str]  # gender -> fingerprint of the body the parameters belong to
+    config: dict[str, Any]  # what the Examples depend on, as JSON
+    shards: tuple[Shard, ...] = ()
+    source: str = ""  # where the raw data were
+    skipped: int = 0  # bad items
+    spec_version: int = example_lib.SPEC_VERSION
+
+    @property
+    def count(self) -> int:
+        """Number of Examples."""
+        return sum(shard.count for shard in self.shards)
+
+
+# (start, stop) -> Examples of the source items start, ..., stop - 1. Pickled into the workers.
+MakeExamples = Callable[[int, int], Iterable[Mapping[str, Any]]]
+
+
+def write_shards(
+    make_examples: MakeExamples,
+    manifest: Manifest,
+    directory: str,
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Manifest:
+    """Writes a split, or what is missing of it, with all cores; the bytes do not depend on them.
+
+    Args:
+      make_examples: picklable; gives the Examples of a range of source items.
+      manifest: what shall be written, without shards.
+      directory: any path `tf.io.gfile` knows; made if need be.
+      workers: processes; None = one per core, 0 = this process: for debugging, because TensorFlow
+        rounds otherwise with more than the one thread that each worker has.
+      progress: whether to show a bar of source items.
+
+    Returns:
+      The finished manifest. A finished split of the same description is left as it is; an
+      unfinished one goes on at its missing shards.
+
+    Raises:
+      RecordError: the directory already holds this split of another description.
+    """
+    split = SplitWriter(manifest, directory)
+    if split.finished is not None:
+        return split.finished
+    ranges = {}
+    for index, start in enumerate(range(0, manifest.num_items, manifest.items_per_shard)):
+        if index not in split.done:
+            ranges[index] = (start, min(start + manifest.items_per_shard, manifest.num_items))
+    with split.progress_bar(progress) as bar:
+        for index, shard in _run(make_examples, manifest, directory, ranges, workers):
+            split.add(index, shard)
+            bar.update(shard.items)
+    return split.finish()
+
+
+class SplitWriter:
+    """A split that is being written: knows which shards are done, across runs.
+
+    Attributes:
+      finished: the manifest of an earlier run that finished, or None.
+      done: index -> shard of those that an earlier run or this one wrote.
+    """
+
+    def __init__(self, manifest: Manifest, directory: str):
+        """Makes the folder and looks what is there.
+
+        Raises:
+          RecordError: this split of another description.
+        """
+        self._manifest = _from_json(_to_json(manifest))  # tuples of a config come back as lists
+        self._directory = directory
+        self._path = _manifest_path(directory, manifest.split)
+        self._partial = _manifest_path(directory, manifest.split, partial=True)
+        self.done: dict[int, Shard] = {}
+        self.finished = None
+        tf.io.gfile.makedirs(directory)
+        if tf.io.gfile.exists(self._path):
+            _refuse_other(self._manifest, self._path)
+            self.finished = check(directory, manifest.split)
+        elif tf.io.gfile.exists(self._partial):
+            self.done = _shards_done(_refuse_other(self._manifest, self._partial), directory)
+        else:
+            _write_json(self._partial, self._manifest)
+
+    def add(self, index: int, shard: Shard) -> None:
+        """Notes that a shard is done."""
+        self.done[index] = shard
+        _write_json(self._partial, _with_shards(self._manifest, self.done))
+
+    def finish(self, skipped: int = 0) -> Manifest:
+        """Writes the manifest that says that the split is whole, and returns it.
+
+        Args:
+          skipped: bad items.
+        """
+        manifest = _with_shards(self._manifest, self.done)
+        manifest = dataclasses.replace(manifest, skipped=skipped)
+        _write_json(self._path, manifest)
+        if tf.io.gfile.exists(self._partial):
+            tf.io.gfile.remove(self._partial)
+        return manifest
+
+    def progress_bar(self, progress: bool) -> tqdm.tqdm:
+        """Returns a bar of source items that begins where an earlier run stopped."""
+        return tqdm.tqdm(
+            total=self._manifest.num_items,
+            initial=sum(shard.items for shard in self.done.values()),
+            desc=f"{self._manifest.dataset} {self._manifest.split}",
+            unit="item",
+            disable=not progress,
+        )
+
+
+class ShardWriter:
+    """Writes one shard aside; `close` gives it its name."""
+
+    def __init__(self, directory: str, split: str, index: int):
+        """Opens the file."""
+        self._file = f"{split}-{index:05d}.tfrecord"
+        self._path = os.path.join(directory, self._file)
+        self._writer = tf.io.TFRecordWriter(f"{self._path}.writing")
+        self._count = 0
+
+    def write(self, serialized: bytes) -> None:
+        """Appends an encoded Example."""
+        self._writer.write(serialized)
+        self._count += 1
+
+    def close(self, items: int) -> Shard:
+        """Renames the whole file to its final name and describes it.
+
+        Args:
+          items: source items it was made from.
+        """
+        self._writer.close()
+        aside = f"{self._path}.writing"
+        size, digest = tf.io.gfile.stat(aside).length, _sha256(aside)
+        tf.io.gfile.rename(aside, self._path, overwrite=True)
+        return Shard(self._file, self._count, size, digest, items)
+
+
+def read_manifest(directory: str, split: str) -> Manifest:
+    """Reads the manifest of a finished split.
+
+    Args:
+      directory: folder of the shards.
+      split: its name, e.g. "train".
+
+    Returns:
+      The manifest.
+
+    Raises:
+      RecordError: no such folder or split, unfinished, unreadable, or of another spec version.
+    """
+    if not tf.io.gfile.isdir(directory):
+        raise RecordError(
+            f"{directory}: no such folder; give the --output of a conversion or generation"
+        )
+    path = _manifest_path(directory, split)
+    if not tf.io.gfile.exists(path):
+        if tf.io.gfile.exists(_manifest_path(directory, split, partial=True)):
+            raise RecordError(
+                f"{path}: the split was not finished; run its conversion again, it goes on "
+                "where it stopped"
+            )
+        raise RecordError(f"{path}: not found; convert or generate the split '{split}' first")
+    return _read_json(path)
+
+
+def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
+    """Checks that every shard of a split is there and whole.
+
+    Args:
+      directory: folder of the shards.
+      split: its name.
+      checksums: whether to read every byte too, rather than compare sizes.
+
+    Returns:
+      The manifest.
+
+    Raises:
+      RecordError: naming the first bad shard and what to do.
+    """
+    manifest = read_manifest(directory, split)
+    remedy = _remedy(split)
+    for shard in manifest.shards:
+        path = os.path.join(directory, shard.file)
+        if not tf.io.gfile.exists(path):
+            raise RecordError(f"{path}: the shard is missing; {remedy}")
+        size = tf.io.gfile.stat(path).length
+        if size != shard.bytes:
+            raise RecordError(
+                f"{path}: the shard has {size} bytes, its manifest says {shard.bytes}; {remedy}"
+            )
+        if checksums and _sha256(path) != shard.sha256:
+            where = _first_bad_record(path, shard)
+            raise RecordError(f"{path}: the shard is damaged{where}; {remedy}")
+    if manifest.count == 0:
+        raise RecordError(f"{_manifest_path(directory, split)}: the split holds no Example")
+    return manifest
+
+
+def read_examples(directory: str, split: str) -> Iterator[dict[str, Any]]:
+    """Yields the Examples of a split in their stored order, as plain NumPy values and bytes.
+
+    Args:
+      directory: folder of the shards.
+      split: its name.
+
+    Yields:
+      dicts with the keys of `EXAMPLE_FEATURES`.
+
+    Raises:
+      RecordError: see `check`; and for the first record that cannot be read, by shard and offset.
+    """
+    for shard in check(directory, split).shards:
+        for _, serialized in _records(os.path.join(directory, shard.file)):
+            yield {key: value.numpy() for key, value in example_lib.parse(serialized).items()}
+
+
+def diagnose(directory: str, split: str) -> None:
+    """Finds the record that made reading fail; for the handler of a `tf.errors.OpError`.
+
+    tf.data names neither file nor record when one is corrupt or a picture does not decode.
+
+    Args:
+      directory: folder of the shards.
+      split: its name.
+
+    Raises:
+      RecordError: see `check`; and for the first record whose bytes are corrupt, that is no
+        Example, or whose picture or labels do not decode. Names shard and offset.
+    """
+    for shard in check(directory, split).shards:
+        path = os.path.join(directory, shard.file)
+        for offset, serialized in _records(path):
+            what = "holds no Example"
+            try:
+                example = example_lib.parse(serialized)
+                name = example["id"].numpy().decode(errors="replace")
+                what = f"({name}) has a picture or labels that do not decode"
+                example_lib.decode(example)
+            except tf.errors.InvalidArgumentError as error:
+                raise RecordError(
+                    f"{path}: the record at offset {offset} {what}; {_remedy(split)}"
+                ) from error
+
+
+def _remedy(split: str) -> str:
+    return f"delete it and {split}.manifest.json, then convert or generate again"
+
+
+def _run(
+    make_examples: MakeExamples,
+    manifest: Manifest,
+    directory: str,
+    ranges: Mapping[int, tuple[int, int]],
+    workers: int | None,
+) -> Iterator[tuple[int, Shard]]:
+    """Writes the shards `ranges` names and yields each as it is done, in no particular order."""
+    tasks = {
+        index: (make_examples, *items, directory, manifest.split, index)
+        for index, items in ranges.items()
+    }
+    if workers == 0:
+        for index, task in tasks.items():
+            yield index, _write_shard(*task)
+        return
+    with processes.process_pool(workers, len(tasks)) as pool:
+        futures = {pool.submit(_write_shard, *task): index for index, task in tasks.items()}
+        for future in concurrent.futures.as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _write_shard(
+    make_examples: MakeExamples, start: int, stop: int, directory: str, split: str, index: int
+) -> Shard:
+    shard = ShardWriter(directory, split, index)
+    for one in make_examples(start, stop):
+        shard.write(example_lib.encode(one))
+    return shard.close(stop - start)
+
+
+# Fields of a manifest that do not describe the data.
+_PROGRESS = ("shards", "skipped", "source")
+
+
+def _refuse_other(manifest: Manifest, path: str) -> Manifest:
+    """Returns the manifest at `path` if it describes the same data."""
+    found = _read_json(path)
+    changed = [
+        field.name
+        for field in dataclasses.fields(manifest)
+        if field.name not in _PROGRESS
+        and getattr(found, field.name) != getattr(manifest, field.name)
+    ]
+    if changed:
+        raise RecordError(
+            f"{path}: describes data of another {', '.join(changed)}; choose another folder or "
+            "delete this one"
+        )
+    return found
+
+
+def _shards_done(found: Manifest, directory: str) -> dict[int, Shard]:
+    """Index -> shard of those an earlier run finished and nobody has touched since."""
+    done = {}
+    for shard in found.shards:
+        path = os.path.join(directory, shard.file)
+        if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length == shard.bytes:
+            done[int(shard.file.removesuffix(".tfrecord").rsplit("-", 1)[1])] = shard
+    return done
+
+
+def _records(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yields offset and bytes of each record of a shard."""
+    offset = 0
+    iterator = tf.data.TFRecordDataset(path).as_numpy_iterator()
+    while True:
+        try:
+            serialized = next(iterator)
+        except StopIteration:
+            return
+        except tf.errors.DataLossError as error:
+            raise RecordError(
+                f"{path}: corrupt record at offset {offset}; delete the shard and its manifest, "
+                "then convert or generate again"
+            ) from error
+        yield offset, serialized
+        offset += len(serialized) + RECORD_OVERHEAD
+
+
+def _first_bad_record(path: str, shard: Shard) -> str:
+    try:
+        count = sum(1 for _ in _records(path))
+    except RecordError as error:
+        return str(error).removeprefix(path).split(";")[0].replace(":", ",", 1)
+    return f", {count} records where {shard.count} were written" if count != shard.count else ""
+
+
+def _with_shards(manifest: Manifest, done: Mapping[int, Shard]) -> Manifest:
+    return dataclasses.replace(manifest, shards=tuple(done[index] for index in sorted(done)))
+
+
+def _manifest_path(directory: str, split: str, partial: bool = False) -> str:
+    return os.path.join(directory, f"{split}.manifest{'.partial' if partial else ''}.json")
+
+
+def _write_json(path: str, manifest: Manifest) -> None:
+    with tf.io.gfile.GFile(f"{path}.writing", "w") as file:
+        file.write(_to_json(manifest))
+    tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
+
+
+def _read_json(path: str) -> Manifest:
+    remedy = "delete the folder, then convert or generate again"
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    try:
+        version = json.loads(content)["spec_version"]
+        if version == example_lib.SPEC_VERSION:
+            return _from_json(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path}: not a manifest ({error!r}); {remedy}") from error
+    raise RecordError(
+        f"{path}: written for Example spec version {version}, this library reads version "
+        f"{example_lib.SPEC_VERSION}; {remedy}"
+    )
+
+
+def _to_json(manifest: Manifest) -> str:
+    return json.dumps({"count": manifest.count, **dataclasses.asdict(manifest)}, indent=1)
+
+
+def _from_json(content: str | bytes) -> Manifest:
+    fields = json.loads(content)
+    del fields["count"]
+    fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
+    return Manifest(**fields)
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

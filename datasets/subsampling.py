@@ -1,0 +1,160 @@
+"""Fewer frames: the rule that any two kept poses lie at least some distance apart.
+
+The distance of two poses is that of their joints relative to the root, averaged over the joints
+(or the largest of them): both obey the triangle inequality, so the distance to a few pivot poses,
+stored for each kept pose, rules out nearly all of them without looking at their joints. The
+answer is exactly that of comparing every frame with every kept one.
+
+Every n-th frame is an option of the readers themselves.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numba
+import numpy as np
+import tensorflow as tf
+
+SMPLR_DISTANCE = 0.1  # metres; SMPLR 4.1
+_NUM_PIVOTS = 16
+# Pivots are chosen anew, among the kept poses, when so many are kept.
+_CHOOSE_PIVOTS_AT = (_NUM_PIVOTS, 32 * _NUM_PIVOTS, 1024 * _NUM_PIVOTS)
+_ROUNDING = 1e-9  # metres; a bound that misses by less proves nothing
+
+
+class PoseSubset:
+    """The poses kept so far, in the order in which they came.
+
+    Args:
+      distance: metres; a pose nearer than this to a kept one is dropped.
+      largest: whether the distance of two poses is their joints' largest, rather than their mean.
+
+    Source: SMPLR 4.1 keeps SURREAL's frames at least 100 mm apart, about 89 000; it does not say
+      how joints are combined or which frame of a near pair stays. Here it is the mean, and the
+      earlier one.
+    """
+
+    def __init__(self, distance: float = SMPLR_DISTANCE, largest: bool = False):
+        """Starts with no pose."""
+        self._distance, self._largest = distance, largest
+        self._num_kept = 0
+        self._poses = self._to_pivots = self._pivots = None
+        self._last = 0  # the kept pose that was near the last dropped one
+
+    def __len__(self) -> int:
+        """Returns how many poses are kept."""
+        return self._num_kept
+
+    def add(self, joints: np.ndarray) -> np.ndarray:
+        """Offers poses, one after the other.
+
+        Args:
+          joints: [T, J, 3] metres, relative to the root (which is not among them).
+
+        Returns:
+          [T] bool, whether each is kept.
+        """
+        joints = np.ascontiguousarray(joints, np.float64)
+        if self._poses is None:
+            self._poses = np.empty((1024, *joints.shape[1:]))
+            self._to_pivots = np.empty((1024, 0))
+            self._pivots = np.empty((0, *joints.shape[1:]))
+        kept = np.zeros(len(joints), np.bool_)
+        for index, pose in enumerate(joints):
+            to_pivots = _distances(pose, self._pivots, self._largest)
+            near = _find_near(
+                pose,
+                to_pivots,
+                self._poses,
+                self._to_pivots,
+                self._num_kept,
+                self._last,
+                self._distance,
+                self._largest,
+            )
+            if near >= 0:
+                self._last = near
+            else:
+                kept[index] = True
+                self._keep(pose, to_pivots)
+        return kept
+
+    def _keep(self, pose, to_pivots):
+        if self._num_kept == len(self._poses):
+            self._poses = np.concatenate([self._poses, np.empty_like(self._poses)])
+            self._to_pivots = np.concatenate([self._to_pivots, np.empty_like(self._to_pivots)])
+        self._poses[self._num_kept] = pose
+        self._to_pivots[self._num_kept] = to_pivots
+        self._last = self._num_kept
+        self._num_kept += 1
+        if self._num_kept in _CHOOSE_PIVOTS_AT:
+            self._choose_pivots()
+
+    def _choose_pivots(self):
+        """Takes kept poses as pivots, each as far as possible from those before it."""
+        poses = self._poses[: self._num_kept]
+        to_pivots = np.empty((len(self._poses), _NUM_PIVOTS))
+        chosen, nearest = [0], np.full(len(poses), np.inf)
+        for column in range(_NUM_PIVOTS):
+            distances = _distances(poses[chosen[-1]], poses, self._largest)
+            to_pivots[: len(poses), column] = distances
+            nearest = np.minimum(nearest, distances)
+            chosen.append(int(nearest.argmax()))
+        self._pivots, self._to_pivots = poses[chosen[:-1]].copy(), to_pivots
+
+
+def save(path: str, frames: Mapping[str, Sequence[int]]) -> None:
+    """Writes which frames of which clips are kept.
+
+    Args:
+      path: of a JSON file.
+      frames: clip -> frame numbers.
+    """
+    with tf.io.gfile.GFile(f"{path}.writing", "w") as file:
+        json.dump({clip: [int(frame) for frame in kept] for clip, kept in frames.items()}, file)
+    tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
+
+
+def load(path: str) -> dict[str, list[int]]:
+    """Reads what `save` wrote."""
+    with tf.io.gfile.GFile(path) as file:
+        return json.load(file)
+
+
+@numba.njit(cache=True)
+def _distance(a, b, largest):
+    total = 0.0
+    for joint in range(a.shape[0]):
+        x = a[joint, 0] - b[joint, 0]
+        y = a[joint, 1] - b[joint, 1]
+        z = a[joint, 2] - b[joint, 2]
+        length = np.sqrt(x * x + y * y + z * z)
+        total = max(total, length) if largest else total + length
+    return total if largest else total / a.shape[0]
+
+
+@numba.njit(cache=True)
+def _distances(pose, others, largest):
+    result = np.empty(len(others))
+    for index in range(len(others)):
+        result[index] = _distance(pose, others[index], largest)
+    return result
+
+
+@numba.njit(cache=True)
+def _find_near(pose, to_pivots, poses, kept_to_pivots, num_kept, last, distance, largest):
+    """Index of a kept pose nearer than `distance`, or -1."""
+    # Frames follow each other: the pose that was near the last one is often near this one.
+    if num_kept > 0 and _distance(pose, poses[last], largest) < distance:
+        return last
+    # The distance of two poses is at least the difference of their distances to a pivot.
+    bound = distance + _ROUNDING
+    for index in range(num_kept):
+        possible = True
+        for pivot in range(len(to_pivots)):
+            if abs(to_pivots[pivot] - kept_to_pivots[index, pivot]) > bound:
+                possible = False
+                break
+        if possible and _distance(pose, poses[index], largest) < distance:
+            return index
+    return -1

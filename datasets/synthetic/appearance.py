@@ -1,0 +1,278 @@
+"""What people wear: skin, hair, clothes and shoes, painted on the rest-pose body and lit.
+
+Every colour is a function of the point of the rest pose that a pixel sees, so patterns stick to
+the body, need no texture map, and have no seams.
+"""
+
+import functools
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from datasets.synthetic.people import GENDERS, body_of
+from smpl_tf import rasterizer
+from smpl_tf.camera import nbf_camera
+from smpl_tf.parts import face_labels
+from smpl_tf.skeleton import SMPL_24
+
+# RGB 0..1 from light to dark skin, and usual hair; mixtures of neighbours are drawn.
+_SKIN = np.array(
+    [
+        (0.96, 0.83, 0.73),
+        (0.87, 0.69, 0.55),
+        (0.72, 0.52, 0.37),
+        (0.48, 0.32, 0.22),
+        (0.26, 0.17, 0.13),
+    ]
+)
+_HAIR = np.array(
+    [
+        (0.05, 0.04, 0.04),
+        (0.2, 0.12, 0.07),
+        (0.42, 0.26, 0.14),
+        (0.75, 0.6, 0.36),
+        (0.65, 0.65, 0.65),
+    ]
+)
+
+
+class Garment(NamedTuple):
+    """A coloured, patterned cloth."""
+
+    colours: np.ndarray  # [2, 3] RGB 0..1
+    pattern: str
+    direction: np.ndarray  # [3] unit, rest pose
+    scale: float  # metres
+
+
+class Outfit(NamedTuple):
+    """Cloth and where it ends: along a limb 0 = its root, 1 = wrist or ankle."""
+
+    top: Garment
+    legwear: Garment
+    shoes: Garment | None
+    skin: np.ndarray  # [3] RGB
+    hair: np.ndarray | None  # [3] RGB; None = bald
+    hairline: float  # metres below the top of the head where hair ends in the back
+    sleeve: float
+    trouser: float
+    hem: float  # where the top ends on the legs; below 0: above the crotch
+    neckline: float  # metres below the neck joint
+
+
+class Light(NamedTuple):
+    """A distant lamp, and light from everywhere."""
+
+    direction: np.ndarray  # [3] unit, towards the lamp, camera frame
+    colour: np.ndarray  # [3]
+    ambient: np.ndarray  # [3]
+
+
+_PATTERNS = ("plain", "stripes", "checks", "dots", "fade", "blotches", "rings")
+
+
+def draw_outfit(rng: np.random.Generator) -> Outfit:
+    """Draws an outfit."""
+    dress = rng.random() < 0.12
+    top, legwear = _draw_garment(rng), _draw_garment(rng)
+    return Outfit(
+        top=top,
+        legwear=top if rng.random() < 0.08 else legwear,
+        shoes=None if rng.random() < 0.12 else _draw_garment(rng, plain=True),
+        skin=_between(rng, _SKIN),
+        hair=None if rng.random() < 0.1 else _between(rng, _HAIR),
+        hairline=rng.uniform(0.1, 0.34),
+        sleeve=rng.choice([0.02, rng.uniform(0.25, 0.5), rng.uniform(0.85, 1.0)]),
+        trouser=rng.choice([rng.uniform(0.12, 0.5), rng.uniform(0.85, 1.0)], p=[0.35, 0.65]),
+        hem=rng.uniform(0.1, 0.6) if dress else rng.uniform(-0.16, 0.1),
+        neckline=rng.uniform(-0.01, 0.1),
+    )
+
+
+def draw_light(rng: np.random.Generator) -> Light:
+    """Draws the light; lamps stand in front of the person or at its side, mostly above."""
+    direction = np.array([rng.normal(0, 0.8), rng.normal(-0.6, 0.5), rng.normal(-0.8, 0.4)])
+    warmth = rng.normal(0, 0.06)
+    tint = np.array([1 + warmth, 1, 1 - warmth])
+    ambient = rng.uniform(0.3, 0.65)
+    return Light(
+        direction=direction / np.linalg.norm(direction),
+        colour=(rng.uniform(0.85, 1.2) - ambient) * tint,
+        ambient=ambient / tint,
+    )
+
+
+def paint(
+    vertices: np.ndarray, gender: int, size: int, outfit: Outfit, light: Light, samples: int
+) -> np.ndarray:
+    """Draws a dressed person before NBF's camera.
+
+    Args:
+      vertices: [V, 3] metres, camera frame.
+      gender: index into GENDERS.
+      size: width and height of the picture, pixels.
+      outfit: what the person wears.
+      light: what falls on it.
+      samples: per pixel and axis.
+
+    Returns:
+      [size, size, 4] float32 RGBA, 0..1; alpha is the share of the pixel the person covers, and
+      the colours are multiplied by it.
+    """
+    surface = _surface(GENDERS[gender])
+    raster = rasterizer.rasterize(vertices, surface.faces, nbf_camera(size * samples))
+    values = np.concatenate(
+        [surface.template, rasterizer.vertex_normals(vertices, surface.faces)], axis=1
+    )
+    mask = raster.mask
+    seen = rasterizer.interpolate(raster, surface.faces, values)[mask]
+    colours = _dress(outfit, surface, seen[:, :3], surface.labels[raster.face_index[mask]])
+    rgba = np.zeros((*mask.shape, 4), np.float32)
+    rgba[mask, :3] = np.clip(_lit(colours, seen, light), 0, 1)
+    rgba[mask, 3] = 1
+    return cv2.resize(rgba, (size, size), interpolation=cv2.INTER_AREA)
+
+
+class _Surface(NamedTuple):
+    template: np.ndarray  # [V, 3]
+    faces: np.ndarray  # [F, 3]
+    labels: np.ndarray  # [F] 1..24
+    joints: np.ndarray  # [24, 3]
+    crown: float  # y of the top of the head
+
+
+@functools.cache
+def _surface(gender: str) -> _Surface:
+    body = body_of(gender)
+    return _Surface(
+        body.v_template,
+        body.faces,
+        face_labels(body),
+        body.J_regressor @ body.v_template,
+        body.v_template[:, 1].max(),
+    )
+
+
+_ARMS = np.isin(
+    np.arange(25) - 1,
+    SMPL_24.indices(
+        [f"{s}_{j}" for s in ("left", "right") for j in ("shoulder", "elbow", "wrist", "hand")]
+    ),
+)
+_LEGS = np.isin(
+    np.arange(25) - 1,
+    SMPL_24.indices(
+        [f"{s}_{j}" for s in ("left", "right") for j in ("hip", "knee", "ankle", "foot")]
+    ),
+)
+_HEAD = np.isin(np.arange(25) - 1, SMPL_24.indices(["neck", "head"]))
+
+
+def _dress(
+    outfit: Outfit, surface: _Surface, points: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Colours of rest-pose points [P, 3] that lie on the parts [P]."""
+    x, y, z = points.T
+    joint = {name: surface.joints[SMPL_24.index(name)] for name in SMPL_24.names}
+    shoulder, wrist = joint["left_shoulder"][0], joint["left_wrist"][0]
+    along_arm = (np.abs(x) - shoulder) / (wrist - shoulder)
+    hip, ankle = joint["left_hip"][1], joint["left_ankle"][1]
+    along_leg = (hip - y) / (hip - ankle)
+    arms, legs, head = _ARMS[labels], _LEGS[labels], _HEAD[labels]
+
+    below_neck = joint["neck"][1] - y
+    topped = ~head & (along_leg < outfit.hem)
+    topped &= ~arms | (along_arm < outfit.sleeve)
+    topped &= (below_neck > outfit.neckline) | (np.abs(x) > 0.5 * shoulder)
+    trousered = ~head & ~arms & ~topped & (along_leg > -0.25) & (along_leg < outfit.trouser)
+    shod = legs & (y < ankle - 0.015)
+    below_crown = surface.crown - y
+    # From the brow up; behind the ears down to the hairline.
+    haired = head & (below_crown < np.where(z > joint["head"][2] + 0.02, 0.055, outfit.hairline))
+    haired &= (z < joint["head"][2] + 0.02) | (below_crown < 0.055)
+
+    colours = np.tile(outfit.skin, (len(points), 1))
+    for garment, where in (
+        (outfit.legwear, trousered),
+        (outfit.top, topped),
+        (outfit.shoes, shod),
+    ):
+        if garment is not None:
+            colours[where] = _cloth(garment, points[where])
+    if outfit.hair is not None:
+        colours[haired] = outfit.hair * (0.85 + 0.3 * _waves(points[haired], 0.02)[:, None])
+    return colours
+
+
+def _cloth(garment: Garment, points: np.ndarray) -> np.ndarray:
+    first, second = garment.colours
+    along = points @ garment.direction / garment.scale
+    if garment.pattern == "plain":
+        share = np.zeros(len(points))
+    elif garment.pattern == "stripes":
+        share = (along % 1 < 0.5).astype(float)
+    elif garment.pattern == "rings":
+        share = (points[:, 1] / garment.scale % 1 < 0.35).astype(float)
+    elif garment.pattern == "checks":
+        share = 0.5 * ((points[:, :2] / garment.scale % 1) < 0.5).sum(axis=1)
+    elif garment.pattern == "dots":
+        cell = points / garment.scale % 1 - 0.5
+        share = ((cell * cell).sum(axis=1) < 0.11).astype(float)
+    elif garment.pattern == "fade":
+        share = np.clip(0.5 + points @ garment.direction, 0, 1)
+    else:
+        share = (_waves(points, garment.scale) > 0.55).astype(float)
+    return first + share[:, None] * (second - first)
+
+
+def _lit(colours: np.ndarray, seen: np.ndarray, light: Light) -> np.ndarray:
+    """Lambert shading, with folds that are bumps of the rest pose."""
+    points, normals = seen[:, :3], seen[:, 3:]
+    normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+    folds = 0.92 + 0.16 * _waves(points, 0.09)
+    diffuse = np.clip(normals @ light.direction, 0, None) * folds
+    # Surfaces that look down see the darker ground.
+    sky = 0.85 - 0.15 * normals[:, 1]
+    return colours * (light.ambient * sky[:, None] + light.colour * diffuse[:, None])
+
+
+def _waves(points: np.ndarray, scale: float) -> np.ndarray:
+    """A smooth irregular function of space with values 0..1 and features of about `scale`."""
+    x, y, z = (points / scale).T
+    value = np.sin(x + 1.3 * np.sin(0.7 * y)) + np.sin(1.1 * y + 1.7 * np.sin(0.6 * z + 0.4 * x))
+    return 0.25 * (value + np.sin(0.9 * z + 1.5 * np.sin(0.8 * x)) * 0.9 + 2)
+
+
+def _draw_garment(rng: np.random.Generator, plain: bool = False) -> Garment:
+    direction = rng.normal(size=3)
+    return Garment(
+        colours=np.stack([draw_colour(rng), draw_colour(rng)]),
+        pattern="plain" if plain or rng.random() < 0.45 else str(rng.choice(_PATTERNS[1:])),
+        direction=direction / np.linalg.norm(direction),
+        scale=np.exp(rng.uniform(np.log(0.03), np.log(0.16))),
+    )
+
+
+def draw_colour(rng: np.random.Generator, vividness: float = 1.0) -> np.ndarray:
+    """Draws an RGB colour 0..1 as cloth and things have them: greys, muted and vivid ones.
+
+    Args:
+      rng: the source of chance.
+      vividness: factor of the saturation; walls and landscapes are less vivid than clothes.
+
+    Returns:
+      [3].
+    """
+    value, kind, hue = rng.beta(1.6, 1.4), rng.random(), 6 * rng.random()
+    low, high = (0, 0.1) if kind < 0.35 else (0.15, 0.5) if kind < 0.75 else (0.5, 1)
+    saturation = vividness * rng.uniform(low, high)
+    offsets = np.abs((hue + np.array([0, 4, 2])) % 6 - 3) - 1
+    return value * (1 - saturation * (1 - np.clip(offsets, 0, 1)))
+
+
+def _between(rng: np.random.Generator, palette: np.ndarray) -> np.ndarray:
+    position = rng.uniform(0, len(palette) - 1)
+    lower = int(position)
+    mixed = palette[lower] + (position - lower) * (palette[lower + 1] - palette[lower])
+    return np.clip(mixed * rng.uniform(0.92, 1.08, 3), 0, 1)

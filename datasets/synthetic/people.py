@@ -1,0 +1,262 @@
+"""Random people: sex, shape and pose, and the body they give in front of the camera."""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from datasets.synthetic import activities, poses
+from smpl_tf import SMPL
+from smpl_tf.camera import NBF_TRANSLATION
+from smpl_tf.kinematics import forward_kinematics
+from smpl_tf.model_data import SMPLModelData, load_model_data
+from smpl_tf.rotations import matrix_to_axis_angle
+from smpl_tf.skeleton import SMPL_24, SMPLR_LANDMARKS
+
+GENDERS = ("female", "male")
+_MAX_BETA = 2.5  # standard deviations
+_YAW_DEGREES = 57  # facts/field.md 5.2: mostly towards the camera, all directions occur
+_CANDIDATES = 3  # poses drawn per person; the first without self-intersection is taken
+_TOUCHING = 0.03  # metres two limbs may press into each other
+
+# Standard deviation of each angle around its activity's, degrees.
+_DEVIATIONS = {
+    name.replace("hip_flexion", "thigh"): min(max(0.06 * (high - low), 3), 9)
+    for name, (low, high) in poses.LIMITS.items()
+}
+
+# Limbs as capsules: from joint, to joint, radius in metres of an average person.
+_CAPSULES = (
+    ("spine1", "spine3", 0.13),
+    ("neck", "head", 0.09),
+    ("left_elbow", "left_hand", 0.045),
+    ("right_elbow", "right_hand", 0.045),
+    ("left_shoulder", "left_elbow", 0.05),
+    ("right_shoulder", "right_elbow", 0.05),
+    ("left_hip", "left_knee", 0.075),
+    ("right_hip", "right_knee", 0.075),
+    ("left_knee", "left_ankle", 0.055),
+    ("right_knee", "right_ankle", 0.055),
+)
+_MAY_MEET = (  # pairs that are neighbours, or meet only if a third pair does
+    *((0, 1), (0, 4), (0, 5), (0, 6), (0, 7), (1, 4), (1, 5), (2, 4), (3, 5), (6, 8), (7, 9)),
+    *((0, 8), (0, 9), (1, 6), (1, 7), (1, 8), (1, 9), (4, 6), (5, 7), (6, 7), (4, 5)),
+)
+
+
+class Person(NamedTuple):
+    """What chance decides about one person; NumPy, one person."""
+
+    gender: int  # index into GENDERS
+    betas: np.ndarray  # [10] in the space of this gender's body
+    candidates: dict[str, np.ndarray]  # joint angles in degrees, see poses.LIMITS
+    root: np.ndarray  # [_CANDIDATES, 3, 3] pelvis in the camera frame
+    translation: np.ndarray  # [3] metres, camera frame
+    doing: tuple[str, ...]  # of each candidate
+
+
+class Bodies(NamedTuple):
+    """Posed people, batched over N; float32, metres, camera frame."""
+
+    chosen: np.ndarray  # [N] index of the candidate pose
+    pose: np.ndarray  # [N, 24, 3] axis-angle
+    neutral_betas: np.ndarray  # [N, 10]
+    vertices: np.ndarray  # [N, V, 3]
+    joints: np.ndarray  # [N, 24, 3]
+    landmarks: np.ndarray  # [N, 18, 3]
+
+
+def draw(rng: np.random.Generator, translation_jitter: float) -> Person:
+    """Draws a person.
+
+    Args:
+      rng: the source of chance.
+      translation_jitter: standard deviation of the translation's x and y around NBF's, metres; cut
+        at two of them.
+
+    Returns:
+      The person, with several candidate poses.
+    """
+    gender = int(rng.integers(len(GENDERS)))
+    betas = np.clip(rng.normal(size=10), -_MAX_BETA, _MAX_BETA)
+    translation = np.array(NBF_TRANSLATION)
+    translation[:2] += translation_jitter * np.clip(rng.normal(size=2), -2, 2)
+    lens_pitch, yaw = rng.normal(0, 6), rng.normal(0, _YAW_DEGREES)
+    candidates, roots, names = [], [], []
+    for _ in range(_CANDIDATES):
+        doing, arms, angles = activities.sample(rng)
+        angles = _personal(rng, angles)
+        candidates.append(poses.limited(angles))
+        upright = poses.turn("z", angles["roll"]) @ poses.turn("x", angles["lean"])
+        # A half turn about x makes SMPL's y up and z front the camera's y down and z away.
+        roots.append(poses.turn("x", 180 + lens_pitch) @ poses.turn("y", yaw) @ upright)
+        names.append(f"{doing}/{arms}")
+    return Person(
+        gender=gender,
+        betas=betas.astype(np.float32),
+        candidates={name: np.array([one[name] for one in candidates]) for name in poses.LIMITS},
+        root=np.stack(roots),
+        translation=translation.astype(np.float32),
+        doing=tuple(names),
+    )
+
+
+def choose_poses(people: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
+    """Takes of each person's candidates the first that does not intersect itself.
+
+    Args:
+      people: N persons.
+
+    Returns:
+      `[N]` index of the candidate, the least bad one where all intersect; and `[N, 24, 3]`
+      axis-angles, parent-relative, the root's in the camera frame, radians.
+    """
+    angles = {
+        name: np.concatenate([person.candidates[name] for person in people])
+        for name in poses.LIMITS
+    }
+    relative = poses.joint_rotations(angles)
+    relative[:, 0] = np.concatenate([person.root for person in people])
+    joints = _candidate_joints(tf.constant(relative, tf.float32)).numpy()
+    depth = self_intersection(joints).reshape(len(people), _CANDIDATES)
+    chosen = np.where((depth < _TOUCHING).any(1), (depth < _TOUCHING).argmax(1), depth.argmin(1))
+    relative = relative.reshape(len(people), _CANDIDATES, 24, 3, 3)[np.arange(len(people)), chosen]
+    return chosen, matrix_to_axis_angle(tf.constant(relative, tf.float32)).numpy()
+
+
+def pose_bodies(people: Sequence[Person]) -> Bodies:
+    """Chooses a pose for each person and computes the bodies.
+
+    Args:
+      people: N persons.
+
+    Returns:
+      Bodies of the N.
+    """
+    chosen, pose = choose_poses(people)
+    betas = np.stack([person.betas for person in people])
+    translation = np.stack([person.translation for person in people])
+    genders = np.array([person.gender for person in people])
+    num_vertices = body_of("neutral").num_vertices
+    bodies = Bodies(
+        chosen=chosen,
+        pose=pose,
+        neutral_betas=np.empty((len(people), 10), np.float32),
+        vertices=np.empty((len(people), num_vertices, 3), np.float32),
+        joints=np.empty((len(people), 24, 3), np.float32),
+        landmarks=np.empty((len(people), len(SMPLR_LANDMARKS), 3), np.float32),
+    )
+    for index, gender in enumerate(GENDERS):
+        rows = np.flatnonzero(genders == index)
+        if not len(rows):
+            continue
+        vertices, joints = _smpl(gender)(betas[rows], pose[rows], translation[rows])
+        bodies.vertices[rows], bodies.joints[rows] = vertices, joints
+        data = body_of(gender)
+        ids = [data.landmarks[name] for name in SMPLR_LANDMARKS]
+        bodies.landmarks[rows] = bodies.vertices[rows][:, ids]
+        bodies.neutral_betas[rows] = to_neutral(betas[rows], gender)
+    return bodies
+
+
+def to_neutral(betas: np.ndarray, gender: str) -> np.ndarray:
+    """Returns the same people's betas in the neutral shape space.
+
+    Args:
+      betas: [..., 10] in the space of `gender`'s body.
+      gender: "female" or "male".
+
+    Returns:
+      [..., 10], the least-squares fit over the vertices of the rest pose.
+    """
+    matrix, offset = _neutral_map(gender)
+    return (betas @ matrix.T + offset).astype(np.float32)
+
+
+def self_intersection(joints: np.ndarray) -> np.ndarray:
+    """Measures how deep limbs, torso and head press into each other, as capsules.
+
+    Args:
+      joints: [N, 24, 3] metres.
+
+    Returns:
+      [N] metres of the worst pair; 0 or less where nothing touches.
+    """
+    starts = joints[:, SMPL_24.indices([start for start, _, _ in _CAPSULES])]
+    ends = joints[:, SMPL_24.indices([end for _, end, _ in _CAPSULES])]
+    radii = np.array([radius for _, _, radius in _CAPSULES])
+    pairs = [
+        (i, j)
+        for i in range(len(_CAPSULES))
+        for j in range(i + 1, len(_CAPSULES))
+        if (i, j) not in _MAY_MEET
+    ]
+    first, second = np.array(pairs).T
+    distance = _segment_distance(
+        starts[:, first], ends[:, first], starts[:, second], ends[:, second]
+    )
+    return (radii[first] + radii[second] - distance).max(axis=1)
+
+
+@functools.cache
+def body_of(gender: str) -> SMPLModelData:
+    """Returns the open body of a gender; the synthetic people have no other."""
+    return load_model_data(gender=gender)
+
+
+def _personal(rng: np.random.Generator, angles: poses.Angles) -> poses.Angles:
+    """Mirrors half of the poses and adds a person's own way of doing it, in degrees."""
+    angles = poses.mirrored(angles) if rng.random() < 0.5 else dict(angles)
+    # Few people stand like the book; some are quite elsewhere.
+    spread = rng.choice([0.6, 1.0, 1.8], p=[0.4, 0.45, 0.15])
+    for name, deviation in zip(
+        _DEVIATIONS, spread * rng.normal(size=len(_DEVIATIONS)), strict=True
+    ):
+        angles[name] = angles.get(name, 0) + _DEVIATIONS[name] * deviation
+    angles["neck_twist"] += 18 * rng.normal()
+    for name in ("lean", "roll"):
+        angles[name] = angles.get(name, 0) + 3 * rng.normal()
+    return angles
+
+
+@functools.cache
+def _smpl(gender: str):
+    layer = SMPL(body_of(gender))
+
+    @tf.function(reduce_retracing=True)
+    def run(betas, pose, translation):
+        body = layer(betas=betas, pose=pose, translation=translation)
+        return body.vertices, body.joints
+
+    return run
+
+
+@tf.function(reduce_retracing=True)
+def _candidate_joints(relative):
+    data = body_of("neutral")
+    rest = tf.constant(data.J_regressor @ data.v_template, tf.float32)
+    rest = tf.broadcast_to(rest, [tf.shape(relative)[0], *rest.shape])
+    return forward_kinematics(relative, rest, tuple(data.parents.tolist()))[1]
+
+
+@functools.cache
+def _neutral_map(gender: str) -> tuple[np.ndarray, np.ndarray]:
+    """The affine map of `to_neutral`: [10, 10] and [10]."""
+    own, neutral = body_of(gender), body_of("neutral")
+    basis = neutral.shapedirs[..., :10].reshape(-1, 10)
+    inverse = np.linalg.pinv(basis)
+    offset = inverse @ (own.v_template - neutral.v_template).ravel()
+    return inverse @ own.shapedirs[..., :10].reshape(-1, 10), offset
+
+
+def _segment_distance(p0, p1, q0, q1):
+    """Least distance of segments [..., 3], by alternating exact projections."""
+    d, e = p1 - p0, q1 - q0
+    dd, ee = (np.maximum((v * v).sum(-1), 1e-12) for v in (d, e))
+    s = np.full(d.shape[:-1], 0.5)
+    for _ in range(6):
+        t = np.clip(((p0 + s[..., None] * d - q0) * e).sum(-1) / ee, 0, 1)
+        s = np.clip(((q0 + t[..., None] * e - p0) * d).sum(-1) / dd, 0, 1)
+    return np.linalg.norm(p0 + s[..., None] * d - q0 - t[..., None] * e, axis=-1)

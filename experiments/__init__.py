@@ -1,0 +1,1 @@
+"""Scripts that train, evaluate and predict; the only place with flags and printing."""

@@ -1,0 +1,245 @@
+"""Compares the speed of SMPL implementations in one interleaved run.
+
+    python experiments/benchmark.py --output=benchmark.json
+
+First all contestants must agree. Then they take turns, round after round, so that a busy machine
+hits all of them alike; every number is a median over the rounds, every ratio the median of the
+rounds' ratios. smplx and smplfitter take part if they are installed: `pip install -e '.[bench]'`.
+The floor is what NumPy's BLAS needs for the two matrix products of the mesh, and nothing else.
+About 10 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from tqdm import tqdm
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common
+from experiments.run_folder import write_json
+
+OURS = "smpl_tf XLA"
+VERTEX_TOLERANCE = 1e-5  # metres
+GRADIENT_TOLERANCE = 1e-4  # relative to the largest entry
+MEMORY_BATCH = 1024
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Adds the flags of this script.
+
+    Args:
+      values: where to.
+    """
+    flags.DEFINE_string("output", None, "Write the numbers to this JSON file.", flag_values=values)
+    flags.DEFINE_string(
+        "model", None, "A body model file; the open body if none is given.", flag_values=values
+    )
+    flags.DEFINE_list("batches", ["1", "32", "256", "1024"], "Batch sizes.", flag_values=values)
+    flags.DEFINE_list(
+        "works", ["forward", "gradient", "joints", "subset"], "What to time.", flag_values=values
+    )
+    flags.DEFINE_integer("rounds", 11, "How often each takes its turn.", 1, flag_values=values)
+    flags.DEFINE_float("seconds", 0.2, "Least length of a turn.", 0.0, flag_values=values)
+    flags.DEFINE_bool(
+        "memory", True, f"Measure the memory of {MEMORY_BATCH} bodies.", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "measure_memory_here",
+        False,
+        "Print this process's memory; for --memory.",
+        flag_values=values,
+    )
+
+
+def main(values: flags.FlagValues) -> None:
+    """Checks, times and reports.
+
+    Args:
+      values: the flags.
+    """
+    common.load_tensorflow()
+    # Only now: these modules load TensorFlow.
+    from experiments import benchmark_peers as peers
+    from smpl_tf import load_model_data
+
+    data = load_model_data(values.model)
+    if values.measure_memory_here:
+        print(measure_memory(data))
+        return
+    makers = peers.contestants()
+    record = {
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": len(os.sched_getaffinity(0)),
+            "load_average_before": os.getloadavg()[0],
+        },
+        "versions": {
+            name: metadata.version(name)
+            for name in ("tensorflow", "numpy", "torch", "smplx", "smplfitter")
+            if importable(name)
+        },
+        "body": {"name": data.name, "fingerprint": data.fingerprint},
+        "cases": [],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        plan = [(work, int(batch)) for work in values.works for batch in values.batches]
+        for work, batch in tqdm(plan, desc="cases"):
+            bodies = peers.random_bodies(data, batch)
+            calls = {
+                name: call
+                for name, maker in makers.items()
+                if (call := maker(data, work, bodies, Path(folder))) is not None
+            }
+            reference = peers.numpy(np.float64)(data, work, bodies, Path(folder))
+            first_calls = check_agreement(work, calls, reference)
+            times = take_turns(calls, values.rounds, values.seconds)
+            record["cases"].append(summarize(work, batch, times, first_calls))
+    if values.memory:
+        record["memory_mb"] = memory_of_a_batch(values.model)
+    print(table(record))
+    if values.output:
+        write_json(Path(values.output), record)
+        print(f"\nrecord  {values.output}")
+
+
+def importable(name: str) -> bool:
+    """Whether a package is installed."""
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def check_agreement(work: str, calls: dict, reference) -> dict[str, float]:
+    """Makes the first call of each contestant and compares what comes back.
+
+    Args:
+      work: the kind of work.
+      calls: name -> call.
+      reference: the float64 call to compare with; None compares with the first contestant.
+
+    Returns:
+      Seconds of each first call, which traces and compiles.
+
+    Raises:
+      common.UserError: if one disagrees.
+    """
+    wanted, seconds = None if reference is None else reference(), {}
+    for name, call in calls.items():
+        start = time.perf_counter()
+        results = [np.asarray(result, np.float64) for result in call()]
+        seconds[name] = time.perf_counter() - start
+        if wanted is None:
+            wanted = results
+        for result, true in zip(results, wanted, strict=False):
+            error = np.abs(result - true).max()
+            bound = VERTEX_TOLERANCE
+            if work == "gradient":
+                bound = GRADIENT_TOLERANCE * np.abs(true).max()
+            if not error <= bound:
+                raise common.UserError(f"{name} disagrees in {work}: by {error:.1e} > {bound:.1e}")
+    return seconds
+
+
+def take_turns(calls: dict, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Times all contestants round by round.
+
+    Args:
+      calls: name -> call.
+      rounds: how many turns each gets.
+      seconds: the least length of a turn.
+
+    Returns:
+      name -> seconds per call, one for each round.
+    """
+    times = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            call()  # wakes the contestant's own threads and caches
+            repeats, start = 0, time.perf_counter()
+            while repeats == 0 or time.perf_counter() - start < seconds:
+                call()
+                repeats += 1
+            times[name].append((time.perf_counter() - start) / repeats)
+    return times
+
+
+def summarize(work: str, batch: int, times: dict, first_calls: dict) -> dict:
+    """Turns times into medians, and ratios of the same round into their medians."""
+    ours = np.array(times[OURS])
+    return {
+        "work": work,
+        "batch": batch,
+        "milliseconds": {name: 1e3 * float(np.median(t)) for name, t in times.items()},
+        "best_milliseconds": {name: 1e3 * float(np.min(t)) for name, t in times.items()},
+        "bodies_per_second": {name: batch / float(np.median(t)) for name, t in times.items()},
+        "times_faster_than": {
+            name: float(np.median(np.array(t) / ours)) for name, t in times.items() if name != OURS
+        },
+        "first_call_seconds": first_calls,
+    }
+
+
+def table(record: dict) -> str:
+    """Draws the record as a Markdown table."""
+    peers = ["smpl_tf", "smplx", "smplfitter XLA", "numpy", "floor"]
+    lines = [
+        f"| work | batch | {OURS} | bodies/s | "
+        + " | ".join(f"vs {name}" for name in peers)
+        + " |",
+        "|---|--:|--:|--:|" + "--:|" * len(peers),
+    ]
+    for case in record["cases"]:
+        ratios = [case["times_faster_than"].get(name) for name in peers]
+        cells = ["–" if ratio is None else f"{ratio:.2f}×" for ratio in ratios]
+        lines.append(
+            f"| {case['work']} | {case['batch']} | {case['milliseconds'][OURS]:.2f} ms | "
+            f"{case['bodies_per_second'][OURS]:,.0f} | " + " | ".join(cells) + " |"
+        )
+    if "memory_mb" in record:
+        memory = record["memory_mb"]
+        lines.append(
+            f"\nMemory of a batch of {MEMORY_BATCH}: {memory['peak']:.0f} MB at its peak, "
+            f"{memory['before']:.0f} MB of it before the first call."
+        )
+    return "\n".join(lines)
+
+
+def memory_of_a_batch(model: str | None) -> dict[str, float]:
+    """Measures in a process of its own, where nothing else has used memory yet."""
+    command = [sys.executable, __file__, "--measure_memory_here"]
+    command += [f"--model={model}"] if model else []
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, peak = map(float, finished.stdout.split())
+    return {"before": before, "peak": peak}
+
+
+def measure_memory(data) -> str:
+    """This process's memory before and after posing a batch under XLA, MB."""
+    from experiments import benchmark_peers as peers
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bodies = peers.random_bodies(data, MEMORY_BATCH)._replace(upstream=np.zeros(1, np.float32))
+    call = peers.smpl_tf(xla=True)(data, "forward", bodies, Path())
+    for _ in range(3):
+        call()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{before / 1024} {peak / 1024}"
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))

@@ -1,0 +1,98 @@
+"""Checkpoints of a training: weights, optimiser, and what else is needed to go on.
+
+`epoch_0007.weights.h5` is an ordinary Keras weight file (with the optimiser's variables in it), so
+any model of the same shape can load it; `epoch_0007.json` holds the rest. The weights get their
+final name last: where they stand, the pair is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from experiments.common import UserError
+from experiments.run_folder import write_json, written_aside
+
+_PATTERN = re.compile(r"epoch_(\d+)\.weights\.h5")
+
+
+class Checkpoint(NamedTuple):
+    """One saved state.
+
+    Attributes:
+      epoch: number of finished epochs.
+      weights: the weight file.
+      state: what was saved beside the weights.
+    """
+
+    epoch: int
+    weights: Path
+    state: dict[str, Any]
+
+
+def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], keep: int = 2):
+    """Saves a compiled model, and removes old checkpoints.
+
+    Args:
+      folder: where the checkpoints of the run are.
+      epoch: number of finished epochs.
+      model: the model with its optimiser.
+      state: JSON values to keep beside it.
+      keep: how many checkpoints remain, this one included.
+    """
+    name = f"epoch_{epoch:04d}"
+    write_json(folder / f"{name}.json", state)
+    with written_aside(folder / f"{name}.weights.h5") as aside:
+        model.save_weights(aside)
+    for old in _epochs(folder)[:-keep]:
+        (folder / f"epoch_{old:04d}.weights.h5").unlink()
+        (folder / f"epoch_{old:04d}.json").unlink()
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """Finds the newest checkpoint.
+
+    Args:
+      folder: where the checkpoints of the run are; it need not exist.
+
+    Returns:
+      The checkpoint, or None.
+    """
+    epochs = _epochs(folder)
+    if not epochs:
+        return None
+    name = f"epoch_{epochs[-1]:04d}"
+    state = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state)
+
+
+def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
+    """Loads weights, and the optimiser's variables where the model is compiled.
+
+    Args:
+      checkpoint: what to load.
+      model: a built model of the same shape.
+
+    Raises:
+      UserError: the file does not fit the model.
+    """
+    if model.compiled and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    try:
+        model.load_weights(checkpoint.weights)
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{checkpoint.weights}: not the weights of this network; "
+            "delete the run's folder and train again"
+        ) from error
+
+
+def _epochs(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    found = (_PATTERN.fullmatch(path.name) for path in folder.iterdir())
+    return sorted(int(match.group(1)) for match in found if match)

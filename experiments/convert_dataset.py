@@ -1,0 +1,234 @@
+"""Converts a data set to shards of TFRecords with a manifest, or checks what was converted.
+
+    python experiments/convert_dataset.py --dataset=synthetic --output=data/people --split=train \
+        --count=4000
+    python experiments/convert_dataset.py --dataset=up3d --source=DIR --output=data/up3d \
+        --split=train --neutral_body=basicModel_neutral_lbs_10_207_0_v1.0.0.pkl
+    python experiments/convert_dataset.py --check --output=data/up3d --split=train
+
+Interrupted, the same command goes on at its first missing shard. A synthetic person of 64 x 64
+pixels takes 18 ms of one core. Bad items (files that cannot be read, nobody in view) are listed
+with their reason in <split>.skipped.jsonl; --check writes a contact sheet to <split>.check.png.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common
+from experiments.common import UsageError, UserError
+from experiments.flag_definer import FlagDefiner
+
+
+def _surreal(values):
+    from datasets import surreal
+
+    source = surreal.Surreal(values.source, values.split, _bodies(values), **_every(values))
+    if values.min_distance_mm is None:
+        return source
+    name = f"{values.split}.every{source.every}.{values.min_distance_mm:g}mm.json"
+    path = Path(values.output) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    distance = values.min_distance_mm / 1000
+    surreal.select_frames(source, str(path), distance, workers=values.workers)
+    return dataclasses.replace(source, selection=str(path))
+
+
+def _up3d(values):
+    from datasets.up3d import UP3D
+
+    return UP3D(values.source, values.split, _bodies(values), values.up_s31)
+
+
+def _human36m(values):
+    from datasets.human36m import Human36M
+
+    return Human36M(
+        values.source, values.split, _bodies(values), values.smpl_parameters, **_every(values)
+    )
+
+
+def _humaneva(values):
+    from datasets.humaneva import HumanEva
+
+    return HumanEva(values.source, values.split, **_every(values))
+
+
+def _pascal_voc(values):
+    from datasets.pascal_voc import PascalVOC
+
+    return PascalVOC(values.source, values.split)
+
+
+def _amass(values):
+    from datasets.amass import AMASS
+
+    return AMASS(values.source, values.split, _bodies(values), **_every(values))
+
+
+def _three_dpw(values):
+    from datasets.three_dpw import ThreeDPW
+
+    return ThreeDPW(values.source, values.split, _bodies(values), **_every(values))
+
+
+# Data set -> what makes its reader from the flags.
+SOURCES = {
+    "amass": _amass,
+    "human36m": _human36m,
+    "humaneva": _humaneva,
+    "pascal_voc": _pascal_voc,
+    "surreal": _surreal,
+    "three_dpw": _three_dpw,
+    "up3d": _up3d,
+}
+SYNTHETIC = "synthetic"
+_VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw")
+# Flag -> the data sets for which it means something.
+_FLAGS_OF = {
+    "every": _VIDEOS,
+    "smpl_parameters": ("human36m",),
+    "up_s31": ("up3d",),
+    "min_distance_mm": ("surreal",),
+    **{name: (SYNTHETIC,) for name in ("count", "image_size", "seed")},
+    **{name: tuple(SOURCES) for name in ("source", "max_skipped", "allow_incomplete", "runner")},
+}
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags.
+
+    Args:
+      values: where the flags are added.
+    """
+    flag = FlagDefiner(values)
+    flag.enum("dataset", None, (SYNTHETIC, *SOURCES), "Which data set.")
+    flag.string("source", None, "Folder of the raw data set.")
+    flag.string("output", None, "Folder of the shards, made if need be.")
+    flag.string("split", "train", "Name of the split: train, val or test.")
+    flag.bool("check", False, "Check what --output holds of the split, and draw a contact sheet.")
+    flag.integer("workers", None, "Processes; unset: one per core.", 0)
+    for gender in ("neutral", "female", "male"):
+        text = f"Model file of the {gender} body that the SMPL parameters belong to, or 'open'."
+        flag.string(f"{gender}_body", None, text)
+    flag.integer("every", None, "Take every n-th frame; unset: the data set's usual n.", 1)
+    text = "Take only frames whose poses differ by so much (SURREAL; SMPLR's rule: 100)."
+    flag.number("min_distance_mm", None, text)
+    flag.string("smpl_parameters", None, "Human3.6M's SMPL parameters, in one of four forms.")
+    flag.string("up_s31", None, "Folder of UP-S31; unset: looked for beside up-3d.")
+    flag.integer("max_skipped", 100, "Bad items, which give no Example, that are tolerated.", 0)
+    flag.bool("allow_incomplete", False, "Convert less than the official data set.")
+    flag.string("runner", None, "Convert on Apache Beam with this runner, e.g. DataflowRunner.")
+    flag.strings("beam_options", [], "Further options of the Beam pipeline.")
+    flag.integer("count", 1000, "Synthetic people to make.", 1)
+    flag.integer("image_size", 64, "Side of the synthetic pictures, pixels.", 8)
+    flag.integer("seed", 0, "Seed of the synthetic people.", 0)
+
+
+def main(values) -> int:
+    """Converts or checks one split.
+
+    Args:
+      values: the flags.
+
+    Returns:
+      The exit status; 1 if a check found something.
+    """
+    common.require(values, "output")
+    if "/" in values.split:
+        raise UserError(f"--split={values.split}: a split's name holds no '/'")
+    if values.check:
+        common.load_tensorflow()
+        return _check(values)
+    common.require(values, "dataset")
+    if values.dataset != SYNTHETIC:
+        common.require(values, "source")
+    for name, datasets in _FLAGS_OF.items():
+        if values[name].present and values.dataset not in datasets:
+            raise UsageError(
+                f"--{name} means nothing for --dataset={values.dataset}, only for "
+                f"{', '.join(datasets)}"
+            )
+    common.load_tensorflow()
+    start = time.monotonic()
+    with common.quiet_c():
+        manifest = _convert(values)
+    size = sum(shard.bytes for shard in manifest.shards) / 1e6
+    print(
+        f"{values.output}: {manifest.count} Examples of split '{manifest.split}' in "
+        f"{len(manifest.shards)} shards, {size:.1f} MB, {time.monotonic() - start:.0f} s"
+    )
+    if manifest.skipped:
+        print(
+            f"{manifest.skipped} of {manifest.num_items} items gave no Example; "
+            f"{Path(values.output) / values.split}.skipped.jsonl tells why"
+        )
+    return 0
+
+
+def _convert(values):
+    """Writes the split that the flags ask for, and returns its manifest."""
+    if values.dataset == SYNTHETIC:
+        from datasets.synthetic import SyntheticConfig, generate
+
+        config = SyntheticConfig(seed=values.seed, image_size=values.image_size)
+        return generate(values.output, values.split, values.count, config, workers=values.workers)
+    from datasets import conversion
+
+    source = SOURCES[values.dataset](values)
+    options = {
+        "max_skipped": values.max_skipped,
+        "allow_incomplete": values.allow_incomplete,
+    }
+    if values.runner is None:
+        return conversion.convert(source, values.output, workers=values.workers, **options)
+    try:
+        from datasets import conversion_beam
+    except ImportError as error:
+        raise UserError(f"--runner needs the extra: pip install '.[beam]' ({error})") from error
+    beam = {"runner": values.runner, "options": values.beam_options}
+    return conversion_beam.convert(source, values.output, **beam, **options)
+
+
+def _check(values) -> int:
+    import cv2
+
+    from datasets import checks
+    from experiments import contact_sheet, run_folder
+
+    bodies = _bodies(values)
+    given = any(vars(bodies).values())
+    result = checks.check(
+        values.output, values.split, bodies if given else None, workers=values.workers
+    )
+    path = Path(values.output) / f"{values.split}.check.png"
+    sheet = contact_sheet.draw(values.output, values.split)
+    with run_folder.written_aside(path) as aside:
+        aside.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+    print(f"{values.output}: {result.count} Examples of split '{values.split}', every byte whole")
+    for finding, names in result.findings.items():
+        print(f"{len(names)} of {result.count} Examples: {finding}; the first is {names[0]}")
+    for note in result.not_checked:
+        print(f"not checked: {note}")
+    print(f"look at {path}")
+    return common.EXIT_ERROR if result.findings else 0
+
+
+def _bodies(values):
+    from datasets.bodies import Bodies
+
+    return Bodies(values.neutral_body, values.female_body, values.male_body)
+
+
+def _every(values) -> dict[str, int]:
+    return {} if values.every is None else {"every": values.every}
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))

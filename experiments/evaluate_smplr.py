@@ -1,0 +1,93 @@
+"""Evaluates a finished SMPLR run anew, or networks of several runs joined to one model.
+
+    python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape
+    python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape --peers=256
+    python experiments/evaluate_smplr.py --flagfile=experiments/flags/smplr_t1_stitched.cfg
+
+--peers=N puts the closed-form fit and 200 steps of gradient descent through SMPL beside the
+networks: accuracy on the same N bodies, clean and noisy, and bodies per second. --parts joins an
+hourglass, an autoencoder and both regressors (a row of the paper's Table 1).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common
+from experiments.flag_definer import FlagDefiner
+from experiments.run_folder import RunFolder, write_json
+from experiments.smplr_flags import NOISES, define_run_flags
+
+# What may differ from the run that is evaluated.
+_CHANGEABLE = (
+    *(
+        "data",
+        "test_split",
+        "motion",
+        "test_bodies",
+        "test_noise",
+        "noise_scale",
+        "missing_rate",
+        "parts",
+    ),
+    *("batch_size", "female_body", "male_body", "neutral_body"),
+)
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags and those of a run; with `--run`, only some may differ from it.
+
+    Args:
+      values: where the flags are added.
+    """
+    define_run_flags(values)
+    f = FlagDefiner(values)
+    f.string("run", None, "Folder of a finished run; unset: the networks of --parts, joined.")
+    f.integer("peers", 0, "Bodies that are also given to the peers; 0: none.", 0)
+    f.string("noisy_run", None, "Folder of a run trained on noise, to stand among the peers.")
+    f.enum("peer_noise", "structured", NOISES[1:4], "What is wrong with their noisy points.")
+    f.string("output", None, "Folder to write; unset: evaluation in --run or in --run_name.")
+
+
+def main(values) -> None:
+    """Evaluates and reports.
+
+    Args:
+      values: the flags.
+    """
+    common.load_tensorflow(values.deterministic)
+    # Only now: these modules load TensorFlow.
+    from experiments import smplr_evaluation, smplr_peers, smplr_runs
+
+    if values.run:
+        run = RunFolder.existing(values.run)
+        run_values = smplr_runs.flags_of(run)
+        for name in _CHANGEABLE:
+            if values[name].present:
+                run_values[name].value = values[name].value
+        model, _ = smplr_runs.load_model(run)
+    else:
+        run, run_values = RunFolder(Path(values.runs_dir) / values.run_name), values
+        run_values.stage = "end_to_end"
+        model = smplr_runs.build_model(run_values)
+    evaluation = smplr_evaluation.evaluate(model, run_values)
+    record = run.make_record(run_values, {"stage": run_values.stage, **evaluation})
+    print(f"\n{smplr_evaluation.table(record)}\n")
+    if values.peers:
+        models = {"networks": model}
+        if values.noisy_run:
+            noisy = RunFolder.existing(values.noisy_run)
+            models["networks, trained on noise"] = smplr_runs.load_model(noisy)[0]
+        record["peers"] = smplr_peers.compare(models, run_values, values.peers, values.peer_noise)
+        print(f"{smplr_peers.table(record['peers'])}\n")
+    output = Path(values.output) if values.output else run.path / "evaluation"
+    write_json(output / "record.json", record)
+    print(f"record  {output / 'record.json'}")
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))

@@ -1,0 +1,85 @@
+"""Pictures of bodies: over the photograph, and from the side."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from smpl_tf.camera import Camera
+from smpl_tf.parts import colour_code, part_scheme
+from smpl_tf.rasterizer import overlay, render
+
+PREDICTED = (120, 170, 225)  # colour of a predicted body, RGB
+TRUE = (150, 195, 130)  # colour of a true body, RGB
+THUMBNAIL = 128  # pixels, of the pictures in TensorBoard
+
+
+def enlarge(pixels: np.ndarray, size: int, smooth: bool = True) -> np.ndarray:
+    """Resizes a square picture for the eye.
+
+    Args:
+      pixels: `[H, H, 3]` uint8.
+      size: side wanted, pixels.
+      smooth: whether to blend neighbours; labels must not be blended.
+
+    Returns:
+      `[size, size, 3]` uint8.
+    """
+    method = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
+    return cv2.resize(pixels, (size, size), interpolation=method)
+
+
+def body_over(pixels: np.ndarray, vertices, faces, camera: Camera, colour) -> np.ndarray:
+    """Draws a body over a picture.
+
+    Args:
+      pixels: `[S, S, 3]` uint8.
+      vertices: `[V, 3]` metres, camera frame.
+      faces: `[F, 3]`.
+      camera: of the picture, of any size.
+      colour: `[3]` RGB 0..255.
+
+    Returns:
+      `[S, S, 3]` uint8.
+    """
+    camera = camera.resize(pixels.shape[1], pixels.shape[0])
+    return overlay(pixels, render(vertices, faces, camera, vertex_colours=colour), opacity=0.9)
+
+
+def body_from_side(size: int, vertices, faces, camera: Camera, colour) -> np.ndarray:
+    """Draws a body as somebody to the right of the picture sees it.
+
+    Args:
+      size: side of the picture, pixels.
+      vertices: `[V, 3]` metres, camera frame.
+      faces: `[F, 3]`.
+      camera: of the picture from the front, of any size.
+      colour: `[3]` RGB 0..255.
+
+    Returns:
+      `[size, size, 4]` uint8 RGBA, transparent around the body.
+    """
+    camera = camera.resize(size, size)
+    vertices = np.asarray(vertices)
+    centre = (vertices.min(0) + vertices.max(0)) / 2
+    # A quarter turn about the camera's y axis: what was away from the camera is now right.
+    turn = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    turned = (vertices - centre) @ turn.T + centre
+    middle = np.asarray(camera.intrinsics)[0, 2] - size / 2
+    turned[:, 0] += -centre[0] - middle * centre[2] / np.asarray(camera.intrinsics)[0, 0]
+    return render(turned, faces, camera, vertex_colours=colour)
+
+
+def visible(input_map) -> np.ndarray:
+    """Turns an input map into a picture.
+
+    Args:
+      input_map: `[S, S, C]` in -1..1.
+
+    Returns:
+      `[S, S, 3]` uint8; of more than three channels, the strongest's colour.
+    """
+    values = np.asarray(input_map)
+    if values.shape[-1] == 3:
+        return np.rint((values + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return colour_code(values.argmax(-1), part_scheme(values.shape[-1] - 1))

@@ -1,0 +1,192 @@
+"""Errors of the fitting network on a split, person by person, beside those of the mean pose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from datasets import pipelines
+from experiments import nbf_runs
+from experiments.checkpoints import Checkpoint
+from experiments.report import Table
+from experiments.run_folder import RunFolder
+from nbf import FittingNetwork
+from nbf.metrics import HeadSize, fitting_errors
+
+
+class Metric(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+      key: its name in the run record, with the unit.
+      label: its name for people.
+      error: the per-person error that it reduces.
+      reduce: over the people; NaN stands for a person without labels.
+      unit: of the value.
+      digits: after the point.
+    """
+
+    key: str
+    label: str
+    error: str
+    reduce: Callable[[np.ndarray], float]
+    unit: str
+    digits: int
+
+
+METRICS = (
+    Metric("err_joints3d_mm", "err_joints3D", "err_joints3d_mm", np.nanmean, "mm", 1),
+    Metric("pa_mpjpe_mean_mm", "PA-MPJPE, mean", "pa_mpjpe_mm", np.nanmean, "mm", 1),
+    Metric("pa_mpjpe_median_mm", "PA-MPJPE, median", "pa_mpjpe_mm", np.nanmedian, "mm", 1),
+    Metric("pckh_percent", "PCKh@0.5", "pckh_percent", np.nanmean, "%", 1),
+    Metric("err_quat_rad", "err_quat", "err_quat_rad", np.nanmean, "rad", 3),
+)
+
+
+class Evaluation(NamedTuple):
+    """What came out of a split, in its stored order.
+
+    Attributes:
+      split: the split's name.
+      data: a fingerprint of its bytes.
+      ids: `[N]` of the Examples.
+      errors: name -> `[N]` errors of the network; NaN where labels are missing.
+      baseline: the same for the mean pose.
+      betas: `[N, 10]` predicted.
+      global_rotations: `[N, 24, 3, 3]` predicted, camera frame.
+    """
+
+    split: str
+    data: str
+    ids: list[str]
+    errors: Mapping[str, np.ndarray]
+    baseline: Mapping[str, np.ndarray]
+    betas: np.ndarray
+    global_rotations: np.ndarray
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metric key -> value of the network."""
+        return {m.key: float(m.reduce(self.errors[m.error])) for m in METRICS}
+
+    @property
+    def baseline_metrics(self) -> dict[str, float]:
+        """Metric key -> value of the mean pose."""
+        return {m.key: float(m.reduce(self.baseline[m.error])) for m in METRICS}
+
+
+def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> Evaluation:
+    """Runs the network over a split.
+
+    Args:
+      network: the trained network.
+      values: the flags of the run.
+      split: the split's name.
+
+    Returns:
+      The evaluation.
+
+    Raises:
+      RecordError: the split is missing or damaged.
+      UserError: its parameters belong to another body.
+    """
+    data = nbf_runs.check_split(values, network.body.model_data, split)
+    examples = pipelines.load(values.data, split, features=nbf_runs.features(values))
+    convert = nbf_runs.to_targets(values)
+    predict = tf.function(network)
+    head_size = HeadSize(network.body.model_data)
+    ids, errors, baseline, betas, turned = [], [], [], [], []
+    with nbf_runs.naming_damage(values.data, split):
+        for batch in examples.batch(values.batch_size).prefetch(2):
+            inputs, true = convert(batch)
+            predicted = predict(inputs)
+            sizes = head_size(inputs, true)
+            errors.append(fitting_errors(true, predicted, sizes))
+            baseline.append(fitting_errors(true, network.mean_pose(inputs), sizes))
+            ids += [one.decode() for one in batch["id"].numpy()]
+            betas.append(predicted["betas"])
+            turned.append(predicted["global_rotations"])
+    return Evaluation(
+        split,
+        data,
+        ids,
+        _join(errors),
+        _join(baseline),
+        np.concatenate(betas),
+        np.concatenate(turned),
+    )
+
+
+def make_record(
+    run: RunFolder,
+    values: flags.FlagValues,
+    network: FittingNetwork,
+    checkpoint: Checkpoint,
+    evaluation: Evaluation,
+) -> dict[str, Any]:
+    """Puts the record of an evaluated run together.
+
+    Args:
+      run: the run.
+      values: its flags.
+      network: the trained network.
+      checkpoint: what it was trained to.
+      evaluation: its evaluation.
+
+    Returns:
+      JSON values.
+    """
+    body = network.body.model_data
+    content = {
+        "body": {"name": body.name, "gender": body.gender, "fingerprint": body.fingerprint},
+        "parameters": network.count_params(),
+        "epochs": checkpoint.epoch,
+        "training_people": checkpoint.state["people"],
+        "training_seconds": round(checkpoint.state["seconds"], 1),
+        "data": {**checkpoint.state["data"], evaluation.split: evaluation.data},
+        "split": evaluation.split,
+        "people": len(evaluation.ids),
+        "metrics": evaluation.metrics,
+        "mean_pose_metrics": evaluation.baseline_metrics,
+        "history": checkpoint.state["history"],
+    }
+    return run.make_record(values, content)
+
+
+def table(metrics_of: Mapping[str, float], baseline: Mapping[str, float]) -> Table:
+    """Lays metrics out beside the mean pose's.
+
+    Args:
+      metrics_of: metric key -> value of the network.
+      baseline: metric key -> value of the mean pose.
+
+    Returns:
+      The table; the last column is the network's value in percent of the mean pose's.
+    """
+    rows = []
+    for metric in METRICS:
+        ours, theirs = metrics_of[metric.key], baseline[metric.key]
+        ratio = "" if metric.unit == "%" else f"{100 * ours / theirs:.1f} %"
+        rows.append([metric.label, shown(metric, ours), shown(metric, theirs), ratio])
+    return Table(["metric", "network", "mean pose", "ratio"], rows)
+
+
+def shown(metric: Metric, value: float) -> str:
+    """A value with its digits and unit.
+
+    Args:
+      metric: which metric.
+      value: its value.
+
+    Returns:
+      The text.
+    """
+    return f"{value:.{metric.digits}f} {metric.unit}"
+
+
+def _join(batches: list[dict[str, tf.Tensor]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

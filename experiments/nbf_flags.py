@@ -1,0 +1,52 @@
+"""The flags of an NBF run, defined once for training, evaluation and prediction."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from experiments.flag_definer import FlagDefiner
+
+
+def define_run_flags(values: flags.FlagValues) -> None:
+    """Adds what a run is made of; flags.cfg of a run folder holds these.
+
+    Args:
+      values: where the flags are added.
+    """
+    f = FlagDefiner(values)
+    f.string("runs_dir", "runs", "Folder of all runs.")
+    f.string("run_name", "nbf", "Folder of this run in --runs_dir.")
+    f.bool("overwrite", False, "Start anew where --run_name holds other results.")
+    f.integer("seed", 0, "Seed of the weights, the order of the data and every draw.", 0)
+    f.bool("deterministic", True, "The same bits on every run on one machine.")
+
+    f.string("data", "data/synthetic", "Folder of the data set's shards.")
+    f.integer("synthetic_train", 0, "Synthetic people to train on, made if missing; 0: none.", 0)
+    f.integer("synthetic_val", 0, "Synthetic people watched while training; 0: none.", 0)
+    f.integer("synthetic_test", 0, "Synthetic people held out for the evaluation; 0: none.", 0)
+    f.integer("synthetic_image_size", 64, "Side of the synthetic pictures, pixels.", 8)
+    f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)
+    f.integer("workers", None, "Processes that make data; unset: one per core.", 0)
+    f.bool("mirror", True, "Mirror half of the people in every epoch.")
+    f.bool("cache", True, "Keep the decoded training set in memory.")
+
+    f.string("body_model", None, "Official body model file; unset: the open body.")
+    f.string("input_map", "parts_12", "What the network sees: rgb, parts_12, joints_24, ...")
+    f.integer("input_size", 64, "Side of the input map, pixels.", 8)
+    f.string("backbone", "small", "Encoder: small, resnet50, resnet101 or vgg16.")
+    f.enum("head", "flatten", ["pool", "flatten"], "How the encoder's last level is read out.")
+    f.string("backbone_weights", None, "Weight file of the encoder; unset: random.")
+    f.bool("special_rotations", True, "Project to rotations; false admits reflections too.")
+
+    f.number("parameters_weight", 1.0, "Weight of L_lat.")
+    f.number("joints_3d_weight", 1.0, "Weight of L_3D.")
+    f.number("joints_2d_weight", 1.0, "Weight of L_2D.")
+    f.number("weight_decay", 1e-4, "Factor of half the squared norm of the kernels.")
+    f.number("share_3d", 1.0, "Share of the training set that keeps its 3D labels.", 1.0)
+
+    f.integer("epochs", 10, "Epochs to train.", 1)
+    f.integer("batch_size", 32, "Examples per step.", 1)
+    f.number("learning_rate", 1e-3, "Adam's learning rate at the start.")
+    f.number("decay_power", 0.9, "Power of the learning rate's fall to 0.")
+    f.number("beta_1", 0.5, "Adam's first decay rate.", 1.0)
+    f.bool("jit_compile", False, "Compile with XLA; slower on CPUs.")

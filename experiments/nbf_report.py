@@ -1,0 +1,198 @@
+"""The page of an NBF run: numbers, curves, and people from every quarter of the errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from datasets import pipelines
+from datasets.example import decode
+from experiments import figures, nbf_evaluation, report
+from experiments.curves import Chart
+from experiments.nbf_evaluation import METRICS, Evaluation
+from nbf import FittingNetwork, input_maps
+from smpl_tf import SMPL, kinematics
+from smpl_tf.camera import Camera
+from smpl_tf.parts import PARTS_24, colour_code, merge_labels
+from smpl_tf.skeleton import SMPL_24
+
+PICTURE_SIZE = 256  # pixels, of every picture on the page
+PEOPLE_PER_QUARTER = 2
+# Name in Keras' logs -> metric key.
+_BASELINE_OF = {"err_joints3d_mm": "err_joints3d_mm", "pa_mpjpe_mm": "pa_mpjpe_mean_mm"}
+_QUARTERS = ("Best quarter", "Second quarter", "Third quarter", "Worst quarter")
+
+
+def make_page(
+    values: flags.FlagValues,
+    network: FittingNetwork,
+    evaluation: Evaluation,
+    record: Mapping[str, Any],
+) -> report.Page:
+    """Puts a page together.
+
+    Args:
+      values: the flags of the run.
+      network: the trained network.
+      evaluation: its evaluation.
+      record: the run record.
+
+    Returns:
+      The page.
+    """
+    ours, theirs = record["metrics"], record["mean_pose_metrics"]
+    return report.Page(
+        title=f"Neural Body Fitting: {record['run']}",
+        lead=(
+            f"The fitting network ({values.backbone} encoder, {values.input_map} at "
+            f"{values.input_size} × {values.input_size} pixels, body: {record['body']['name']}) "
+            f"learnt from {record['training_people']:,} people for {record['epochs']} epochs and "
+            f"was tried on the {record['people']:,} people of the split “{record['split']}”."
+        ),
+        headlines=[
+            report.Headline(
+                nbf_evaluation.shown(metric, ours[metric.key]),
+                metric.label,
+                f"mean pose: {nbf_evaluation.shown(metric, theirs[metric.key])}",
+            )
+            for metric in METRICS
+            if metric.key != "pa_mpjpe_median_mm"
+        ],
+        table=nbf_evaluation.table(ours, theirs),
+        charts=charts(record["history"], theirs),
+        groups=people(values, network, evaluation),
+        details=[
+            (
+                "command",
+                f"python experiments/train_nbf.py --flagfile=runs/{record['run']}/flags.cfg "
+                f"--run_name={record['run']}_again",
+            ),
+            ("git commit", str(record["git_commit"])),
+            *((f"version of {name}", version) for name, version in record["versions"].items()),
+            ("seconds of training", f"{record['training_seconds']:.0f}"),
+            *((f"--{name}", str(value)) for name, value in record["flags"].items()),
+        ],
+    )
+
+
+def charts(history: Mapping[str, Sequence[float]], baseline: Mapping[str, float]) -> list[Chart]:
+    """The curves of a training.
+
+    Args:
+      history: Keras' log name -> one value per epoch.
+      baseline: metric key -> value of the mean pose.
+
+    Returns:
+      The charts for which there are values.
+    """
+    titles = {
+        "loss": "Loss with weight decay",
+        "err_joints3d_mm": "err_joints3D, mm",
+        "pa_mpjpe_mm": "PA-MPJPE, mm",
+        "L_lat": "L_lat: shape and rotation matrices",
+        "L_3D": "L_3D: 3D joints, metres",
+        "L_2D": "L_2D: projected joints, half pictures",
+    }
+    found = []
+    for key, title in titles.items():
+        series = {"training": history.get(key), "validation": history.get(f"val_{key}")}
+        series = {name: values for name, values in series.items() if values}
+        level = baseline.get(_BASELINE_OF.get(key))
+        if series:
+            found.append(Chart(title, series, ("mean pose", level) if level else None))
+    return found
+
+
+def choose(errors: np.ndarray) -> list[list[int]]:
+    """Picks people evenly from every quarter of the errors, never by their looks.
+
+    Args:
+      errors: `[N]`; NaN is left out.
+
+    Returns:
+      For each quarter, best first, indices of people in the order of their errors.
+    """
+    order = [int(i) for i in np.argsort(errors) if np.isfinite(errors[i])]
+    quarters = np.array_split(order, len(_QUARTERS))
+    places = (np.arange(PEOPLE_PER_QUARTER) + 0.5) / PEOPLE_PER_QUARTER
+    return [
+        [int(i) for i in dict.fromkeys(quarter[(places * len(quarter)).astype(int)])]
+        if len(quarter)
+        else []
+        for quarter in quarters
+    ]
+
+
+def people(
+    values: flags.FlagValues, network: FittingNetwork, evaluation: Evaluation
+) -> list[report.Group]:
+    """Draws people of every quarter: input, part map, predicted and true body.
+
+    Args:
+      values: the flags of the run.
+      network: the trained network.
+      evaluation: its evaluation.
+
+    Returns:
+      One group per quarter that has people.
+    """
+    errors = evaluation.errors["err_joints3d_mm"]
+    quarters = choose(errors)
+    wanted = {index for quarter in quarters for index in quarter}
+    smpl = SMPL(network.body.model_data)
+    drawn = {}
+    for index, example in enumerate(pipelines.load(values.data, evaluation.split, decode=False)):
+        if index in wanted:
+            drawn[index] = _draw(values, smpl, evaluation, index, decode(example))
+    return [
+        report.Group(f"{name} of the errors", [drawn[i] for i in quarter])
+        for name, quarter in zip(_QUARTERS, quarters, strict=True)
+        if quarter
+    ]
+
+
+def _draw(values, smpl, evaluation, index, example) -> report.Person:
+    example = {name: value.numpy() for name, value in example.items()}
+    height, width = example["image"].shape[:2]
+    camera = Camera(example["camera/intrinsics"], width, height)
+    picture = figures.enlarge(example["image"], PICTURE_SIZE)
+    relative = kinematics.global_to_relative(evaluation.global_rotations[index], SMPL_24.parents)
+    bodies = {
+        "predicted": smpl(
+            betas=evaluation.betas[index],
+            pose=relative,
+            translation=example["smpl/translation"],
+        ),
+        "true": smpl(
+            betas=example["smpl/neutral_betas"],
+            pose=example["smpl/pose"],
+            translation=example["smpl/translation"],
+        ),
+    }
+    colours = {"predicted": figures.PREDICTED, "true": figures.TRUE}
+    pictures = [report.picture("picture", picture), _shown_input(values, example)]
+    for name, body in bodies.items():
+        drawn = figures.body_over(picture, body.vertices, smpl.faces, camera, colours[name])
+        pictures.append(report.picture(f"{name} body", drawn))
+    for name, body in bodies.items():
+        drawn = figures.body_from_side(
+            PICTURE_SIZE, body.vertices.numpy(), smpl.faces, camera, colours[name]
+        )
+        pictures.append(report.picture(f"{name}, from the side", drawn))
+    errors = {name: of_all[index] for name, of_all in evaluation.errors.items()}
+    caption = (
+        f"{evaluation.ids[index]} · err_joints3D {errors['err_joints3d_mm']:.0f} mm · "
+        f"PA-MPJPE {errors['pa_mpjpe_mm']:.0f} mm"
+    )
+    return report.Person(caption, pictures)
+
+
+def _shown_input(values, example) -> report.Picture:
+    """What the network sees; for RGB, the true parts beside it."""
+    scheme = input_maps.input_map(values.input_map).scheme or PARTS_24
+    coded = colour_code(merge_labels(example["parts"], scheme), scheme)
+    label = f"part map, {scheme.num_classes - 1} parts"
+    return report.picture(label, figures.enlarge(coded, PICTURE_SIZE, smooth=False), lossless=True)

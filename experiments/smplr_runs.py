@@ -1,0 +1,259 @@
+"""What the SMPLR scripts share: bodies, the networks of a stage and of earlier runs, losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+from absl import flags
+
+from datasets import records
+from experiments.common import UserError
+from experiments.run_folder import RunFolder
+from experiments.smplr_flags import define_run_flags
+from smpl_tf import SMPLModelData, load_model_data, metrics
+from smplr import (
+    SMPLR,
+    DenoisingAutoencoder,
+    PoseRegressor,
+    ShapeRegressor,
+    StackedHourglass,
+    losses,
+)
+
+# Which networks a finished run of each stage has to offer.
+PARTS_OF_STAGE = {
+    "hourglass": ("hourglass",),
+    "dae": ("autoencoder",),
+    "pose": ("pose_regressor",),
+    "shape": ("shape_regressor",),
+    "pose_shape": ("pose_regressor", "shape_regressor"),
+    "end_to_end": ("hourglass", "autoencoder", "pose_regressor", "shape_regressor"),
+}
+# Which networks a stage changes.
+TRAINED_PARTS = {**PARTS_OF_STAGE, "end_to_end": ("hourglass",)}
+
+
+def bodies(values: flags.FlagValues) -> list[SMPLModelData]:
+    """Loads the bodies of a run.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The neutral body, or the female and the male one.
+    """
+    genders = ("neutral",) if values.neutral else ("female", "male")
+    return [load_model_data(values[f"{gender}_body"].value, gender) for gender in genders]
+
+
+def check_manifest(values: flags.FlagValues, split: str) -> None:
+    """Refuses pictures whose shape parameters belong to other bodies.
+
+    Args:
+      values: the flags of the run.
+      split: of `--data`.
+
+    Raises:
+      RecordError: the shards are missing or damaged.
+      UserError: a body differs.
+    """
+    known = records.check(values.data, split).bodies
+    for body in bodies(values):
+        wanted = known.get(body.gender, body.fingerprint)
+        if body.fingerprint != wanted:
+            raise UserError(
+                f"{values.data}: its betas belong to the {body.gender} body {wanted}, but "
+                f"--{body.gender}_body gives {body.name} ({body.fingerprint}); give the body that "
+                "the data were converted with"
+            )
+
+
+def build_model(values: flags.FlagValues) -> keras.Model:
+    """Builds what a stage trains: networks of earlier runs where it names them, new ones else.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      A DenoisingAutoencoder, a StackedHourglass, or an SMPLR around them; parts that the stage
+      does not train are frozen.
+
+    Raises:
+      UserError: a stage lacks a network that it does not train, or a run cannot be read.
+    """
+    found = earlier_parts(values)
+    num_points = 41 if values.landmarks else 23
+    if values.stage == "dae":
+        return found.get("autoencoder") or DenoisingAutoencoder(
+            num_points, values.keep_probability, values.activation
+        )
+    if values.stage == "hourglass":
+        return found.get("hourglass") or StackedHourglass(
+            image_size=values.image_size,
+            num_stacks=values.stacks,
+            width=values.width,
+            bins=values.bins,
+            num_points=num_points,
+            num_limbs=4 if values.limbs else 0,
+            centred=values.centred_grid,
+        )
+    end_to_end = values.stage == "end_to_end"
+    _require_parts(values, found, PARTS_OF_STAGE["end_to_end"] if end_to_end else ())
+    if values.denoise and not end_to_end:
+        _require_parts(values, found, ("autoencoder",))
+    model = SMPLR(
+        pose_regressor=found.get("pose_regressor") or PoseRegressor(num_points, values.activation),
+        shape_regressor=found.get("shape_regressor")
+        or ShapeRegressor(num_points, activation=values.activation),
+        autoencoder=found.get("autoencoder") if values.denoise or end_to_end else None,
+        hourglass=found.get("hourglass") if end_to_end else None,
+        bodies=bodies(values),
+        gender_mode=values.gender_mode,
+    )
+    for name in PARTS_OF_STAGE["end_to_end"]:
+        part = getattr(model, name)
+        if part is not None:
+            part.trainable = name in TRAINED_PARTS[values.stage]
+    return model
+
+
+def _require_parts(values, found, names) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise UserError(
+            f"--stage={values.stage} needs a trained {', '.join(missing)}; give the folders of "
+            "their runs as --parts=runs/a,runs/b"
+        )
+
+
+def earlier_parts(values: flags.FlagValues) -> dict[str, keras.Model]:
+    """Loads the networks of the runs that `--parts` names; later runs win.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      Name of the part -> network.
+
+    Raises:
+      UserError: a folder holds no finished run.
+    """
+    found = {}
+    for folder in values.parts:
+        run = RunFolder(Path(folder))
+        model, stage = load_model(run)
+        for part in PARTS_OF_STAGE[stage]:
+            found[part] = model if stage in ("dae", "hourglass") else getattr(model, part)
+    return found
+
+
+def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]:
+    """Finds the hourglass among the runs that `--parts` names.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The hourglass and the folder of its run; the last one wins.
+
+    Raises:
+      UserError: there is none, or a run is not finished.
+    """
+    for folder in reversed(values.parts):
+        run = RunFolder(Path(folder))
+        model, stage = load_model(run)
+        if "hourglass" in PARTS_OF_STAGE[stage]:
+            return (model if stage == "hourglass" else model.hourglass), run.path
+    raise UserError("points of an hourglass need its run: give its folder in --parts=runs/...")
+
+
+def model_file(run: RunFolder) -> Path:
+    """Where a run keeps its finished model."""
+    return run.path / "model.keras"
+
+
+def load_model(run: RunFolder) -> tuple[keras.Model, str]:
+    """Loads the finished model of a run.
+
+    Args:
+      run: the run.
+
+    Returns:
+      The model, and its stage.
+
+    Raises:
+      UserError: the run is not there or not finished.
+    """
+    path = model_file(run)
+    if not path.exists():
+        raise UserError(
+            f"{path}: not found; run experiments/train_smplr.py to its end in that folder first"
+        )
+    stage = flags_of(run).stage
+    return keras.saving.load_model(path, compile=False), stage
+
+
+def flags_of(run: RunFolder) -> flags.FlagValues:
+    """Reads the flags of an earlier run.
+
+    Args:
+      run: the run.
+
+    Returns:
+      The flags.
+    """
+    values = flags.FlagValues()
+    define_run_flags(values)
+    run.restore_flags(values)
+    return values
+
+
+def compile_model(model: keras.Model, values: flags.FlagValues, steps: int) -> None:
+    """Gives a model the losses of its stage and its optimiser.
+
+    Args:
+      model: from `build_model`.
+      values: the flags of the run.
+      steps: batches of the whole training, over which the learning rate falls.
+
+    Source: paper 3.2 to 3.4, 4.1 and 4.5.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(
+        values.learning_rate, steps, alpha=values.final_learning_rate / values.learning_rate
+    )
+    loss, weights, measured = _losses(values)
+    model.compile(
+        keras.optimizers.Adam(schedule),
+        loss=loss,
+        loss_weights=weights,
+        metrics=measured,
+        jit_compile=values.jit_compile,
+    )
+
+
+def _losses(values):
+    """Returns loss, loss weights and metrics by output of the stage's model."""
+    volume = losses.VolumeLoss(
+        values.volume_height, values.limb_profile, centred=values.centred_grid
+    )
+    if values.stage == "dae":
+        return losses.PointLoss(values.bone_weight), None, [metrics.MPJPE()]
+    if values.stage == "hourglass":
+        return {"volumes": volume}, None, {"points": [metrics.MPJPE()]}
+    error = losses.MeanAbsoluteError()
+    loss = {"joints": error, "landmarks": error}
+    if values.stage != "shape":
+        loss["rotations"] = error
+    if values.stage != "pose":
+        loss["shape"] = losses.ShapeLoss(values.shape_regularizer)
+    measured = {"joints": [metrics.MPJPE()]}
+    if values.stage != "end_to_end":
+        weights = dict.fromkeys(loss, 1.0)
+        weights["joints"] = weights["landmarks"] = values.smpl_weight
+        return loss, weights, measured
+    loss["denoised"] = losses.PointLoss(values.bone_weight)
+    weights = dict.fromkeys(loss, values.intermediate_weight)
+    weights["joints"] = weights["landmarks"] = values.end_to_end_weight
+    measured["points"] = [metrics.MPJPE()]
+    return {**loss, "volumes": volume}, {**weights, "volumes": 1.0}, measured

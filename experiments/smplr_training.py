@@ -1,0 +1,159 @@
+"""The training of one stage of SMPLR, from the data to the finished model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from experiments import callbacks, checkpoints, smplr_data, smplr_runs
+from experiments.run_folder import RunFolder, written_aside
+from experiments.smplr_flags import POINT_STAGES
+from smplr import PointBody
+from smplr.bones import split_points
+from smplr.targets import shape_vector
+
+
+def train(run: RunFolder, values: flags.FlagValues) -> tuple[keras.Model, dict[str, Any]]:
+    """Trains a stage, from its newest checkpoint if there is one, and saves the model.
+
+    Args:
+      run: where checkpoints and logs go.
+      values: the flags of the run.
+
+    Returns:
+      The trained model, and the state of its last checkpoint.
+
+    Raises:
+      UserError: networks or data are missing or do not fit, or a loss is not finite.
+      RecordError: the data is missing or damaged.
+    """
+    # Another stream of chance than the order of the data, which --seed itself gives.
+    keras.utils.set_random_seed(int(np.random.SeedSequence(values.seed).generate_state(1)[0]))
+    if values.mixed_precision != "none":
+        keras.mixed_precision.set_global_policy(values.mixed_precision)
+    model = smplr_runs.build_model(values)
+    body = PointBody(smplr_runs.bodies(values), dtype="float32")
+    checkpoint = checkpoints.latest(run.checkpoints)
+    epoch = checkpoint.epoch if checkpoint else 0
+    batches, steps, watched = _batches(values, body, epoch)
+    smplr_runs.compile_model(model, values, steps * values.epochs)
+    earlier: dict[str, Any] = {"history": {}, "seconds": 0.0}
+    if checkpoint:
+        checkpoints.restore(checkpoint, model)
+        earlier = checkpoint.state
+        print(f"{run.path}: goes on after epoch {epoch} of {values.epochs}")
+    if epoch < values.epochs:
+        facts = {"bodies": [one.fingerprint for one in body.bodies]}
+        watchers = [
+            keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
+            callbacks.SaveEpochs(run.checkpoints, earlier, facts),
+        ]
+        if values.stage == "end_to_end":
+            watchers.insert(0, LogGradientRatio(next(iter(watched))))
+        model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=values.epochs,
+            steps_per_epoch=steps,
+            validation_data=watched,
+            callbacks=watchers,
+            shuffle=False,  # the batches come in their seeded order
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    with written_aside(smplr_runs.model_file(run)) as aside:
+        model.save(aside)
+    return model, checkpoints.latest(run.checkpoints).state
+
+
+def _batches(values, body, epoch):
+    """Returns the batches of `fit` from an epoch on, steps per epoch, and validation batches."""
+    if values.stage in POINT_STAGES:
+        steps = values.steps_per_epoch
+
+        def convert(batch):
+            return smplr_data.inputs_and_targets(batch, values.stage)
+
+        batches = smplr_data.training_bodies(values, body, epoch * steps)
+        return batches.map(convert), steps, None
+    smplr_data.generate_pictures(values)
+    for split in {"train", "val", values.test_split}:
+        smplr_runs.check_manifest(values, split)
+
+    def convert(batch):
+        return batch["pictures"], picture_targets(batch, values)
+
+    batches, steps = smplr_data.training_pictures(values, body, epoch)
+    watched = smplr_data.held_out_pictures(values, body, "val").map(convert)
+    return batches.map(convert), steps, watched
+
+
+def picture_targets(batch: smplr_data.Batch, values: flags.FlagValues) -> smplr_data.Batch:
+    """Lays out what a picture stage is to answer.
+
+    Args:
+      batch: from `training_pictures`.
+      values: the flags of the run.
+
+    Returns:
+      Targets by output of the model. Volumes are drawn from the points by their loss.
+    """
+    joints, landmarks = split_points(batch["points"])
+    points = batch["points"] if values.landmarks else joints
+    answers = {"volumes": points, "points": points}
+    if values.stage == "hourglass":
+        return answers
+    shape = shape_vector(batch["betas"], batch["gender"])
+    body = {"joints": joints, "landmarks": landmarks, "rotations": batch["rotations"]}
+    return {**answers, **body, "shape": shape, "denoised": points}
+
+
+class LogGradientRatio(keras.callbacks.Callback):
+    """Logs how strongly SMPLR pulls at the hourglass, beside its own loss, after each epoch.
+
+    Args:
+      batch: (pictures, targets) to measure on.
+
+    Source: paper 4.5: without a proper balance the hourglass's weights vanish.
+    """
+
+    def __init__(self, batch):
+        """Keeps the batch."""
+        super().__init__()
+        self._batch = batch
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds `gradient_ratio`: the norm of SMPLR's gradient by that of the volumes' loss."""
+        own, other = gradient_norms(self.model, *self._batch)
+        logs["gradient_ratio"] = float(other / own)
+
+
+def gradient_norms(model: keras.Model, pictures: tf.Tensor, targets) -> tuple[float, float]:
+    """Measures what pulls at the hourglass of an end-to-end model.
+
+    Args:
+      model: compiled, with losses and weights by output.
+      pictures: `[B, S, S, 3]`.
+      targets: by output.
+
+    Returns:
+      Norms of the weighted gradients with respect to the hourglass's weights: of the loss on the
+      volumes, and of all other losses.
+    """
+    weights = model.hourglass.trainable_weights
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = model(pictures, training=False)
+        terms = {
+            name: model.loss[name](targets[name], outputs[name]) * model.loss_weights[name]
+            for name in model.loss
+        }
+        own = terms.pop("volumes")
+        others = tf.add_n(list(terms.values()))
+    return tuple(
+        float(tf.linalg.global_norm([g for g in tape.gradient(term, weights) if g is not None]))
+        for term in (own, others)
+    )

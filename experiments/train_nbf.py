@@ -1,0 +1,56 @@
+"""Trains NBF's fitting network, evaluates it on held-out people, and writes a page about it.
+
+    python experiments/train_nbf.py --flagfile=experiments/flags/nbf_quickstart.cfg
+
+Makes the synthetic people if they are not there yet, then writes runs/<run_name>/: flags.cfg,
+checkpoints/, tensorboard/ (tensorboard --logdir=runs), record.json and report/index.html. Killed
+at any moment, the same command goes on from the last checkpoint and ends with the same numbers.
+Times and expected scores stand in the flag files.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common
+from experiments.nbf_flags import define_run_flags
+from experiments.run_folder import RunFolder, write_json
+
+
+def main(values) -> None:
+    """Trains, evaluates and reports.
+
+    Args:
+      values: the flags.
+    """
+    run = RunFolder(Path(values.runs_dir) / values.run_name)
+    with run.locked():
+        if values.overwrite:
+            run.clear()
+        run.adopt_flags(values)
+        common.load_tensorflow(values.deterministic)
+        # Only now: these modules load TensorFlow.
+        from experiments import nbf_evaluation, nbf_report, nbf_runs, nbf_training, report
+
+        record = run.read_record()
+        if record:
+            print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
+            network, checkpoint = nbf_runs.restore_network(run, values)
+        else:
+            network, checkpoint = nbf_training.train(run, values)
+        evaluation = nbf_evaluation.evaluate(network, values, "test")
+        if not record:
+            record = nbf_evaluation.make_record(run, values, network, checkpoint, evaluation)
+            write_json(run.record_file, record)
+        page = nbf_report.make_page(values, network, evaluation, record)
+        report.write(page, run.report)
+        print(f"\n{page.table}\n")
+        print(f"record  {run.record_file}\npage    {run.report}")
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_run_flags))

@@ -1,0 +1,56 @@
+"""Trains one stage of SMPLR and evaluates it on people that it has not seen.
+
+    python experiments/train_smplr.py --flagfile=experiments/flags/smplr_pose.cfg
+
+Stages: hourglass (picture to points), dae (noisy to clean points), pose (points to rotations),
+shape (points to betas and gender), pose_shape (both through SMPL) and end_to_end (the hourglass
+with the others frozen behind it). A later stage starts from the networks of earlier runs, which
+--parts names. Points come from endless motion, pictures from the shards of --data.
+
+Writes runs/<run_name>/: flags.cfg, checkpoints/, tensorboard/, model.keras and record.json. Killed
+at any moment, the same command goes on from the last checkpoint and ends with the same numbers.
+Times and expected scores stand in the flag files.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common
+from experiments.run_folder import RunFolder, write_json
+from experiments.smplr_flags import define_run_flags
+
+
+def main(values) -> None:
+    """Trains and evaluates.
+
+    Args:
+      values: the flags.
+    """
+    run = RunFolder(Path(values.runs_dir) / values.run_name)
+    with run.locked():
+        if values.overwrite:
+            run.clear()
+        run.adopt_flags(values)
+        common.load_tensorflow(values.deterministic)
+        # Only now: these modules load TensorFlow.
+        from experiments import smplr_evaluation, smplr_training
+
+        record = run.read_record()
+        if record:
+            print(f"{run.path} is finished (--overwrite trains again)")
+        else:
+            model, state = smplr_training.train(run, values)
+            evaluation = smplr_evaluation.evaluate(model, values)
+            record = smplr_evaluation.make_record(run, values, model, state, evaluation)
+            write_json(run.record_file, record)
+        print(f"\n{smplr_evaluation.table(record)}\n")
+        print(f"record  {run.record_file}\nmodel   {run.path / 'model.keras'}")
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_run_flags))

@@ -1,0 +1,19 @@
+"""Neural Body Fitting (Omran et al. 2018): body parts, and the body behind them."""
+
+from nbf.deeplab import DeepLab
+from nbf.fitting import FittingNetwork
+from nbf.losses import FittingLoss
+from nbf.neural_body_fitting import NeuralBodyFitting
+from nbf.refinenet import RefineNet
+from nbf.segmentation import SegmentationLoss
+from nbf.small_segmenter import SmallSegmenter
+
+__all__ = [
+    "DeepLab",
+    "FittingLoss",
+    "FittingNetwork",
+    "NeuralBodyFitting",
+    "RefineNet",
+    "SegmentationLoss",
+    "SmallSegmenter",
+]

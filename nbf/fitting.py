@@ -1,0 +1,249 @@
+"""The fitting network: input map -> encoder -> 226 numbers -> SMPL -> joints, 3D and projected."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nbf.backbones import build_backbone
+from nbf.landmarks import landmark_body, landmark_points, landmark_skeleton
+from nbf.parameters import NUM_PARAMETERS, split_parameters, upright_parameters
+from nbf.targets import NBF_INTRINSICS
+from nbf.training import BodyFittingModel, check_body
+from smpl_tf import SMPLModelData, kinematics, load_model_data, rotations
+from smpl_tf.camera import NBF_TRANSLATION, Camera
+from smpl_tf.model_data import ModelFileError
+from smpl_tf.skeleton import SMPL_24
+
+HEADS = ("pool", "flatten")
+
+
+@keras.saving.register_keras_serializable(package="nbf")
+class FittingNetwork(BodyFittingModel):
+    """Predicts SMPL's shape and pose from an input map.
+
+    `compile(optimizer, loss=FittingLoss(...))` and `fit` on what `nbf.targets.fitting_targets`
+    makes. The body's arrays are constants, never weights: a weights file names the body it was
+    trained with, and another body is refused.
+
+    Source: paper 3.2 and 4.2, figure 2; facts/nbf.md 1 and 2.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        input_size: int = 224,
+        input_channels: int = 3,
+        head: str = "pool",
+        body: SMPLModelData | str | None = None,
+        gender: str = "neutral",
+        mean_parameters=None,
+        landmarks: int | None = None,
+        special_rotations: bool = True,
+        backbone_weights: str | None = None,
+        **kwargs,
+    ):
+        """Builds the network.
+
+        Args:
+          backbone: one of `nbf.backbones.BACKBONES`.
+          input_size: side of the input map, pixels.
+          input_channels: its depth.
+          head: "pool" averages the encoder's last level over the picture (the paper's), "flatten"
+            keeps where things are (small encoders at small sizes).
+          body: the body to fit: a body model file, its arrays, or None for the open body.
+          gender: of the open body.
+          mean_parameters: `[226]` means of the training set, which the network predicts the
+            difference from (`nbf.parameters.parameter_statistics`); None: the mean shape, upright.
+          landmarks: None, 14 or 91: further points to predict.
+          special_rotations: project to rotations; False also admits reflections, as released.
+          backbone_weights: a file of weights for the encoder, or None.
+          **kwargs: of `keras.Model`.
+
+        Raises:
+          ValueError: if an argument has an unknown value.
+        """
+        super().__init__(**kwargs)
+        if head not in HEADS:
+            raise ValueError(f"head={head!r}: expected one of {', '.join(HEADS)}.")
+        self.backbone_name = backbone
+        self.input_size = input_size
+        self.input_channels = input_channels
+        self.head = head
+        self.landmarks = landmarks
+        self.special_rotations = special_rotations
+
+        model_data = body if isinstance(body, SMPLModelData) else load_model_data(body, gender)
+        self._landmark_skeleton = landmark_skeleton(landmarks) if landmarks else None
+        self.body = landmark_body(model_data, self._landmark_skeleton)
+        self.encoder = build_backbone(
+            backbone, (input_size, input_size, input_channels), backbone_weights
+        )
+        self.reduce = (
+            keras.layers.GlobalAveragePooling2D() if head == "pool" else keras.layers.Flatten()
+        )
+        # N(0, 0.02) as released; float32 whatever the policy, for the geometry behind it.
+        self.regressor = keras.layers.Dense(
+            NUM_PARAMETERS,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+            dtype="float32",
+            name="regressor",
+        )
+        if mean_parameters is None:
+            mean_parameters = upright_parameters()
+        mean_parameters = np.asarray(mean_parameters, np.float32)
+        if mean_parameters.shape != (NUM_PARAMETERS,):
+            raise ValueError(
+                f"mean_parameters: expected shape ({NUM_PARAMETERS},), got "
+                f"{mean_parameters.shape}."
+            )
+        self.mean_parameters = self.add_weight(
+            name="mean_parameters",
+            shape=(NUM_PARAMETERS,),
+            initializer=keras.initializers.Constant(mean_parameters),
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+        )
+        self.build({"input_map": (None, input_size, input_size, input_channels)})
+
+    def build(self, input_shape):
+        """Builds the layers that keras does not build with the encoder."""
+        features = self.encoder.output["c5"].shape
+        self.reduce.build(features)
+        self.regressor.build(self.reduce.compute_output_shape(features))
+
+    def call(self, inputs, training=False):
+        """Fits bodies.
+
+        Args:
+          inputs: `input_map` `[B, S, S, C]` in -1..1, alone or as a dict with it, and optionally
+            `translation` `[B, 3]` metres and `intrinsics` `[B, 3, 3]` (`fitting_targets`), which
+            default to NBF's.
+          training: whether batch normalisation uses the batch's statistics.
+
+        Returns:
+          dict: `parameters` `[B, 226]` as predicted, before any projection; `betas` `[B, 10]`;
+          `global_rotations` `[B, 24, 3, 3]` camera frame; `joints_3d` `[B, 24, 3]` metres, without
+          translation; `joints_2d` `[B, 24, 2]` image coordinates from -1 to 1; with landmarks also
+          `landmarks_3d` and `landmarks_2d`.
+
+        Raises:
+          ValueError: if the map has another size or depth.
+        """
+        if not isinstance(inputs, dict):
+            inputs = {"input_map": inputs}
+        self._check_map(inputs["input_map"])
+        features = self.encoder(inputs["input_map"], training=training)["c5"]
+        offsets = self.regressor(self.reduce(features))
+        return self.pose(offsets + self.mean_parameters, inputs)
+
+    def pose(self, parameters, inputs) -> dict[str, tf.Tensor]:
+        """Turns parameters into bodies; holds no weights.
+
+        Args:
+          parameters: `[B, 226]`; rotations need not be orthogonal.
+          inputs: dict with `translation` and `intrinsics`, or without, as `call` takes them.
+
+        Returns:
+          What `call` returns.
+        """
+        betas, matrices = split_parameters(parameters)
+        global_rotations = rotations.project_to_rotation(matrices, special=self.special_rotations)
+        relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
+        body = self.body(betas=betas, pose=relative)
+        translation = inputs.get("translation", tf.constant(NBF_TRANSLATION, tf.float32))
+        camera = Camera(inputs.get("intrinsics", tf.constant(NBF_INTRINSICS)), 2, 2)
+
+        def project(points):
+            return camera.project(points + translation[..., tf.newaxis, :])
+
+        outputs = {
+            "parameters": parameters,
+            "betas": betas,
+            "global_rotations": global_rotations,
+            "joints_3d": body.joints,
+            "joints_2d": project(body.joints),
+        }
+        if self._landmark_skeleton is not None:
+            outputs["landmarks_3d"] = landmark_points(body, self._landmark_skeleton)
+            outputs["landmarks_2d"] = project(outputs["landmarks_3d"])
+        return outputs
+
+    def _check_map(self, input_map):
+        expected = (self.input_size, self.input_size, self.input_channels)
+        if not input_map.shape[1:].is_compatible_with(expected):
+            raise ValueError(
+                f"input_map: expected shape [B, {', '.join(map(str, expected))}], got "
+                f"{tuple(input_map.shape)}; make it with nbf.input_maps at this size."
+            )
+
+    def get_fitting_network(self) -> FittingNetwork:
+        """Returns the network itself."""
+        return self
+
+    def mean_pose(self, inputs) -> dict[str, tf.Tensor]:
+        """Predicts the training set's mean for every person: the baseline of every metric.
+
+        Args:
+          inputs: what `call` takes, as a dict.
+
+        Returns:
+          What `call` returns.
+        """
+        count = tf.shape(inputs["input_map"])[0]
+        parameters = tf.repeat(self.mean_parameters[tf.newaxis], count, axis=0)
+        return self.pose(parameters, inputs)
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments; the body by name, gender and fingerprint."""
+        data = self.body.model_data
+        return {
+            **super().get_config(),
+            "backbone": self.backbone_name,
+            "input_size": self.input_size,
+            "input_channels": self.input_channels,
+            "head": self.head,
+            "landmarks": self.landmarks,
+            "special_rotations": self.special_rotations,
+            "body": {
+                "name": data.name,
+                "gender": data.gender,
+                "fingerprint": data.fingerprint,
+                "path": data.path and str(data.path),
+            },
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, body: SMPLModelData | None = None) -> FittingNetwork:
+        """Rebuilds the network from `get_config`.
+
+        Args:
+          config: of `get_config`.
+          body: the body it was trained with; None reads it from where it lay then.
+
+        Raises:
+          ValueError: if the body is not the one the network was trained with, or lies no longer
+            where it lay then.
+        """
+        config = dict(config)
+        named = config.pop("body")
+        if body is None:
+            try:
+                body = load_model_data(named["path"], named["gender"])
+            except ModelFileError as error:
+                raise ValueError(f"{error} {cls.__name__}.load(file, body) takes it.") from None
+        check_body(body, named["fingerprint"], "This network")
+        return cls(body=body, **config)
+
+    def save_own_variables(self, store):
+        """Stores the mean parameters, and which body all weights belong to."""
+        super().save_own_variables(store)
+        fingerprint = self.body.model_data.fingerprint
+        store["body_fingerprint"] = np.frombuffer(fingerprint.encode(), np.uint8)
+
+    def load_own_variables(self, store):
+        """Reads what `save_own_variables` stored; `load_weights` then checks the body."""
+        self.loaded_fingerprint = bytes(np.asarray(store["body_fingerprint"])).decode()
+        self.mean_parameters.assign(store["0"])

@@ -1,0 +1,63 @@
+"""NBF's optional point sets: LSP's 14 and UP's 91 landmarks, joints and vertices of a body."""
+
+import numpy as np
+import tensorflow as tf
+
+from smpl_tf import SMPL
+from smpl_tf.body_model import BodyModelOutput
+from smpl_tf.model_data import SMPLModelData
+from smpl_tf.skeleton import LSP_14, SMPL_24, UP_91, Skeleton
+
+LANDMARK_SETS: dict[int, Skeleton] = {14: LSP_14, 91: UP_91}
+
+
+def landmark_skeleton(count: int) -> Skeleton:
+    """Returns the skeleton of 14 or 91 landmarks.
+
+    Raises:
+      ValueError: for another count.
+    """
+    if count not in LANDMARK_SETS:
+        raise ValueError(f"landmarks={count!r}: expected 14 (LSP's) or 91 (UP's).")
+    return LANDMARK_SETS[count]
+
+
+def landmark_body(model_data: SMPLModelData, skeleton: Skeleton | None) -> SMPL:
+    """Returns the SMPL layer that computes joints and just the vertices that landmarks need.
+
+    Args:
+      model_data: the body.
+      skeleton: LSP_14 or UP_91; None for joints alone.
+
+    Raises:
+      ValueError: if the body has no vertex of a landmark's name.
+    """
+    names = [] if skeleton is None else _vertex_names(skeleton)
+    missing = [name for name in names if name not in model_data.landmarks]
+    if missing:
+        raise ValueError(
+            f"Body {model_data.name} ({model_data.gender}) names no vertex for "
+            f"{', '.join(missing)}; use landmarks=None or a body that has them."
+        )
+    return SMPL(model_data, vertex_ids=[model_data.landmarks[name] for name in names])
+
+
+def landmark_points(body: BodyModelOutput, skeleton: Skeleton) -> tf.Tensor:
+    """Orders the output of `landmark_body` as the skeleton does.
+
+    Args:
+      body: joints `[..., 24, 3]` and the vertices that `landmark_body` computes.
+      skeleton: the same skeleton.
+
+    Returns:
+      `[..., P, 3]` metres, in the frame of `body`.
+
+    Source: facts/nbf.md 3: twelve of LSP's fourteen are SMPL joints, the others vertices.
+    """
+    pool = SMPL_24.names + tuple(_vertex_names(skeleton))
+    order = np.array([pool.index(name) for name in skeleton.names])
+    return tf.gather(tf.concat([body.joints, body.vertices], -2), order, axis=-2)
+
+
+def _vertex_names(skeleton: Skeleton) -> list[str]:
+    return [name for name in skeleton.names if name not in SMPL_24.names]

@@ -1,0 +1,267 @@
+"""NBF's losses: on the body parameters, on 3D joints, on projected joints (paper 3.3).
+
+Each loss gives one value per sample, or per point, and knows nothing of masks; `masked_mean` is
+the one place that reduces them.
+"""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nbf.parameters import join_parameters
+from smpl_tf.skeleton import LSP_14, SMPL_24, UP_91, Skeleton
+
+# The constant that makes Tukey's estimator 95 % efficient on normal residuals.
+_TUKEY_CUT = 4.6851
+
+# Elementwise penalties of a residual, each with the scale it may need.
+ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
+# Penalties of a point's whole residual vector.
+POINTWISE = ("euclidean", "squared_euclidean", "euclidean_margin")
+
+
+def penalty(residual: tf.Tensor, kind: str, scale=1.0) -> tf.Tensor:
+    """Penalises residuals.
+
+    Args:
+      residual: `[..., N]` entries, or `[..., N, D]` points for a pointwise kind.
+      kind: one of `ELEMENTWISE` (mean over the last axis stays with the caller) or `POINTWISE`
+        (the norm over the last axis is taken here).
+      scale: what the robust kinds measure the residual by, in the residual's unit, broadcast
+        against it (against the norm for `euclidean_margin`); unused by the other kinds.
+
+    Returns:
+      `[..., N]` for elementwise and for pointwise kinds alike.
+
+    Raises:
+      ValueError: if the kind is unknown.
+
+    Source: paper appendix B names L1, L2, Geman-McClure and Tukey; their forms are the released
+    code's (facts/nbf.md 3). `euclidean_margin` is its `euclidist_robust_v1`.
+    """
+    scale = tf.cast(scale, residual.dtype)
+    if kind == "l1":
+        return tf.abs(residual)
+    if kind == "l2":
+        return tf.square(residual)
+    if kind == "geman_mcclure":
+        squared = tf.square(residual)
+        return squared / (tf.square(scale) + squared)
+    if kind == "tukey":
+        inside = 1.0 - tf.square(tf.minimum(tf.abs(residual / (scale * _TUKEY_CUT)), 1.0))
+        return _TUKEY_CUT**2 / 6.0 * (1.0 - inside**3)
+    if kind == "squared_euclidean":
+        return tf.reduce_sum(tf.square(residual), -1)
+    if kind == "euclidean":
+        return _norm(residual)
+    if kind == "euclidean_margin":
+        return tf.nn.relu(_norm(residual) - scale)
+    raise ValueError(
+        f"Unknown loss kind {kind!r}: expected one of {', '.join(ELEMENTWISE + POINTWISE)}."
+    )
+
+
+@tf.custom_gradient
+def _norm(vectors: tf.Tensor):
+    """Returns lengths over the last axis; the gradient of a zero vector is zero, not NaN."""
+    lengths = tf.sqrt(tf.reduce_sum(tf.square(vectors), -1))
+
+    def gradient(upstream):
+        return tf.math.divide_no_nan(upstream, lengths)[..., tf.newaxis] * vectors
+
+    return lengths, gradient
+
+
+def masked_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Averages values over the valid entries of the whole batch, on all replicas together.
+
+    Under a distribution strategy every replica divides by the same, global count, scaled so that
+    the mean over replicas is the mean over the global batch even when masks are spread unevenly.
+
+    Args:
+      values: `[B]` or `[B, N]`, per sample or per point.
+      valid: the same shape or a prefix of it; nonzero counts, zero does not.
+
+    Returns:
+      A scalar; 0 where nothing is valid.
+
+    Source: replaces the released code's mask, which counts sample 0 once per flagged sample and
+      divides by zero without any (facts/nbf.md 10, bug 1).
+    """
+    valid = tf.cast(tf.cast(valid, tf.bool), values.dtype)
+    valid = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (values.ndim - valid.ndim)], 0))
+    valid = tf.broadcast_to(valid, tf.shape(values))
+    total = tf.reduce_sum(tf.math.multiply_no_nan(values, valid))
+    count = tf.reduce_sum(valid)
+    replica = tf.distribute.get_replica_context()
+    if replica is not None and replica.num_replicas_in_sync > 1:
+        count = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
+        total = total * replica.num_replicas_in_sync
+    return tf.math.divide_no_nan(total, count)
+
+
+@keras.saving.register_keras_serializable(package="nbf")
+class FittingLoss:
+    """The weighted sum of L_lat, L_3D and L_2D, and their masks.
+
+    What `FittingNetwork.compile(loss=...)` takes. All means, not sums; weights of 1 as released.
+
+    Source: paper 3.3, eqs. 6-9; facts/nbf.md 3 and 11.
+    """
+
+    def __init__(
+        self,
+        parameters_weight: float = 1.0,
+        joints_3d_weight: float = 1.0,
+        joints_2d_weight: float = 1.0,
+        parameters_kind: str = "l1",
+        joints_3d_kind: str = "euclidean",
+        joints_2d_kind: str = "euclidean",
+        parameters_scale=1.0,
+        joints_3d_scale=0.1,
+        joints_2d_scale=0.05,
+        points: str = "joints",
+        projected_rotations: bool = False,
+        center_2d: str | None = None,
+        weight_decay: float = 1e-4,
+    ):
+        """Configures the loss.
+
+        Args:
+          parameters_weight: weight of L_lat, the loss on 10 betas and 24 rotation matrices.
+          joints_3d_weight: weight of L_3D, in metres.
+          joints_2d_weight: weight of L_2D, in normalised image coordinates (-1 to 1).
+          parameters_kind: an elementwise penalty.
+          joints_3d_kind: a pointwise penalty, or an elementwise one on the coordinates.
+          joints_2d_kind: likewise.
+          parameters_scale: scale of a robust `parameters_kind`, a number or 226 of them.
+          joints_3d_scale: scale of a robust `joints_3d_kind`, metres.
+          joints_2d_scale: scale of a robust `joints_2d_kind`, normalised image coordinates.
+          points: what L_3D and L_2D compare: "joints" (SMPL's 24) or "landmarks" (the 14 or 91
+            that the network was built with).
+          projected_rotations: compare rotations after their projection (the paper's text) rather
+            than the network's raw matrices (the released code).
+          center_2d: None, "neck" or "hips": the point both sides of L_2D are centred on
+            (the released code's `simtrans` forms).
+          weight_decay: factor of half the squared norm of all convolution and dense kernels.
+
+        Raises:
+          ValueError: if a kind, `points` or `center_2d` is unknown.
+        """
+        if parameters_kind not in ELEMENTWISE:
+            raise ValueError(
+                f"parameters_kind={parameters_kind!r}: expected one of {', '.join(ELEMENTWISE)}."
+            )
+        for name, kind in (("joints_3d", joints_3d_kind), ("joints_2d", joints_2d_kind)):
+            if kind not in ELEMENTWISE + POINTWISE:
+                raise ValueError(
+                    f"{name}_kind={kind!r}: expected one of {', '.join(ELEMENTWISE + POINTWISE)}."
+                )
+        if points not in ("joints", "landmarks"):
+            raise ValueError(f"points={points!r}: expected 'joints' or 'landmarks'.")
+        if center_2d not in (None, "neck", "hips"):
+            raise ValueError(f"center_2d={center_2d!r}: expected None, 'neck' or 'hips'.")
+        self.parameters_weight = parameters_weight
+        self.joints_3d_weight = joints_3d_weight
+        self.joints_2d_weight = joints_2d_weight
+        self.parameters_kind = parameters_kind
+        self.joints_3d_kind = joints_3d_kind
+        self.joints_2d_kind = joints_2d_kind
+        # A list, so that the config can be written as JSON.
+        self.parameters_scale = np.asarray(parameters_scale, np.float64).tolist()
+        self.joints_3d_scale = joints_3d_scale
+        self.joints_2d_scale = joints_2d_scale
+        self.points = points
+        self.projected_rotations = projected_rotations
+        self.center_2d = center_2d
+        self.weight_decay = weight_decay
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_config(cls, config: dict) -> "FittingLoss":
+        """Rebuilds the loss from `get_config`."""
+        return cls(**config)
+
+    def terms(
+        self, targets: Mapping[str, tf.Tensor], predictions: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Computes the unweighted terms of one batch.
+
+        Args:
+          targets: what `nbf.targets.fitting_targets` makes: `parameters` `[B, 226]`, `joints_3d`
+            `[B, P, 3]` metres, `joints_2d` `[B, P, 2]` normalised, and for each the mask
+            `<name>_valid`.
+          predictions: what `FittingNetwork` returns.
+
+        Returns:
+          Scalars `L_lat`, `L_3D` and `L_2D`, only those with a weight.
+        """
+        terms = {}
+        if self.parameters_weight:
+            parameters = predictions["parameters"]
+            if self.projected_rotations:
+                parameters = join_parameters(predictions["betas"], predictions["global_rotations"])
+            residual = parameters - targets["parameters"]
+            values = penalty(residual, self.parameters_kind, self.parameters_scale)
+            terms["L_lat"] = masked_mean(values, targets["parameters_valid"])
+        if self.joints_3d_weight:
+            name = f"{self.points}_3d"
+            residual = predictions[name] - targets[name]
+            values = penalty(residual, self.joints_3d_kind, self.joints_3d_scale)
+            terms["L_3D"] = masked_mean(values, targets[f"{name}_valid"])
+        if self.joints_2d_weight:
+            name = f"{self.points}_2d"
+            residual = predictions[name] - targets[name]
+            if self.center_2d:
+                residual -= _center(residual, self.center_2d)
+            values = penalty(residual, self.joints_2d_kind, self.joints_2d_scale)
+            terms["L_2D"] = masked_mean(values, targets[f"{name}_valid"])
+        return terms
+
+    def total(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the weighted sum of `terms`, without weight decay."""
+        return tf.add_n([self.weights[name] * value for name, value in terms.items()])
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weights by the name of the term, only those that are not zero."""
+        weights = {
+            "L_lat": self.parameters_weight,
+            "L_3D": self.joints_3d_weight,
+            "L_2D": self.joints_2d_weight,
+        }
+        return {name: weight for name, weight in weights.items() if weight}
+
+
+def _center(points: tf.Tensor, center: str) -> tf.Tensor:
+    """Returns the neck, or the middle of the hips, of `[B, P, D]` points, as `[B, 1, D]`."""
+    skeleton = _SKELETON_OF_COUNT[points.shape[-2]]
+    if center == "neck":
+        names = ("neck",) if "neck" in skeleton.names else ("lsp_neck",)
+    else:
+        names = ("left_hip", "right_hip")
+    return tf.reduce_mean(tf.gather(points, skeleton.indices(names), axis=-2), -2, keepdims=True)
+
+
+_SKELETON_OF_COUNT: Mapping[int, Skeleton] = {len(s): s for s in (SMPL_24, LSP_14, UP_91)}
+
+
+def kernel_norms(weights: list) -> tf.Tensor:
+    """Sums half the squared norm of all kernels.
+
+    Args:
+      weights: variables of a model; biases, scales and offsets are passed over.
+
+    Returns:
+      A scalar.
+
+    Source: the released code's weight decay (facts/nbf.md 3): L2 in the loss, under Adam, not
+      AdamW's decoupled decay.
+    """
+    kernels = [weight for weight in weights if weight.name.endswith("kernel")]
+    return tf.add_n([tf.nn.l2_loss(tf.cast(kernel, tf.float32)) for kernel in kernels])

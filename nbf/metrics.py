@@ -1,0 +1,158 @@
+"""NBF's measures of error (paper 4.3), one value per Example: of fits, and of segmentations."""
+
+from collections.abc import Mapping
+
+import keras
+import tensorflow as tf
+
+from nbf.landmarks import landmark_body
+from nbf.parameters import split_parameters
+from smpl_tf import SMPLModelData, kinematics, metrics
+from smpl_tf.camera import Camera
+from smpl_tf.skeleton import LSP_14, SMPL_24
+
+Batch = Mapping[str, tf.Tensor]
+
+
+class HeadSize:
+    """Measures heads in pictures: PCKh's yardstick.
+
+    Source: paper 4.3 takes the head's size per example and does not define it; here it is the
+      projected distance of the true top of the head and the neck (facts/nbf.md 8).
+    """
+
+    def __init__(self, model_data: SMPLModelData):
+        """Prepares the body's two vertices.
+
+        Raises:
+          ValueError: if the body does not name them.
+        """
+        # The two LSP points that are no SMPL joints are these vertices.
+        self._body = landmark_body(model_data, LSP_14)
+
+    def __call__(self, inputs: Batch, targets: Batch) -> tf.Tensor:
+        """Returns the sizes of a batch of `fitting_targets`, `[B]`, in units of `joints_2d`."""
+        betas, turned = split_parameters(targets["parameters"])
+        relative = kinematics.global_to_relative(turned, SMPL_24.parents)
+        points = self._body(betas=betas, pose=relative, translation=inputs["translation"]).vertices
+        points = Camera(inputs["intrinsics"], 2, 2).project(points)
+        return tf.norm(points[..., 0, :] - points[..., 1, :], axis=-1)
+
+
+def fitting_errors(targets: Batch, predictions: Batch, head_sizes: tf.Tensor) -> dict:
+    """Measures the fits of a batch, person by person.
+
+    Args:
+      targets: of `nbf.targets.fitting_targets`.
+      predictions: of `FittingNetwork`.
+      head_sizes: `[B]`, of `HeadSize`.
+
+    Returns:
+      dict of `[B]` tensors, NaN where an Example lacks the labels: `err_joints3d_mm` (no
+      alignment), `pa_mpjpe_mm` (similarity), `pa_mpjpe_rigid_mm`, `pckh_percent` (half a head),
+      `err_quat_rad` (angle between global rotations).
+
+    Source: paper 4.3 and 4.4; facts/nbf.md 8.
+    """
+    joints, mask = targets["joints_3d"], targets["joints_3d_valid"]
+    predicted = predictions["joints_3d"]
+    _, turned = split_parameters(targets["parameters"])
+    angles = metrics.rotation_angle(turned, predictions["global_rotations"])
+    has_rotations = targets["parameters_valid"][..., -1] > 0
+    pckh = metrics.pckh(
+        targets["joints_2d"], predictions["joints_2d"], head_sizes, targets["joints_2d_valid"]
+    )
+    return {
+        "err_joints3d_mm": 1000 * metrics.mpjpe(joints, predicted, mask),
+        "pa_mpjpe_mm": 1000 * metrics.pa_mpjpe(joints, predicted, mask),
+        "pa_mpjpe_rigid_mm": 1000 * metrics.pa_mpjpe(joints, predicted, mask, with_scale=False),
+        "pckh_percent": 100 * tf.where(has_rotations, pckh, float("nan")),
+        "err_quat_rad": tf.where(has_rotations, angles, float("nan")),
+    }
+
+
+def confusion(labels: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Counts pixels by true and predicted class, picture by picture.
+
+    Args:
+      labels: `[..., H, W]` integers, the truth; a label outside 0..num_classes - 1 is passed over.
+      predicted: `[..., H, W]` integers 0..num_classes - 1.
+      num_classes: number of classes, background included.
+
+    Returns:
+      `[..., C, C]` float32 counts; rows are true classes.
+    """
+    true = tf.one_hot(tf.cast(labels, tf.int32), num_classes)
+    predicted = tf.one_hot(tf.cast(predicted, tf.int32), num_classes)
+    return tf.einsum("...hwi,...hwj->...ij", true, predicted)
+
+
+def iou(confusion_matrix: tf.Tensor) -> tf.Tensor:
+    """Returns each class's intersection over union, `[..., C]`, NaN for one that never occurs.
+
+    Args:
+      confusion_matrix: `[..., C, C]`; summed over a data set, as is usual, or of one picture.
+
+    Source: paper 4.3; classner/up's evaluation sums over the data set (facts/nbf.md 8).
+    """
+    hits = tf.linalg.diag_part(confusion_matrix)
+    union = tf.reduce_sum(confusion_matrix, -1) + tf.reduce_sum(confusion_matrix, -2) - hits
+    return hits / union
+
+
+def f1_scores(confusion_matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the F1 score of each picture: the mean over the body parts that are in it.
+
+    Args:
+      confusion_matrix: `[..., C, C]` of single pictures.
+
+    Returns:
+      `[...]` in 0..1, NaN for a picture without any part.
+
+    Source: paper figure 3 does not say over what it averages; facts/nbf.md 8.
+    """
+    hits = tf.linalg.diag_part(confusion_matrix)
+    true, predicted = tf.reduce_sum(confusion_matrix, -1), tf.reduce_sum(confusion_matrix, -2)
+    scores = tf.math.divide_no_nan(2 * hits, true + predicted)[..., 1:]
+    present = tf.cast(true[..., 1:] > 0, scores.dtype)
+    return tf.reduce_sum(scores * present, -1) / tf.reduce_sum(present, -1)
+
+
+@keras.saving.register_keras_serializable(package="nbf")
+class PartIoU(keras.metrics.Metric):
+    """Mean IoU over classes and over the data set so far: all classes, and without background.
+
+    Source: paper 4.3; whether its 67.1 counts the background is not said, so both are kept.
+    """
+
+    def __init__(self, num_classes: int, name="iou", **kwargs):
+        """Makes the metric; `num_classes` counts the background."""
+        super().__init__(name=name, **kwargs)
+        self.num_classes = num_classes
+        self.confusion = self.add_weight(
+            name="confusion", shape=(num_classes, num_classes), initializer="zeros"
+        )
+
+    def update_state(self, labels, logits, sample_weight=None):
+        """Adds pictures: labels `[B, H, W]`, logits `[B, H, W, C]`, a weight per picture `[B]`."""
+        counts = confusion(labels, tf.argmax(logits, -1), self.num_classes)
+        if sample_weight is not None:
+            counts *= tf.cast(sample_weight, counts.dtype)[:, tf.newaxis, tf.newaxis]
+        self.confusion.assign_add(tf.reduce_sum(counts, 0))
+
+    def result(self):
+        """Returns `iou` and `iou_parts`; classes that never occurred do not count."""
+        scores = iou(tf.convert_to_tensor(self.confusion))
+
+        def mean(values):
+            known = tf.math.is_finite(values)
+            return tf.math.divide_no_nan(
+                tf.reduce_sum(tf.where(known, values, 0.0)),
+                tf.reduce_sum(tf.cast(known, values.dtype)),
+            )
+
+        return {"iou": mean(scores), "iou_parts": mean(scores[1:])}
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "num_classes": self.num_classes}

@@ -1,0 +1,55 @@
+"""A small part segmenter for CPUs: the small encoder with a U-Net's way back up."""
+
+import keras
+
+from nbf.backbones import small_resnet
+from nbf.segmentation import PartSegmenter, check_input_size
+from smpl_tf.parts import part_scheme
+
+
+@keras.saving.register_keras_serializable(package="nbf")
+class SmallSegmenter(PartSegmenter):
+    """The small residual encoder, and a decoder that adds each finer level in turn.
+
+    Source: no counterpart in the paper; same interface as RefineNet and DeepLab.
+    """
+
+    def __init__(self, num_parts: int = 12, input_size: int = 96, width: int = 16, **kwargs):
+        """Builds the network.
+
+        Args:
+          num_parts: 1, 3, 6, 12 or 24.
+          input_size: side of the pictures, pixels; a multiple of 16.
+          width: channels of the finest level.
+          **kwargs: of `keras.Model`.
+
+        Raises:
+          ValueError: if an argument has an unknown value.
+        """
+        check_input_size(input_size, 16)
+        encoder = small_resnet((input_size, input_size, 3), width, blocks=(1, 2, 2, 2))
+        features = encoder.output["c5"]
+        for level in ("c4", "c3", "c2"):
+            finer = encoder.output[level]
+            features = keras.layers.UpSampling2D(2, interpolation="bilinear")(features)
+            features = keras.layers.Concatenate()([features, finer])
+            features = _convolution(features, finer.shape[-1])
+        # Learnt, not bilinear: parts are a few pixels wide at these sizes.
+        logits = keras.layers.Conv2DTranspose(
+            part_scheme(num_parts).num_classes, 4, strides=2, padding="same"
+        )(features)
+        network = keras.Model(encoder.input, logits, name="small_segmenter")
+        super().__init__(network, num_parts, input_size, **kwargs)
+        self.width = width
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "width": self.width}
+
+
+def _convolution(features, channels):
+    features = keras.layers.Conv2D(
+        channels, 3, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )(features)
+    features = keras.layers.BatchNormalization(momentum=0.9)(features)
+    return keras.layers.ReLU()(features)

@@ -1,0 +1,100 @@
+"""How models that predict bodies train, measure themselves and come back from files."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import keras
+import tensorflow as tf
+
+from nbf.losses import FittingLoss, kernel_norms
+from smpl_tf import SMPLModelData, metrics
+
+
+class BodyFittingModel(keras.Model):
+    """A model that predicts what `FittingLoss` compares: FittingNetwork, NeuralBodyFitting.
+
+    Keras' own handling of dicts of outputs knows no masks per point; this one does.
+    """
+
+    def __init__(self, **kwargs):
+        """Makes the metrics; the arguments are those of `keras.Model`."""
+        # Layers cast for themselves; cameras and translations stay float32.
+        super().__init__(autocast=False, **kwargs)
+        self._term_means = {
+            name: keras.metrics.Mean(name=name) for name in ("L_lat", "L_3D", "L_2D")
+        }
+        self._joint_errors = [metrics.MPJPE(name="err_joints3d_mm"), metrics.PAMPJPE()]
+
+    def get_fitting_network(self):
+        """Returns the FittingNetwork in the model, or the model itself."""
+        raise NotImplementedError
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Computes the sum of the loss terms and of weight decay."""
+        loss = self.loss
+        if not isinstance(loss, FittingLoss):
+            raise ValueError(f"compile: expected loss=FittingLoss(...), got {loss!r}.")
+        terms = loss.terms(y, y_pred)
+        for name, value in terms.items():
+            self._term_means[name].update_state(value)
+        total = loss.total(terms)
+        if loss.weight_decay:
+            total += loss.weight_decay * kernel_norms(self.trainable_variables)
+        # Keras sums gradients over replicas; the terms are means over the global batch already.
+        return total / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates and returns the errors beside the loss terms."""
+        for error in self._joint_errors:
+            error.update_state(y["joints_3d"], y_pred["joints_3d"], y["joints_3d_valid"])
+        return self.get_metrics_result()
+
+    def get_metrics_result(self):
+        """Returns the metrics; of the loss terms, those with a weight."""
+        unused = set(self._term_means) - set(self.loss.weights)
+        results = super().get_metrics_result()
+        return {name: value for name, value in results.items() if name not in unused}
+
+    @classmethod
+    def load(cls, path: str, body: SMPLModelData) -> BodyFittingModel:
+        """Loads a `.keras` file whose body model file lies elsewhere than at training.
+
+        Args:
+          path: the file.
+          body: the body it was trained with.
+
+        Raises:
+          ValueError: if the body is another one.
+        """
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))["config"]
+        model = cls.from_config(config, body)
+        model.load_weights(path)
+        return model
+
+    def load_weights(self, filepath, **kwargs):
+        """Loads weights; those of another body raise a ValueError of one line."""
+        super().load_weights(filepath, **kwargs)
+        # Not checked while loading: Keras swallows what is raised there.
+        network = self.get_fitting_network()
+        check_body(network.body.model_data, network.loaded_fingerprint, str(filepath))
+
+
+def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
+    """Refuses a body other than the one some weights were trained with.
+
+    Args:
+      body: the body in use.
+      fingerprint: of the body they were trained with.
+      where: what the weights are called.
+
+    Raises:
+      ValueError: if the fingerprints differ.
+    """
+    if body.fingerprint != fingerprint:
+        raise ValueError(
+            f"{where}: trained with the body {fingerprint}, not with {body.name} ({body.gender}, "
+            f"{body.fingerprint}); give the body it was trained with, or train anew with this one."
+        )

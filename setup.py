@@ -1,0 +1,55 @@
+"""Packaging of nbf, smplr, smpl_tf, datasets and experiments."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# Each package stands here with its reason.
+INSTALL_REQUIRES = [
+    "tensorflow>=2.18",  # models, training, tf.data
+    "numpy>=1.26",  # arrays outside the graph
+    "scipy>=1.11",  # sparse regressors in body files, .mat files, optimisation
+    # opencv-python without its window system: that one needs libGL, which a machine without a
+    # display often lacks.
+    "opencv-python-headless>=4.9",  # pictures and videos
+    "h5py>=3.10",  # body models and .mat v7.3 files
+    "cdflib>=1.2",  # Human3.6M's captured points are NASA CDF files
+    "pillow>=10.1",  # photographs turned by EXIF tags or truncated; VOC masks as palette indices
+    "absl-py>=2.1",  # flags of the scripts
+    "numba>=0.61",  # the z-buffer kernel: ten times NumPy's speed, no display, no driver
+    "tqdm>=4.66",  # progress bars of long work outside Keras
+    "jinja2>=3.1",  # the report page
+    "tensorboard>=2.18",  # scalars and pictures while training
+]
+
+EXTRAS_REQUIRE = {
+    # Its last release (2021) resolves only where tensorflow-addons still has wheels; the tests
+    # compare our geometry with it there, nothing on the main path needs it.
+    "graphics": ["tensorflow-graphics>=2021.12.3; python_version < '3.12'"],
+    # Conversions on a cluster; on one machine the process pool is faster, so it is no requirement.
+    "beam": ["apache-beam>=2.60"],
+    "build_body": [
+        "scikit-image>=0.22",  # marching cubes of the open body's builder
+    ],
+    "test": [
+        "pytest>=8",  # the test runner
+        "pytest-xdist>=3.5",  # the suite on all cores
+        "hypothesis>=6.100",  # laws over spaces of inputs
+        "trimesh>=4",  # reads our mesh files back
+        "ruff==0.17.5",  # lint and format, the one pinned version
+    ],
+}
+
+setup(
+    name="neural-body-fitting",
+    version="0.1.0",
+    description="3D human pose and shape in TensorFlow: NBF, SMPLR and an SMPL layer.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["nbf*", "smplr*", "smpl_tf*", "datasets*", "experiments*"]),
+    package_data={"smpl_tf.open_body": ["*.npz"], "experiments": ["flags/*.cfg", "templates/*"]},
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+)

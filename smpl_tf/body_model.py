@@ -1,0 +1,218 @@
+"""SMPL as a Keras layer."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from smpl_tf import kinematics, lbs, rotations
+from smpl_tf.model_data import SMPLModelData, body_spec, find_body, load_model_data
+
+
+class BodyModelOutput(NamedTuple):
+    """A posed body.
+
+    Attributes:
+      vertices: [..., V, 3] metres, translation included.
+      joints: [..., J, 3] metres, translation included.
+      global_rotations: [..., J, 3, 3] rotation of each joint from the rest pose.
+    """
+
+    vertices: tf.Tensor
+    joints: tf.Tensor
+    global_rotations: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(package="smpl_tf")
+class SMPL(keras.layers.Layer):
+    """Turns shape, pose and translation into a posed body.
+
+    The body's arrays are constants, never weights: no weights file carries licensed data. A saved
+    model names its body, and finds it again when it is loaded. Geometry is computed in float32
+    (float64 under that policy), also under mixed precision.
+
+    Args:
+      model: None for the open body, the path of a body model file, or its arrays.
+      gender: "neutral", "female" or "male"; chooses among the open bodies.
+      vertex_ids: the vertices to compute, in this order; None for all, [] for joints alone.
+      num_betas: how many shape components to use.
+
+    Raises:
+      ValueError: if the body has no such vertices or fewer shape components.
+
+    Source: SMPL (Loper 2015). NBF section 3.1 and SMPLR section 3.2 use it as a fixed layer.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | SMPLModelData | None = None,
+        gender: str = "neutral",
+        vertex_ids: Sequence[int] | None = None,
+        num_betas: int = 10,
+        **kwargs: Any,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        given = isinstance(model, SMPLModelData)
+        self.model_data = model if given else load_model_data(model, gender)
+        self.vertex_ids = None if vertex_ids is None else tuple(int(i) for i in vertex_ids)
+        self.num_betas = num_betas
+        _check_against_body(self.model_data, self.vertex_ids or (), num_betas)
+        self.parents = tuple(self.model_data.parents.tolist())
+        precise = self.variable_dtype == "float64"
+        self.geometry_dtype = tf.float64 if precise else tf.float32
+        with tf.init_scope():
+            self._lay_out_arrays()
+        self.built = True  # it has no weights to wait for
+
+    def _lay_out_arrays(self):
+        data, dtype = self.model_data, self.geometry_dtype
+        regress = functools.partial(np.einsum, "jv,vcs->cjs", data.J_regressor)
+        self._joint_template = tf.constant(regress(data.v_template[..., None]), dtype)
+        self._joint_shapedirs = tf.constant(regress(data.shapedirs[..., : self.num_betas]), dtype)
+        self._blocks = lbs.vertex_blocks(data, self.vertex_ids, self.num_betas, dtype)
+
+    @property
+    def faces(self) -> np.ndarray:
+        """(F, 3) int32 triangles of the whole body, counter-clockwise seen from outside."""
+        return self.model_data.faces
+
+    def call(
+        self,
+        betas: tf.Tensor | None = None,
+        pose: tf.Tensor | None = None,
+        translation: tf.Tensor | None = None,
+    ) -> BodyModelOutput:
+        """Poses bodies; the leading dimensions of the arguments broadcast.
+
+        Args:
+          betas: [..., num_betas]; None is the mean shape.
+          pose: parent-relative rotations: axis-angles [..., J, 3] or [..., 3 J] in radians, or
+            matrices [..., J, 3, 3]; None is the rest pose.
+          translation: [..., 3] metres; None is zero.
+
+        Returns:
+          BodyModelOutput.
+
+        Raises:
+          ValueError: if an argument has another shape.
+        """
+        betas, relative, translation = self._check_inputs(betas, pose, translation)
+        given = [(betas, 1), (relative, 3)] + [(translation, 1)] * (translation is not None)
+        static, leading = _broadcast_leading(given)
+
+        # From here on the batch is one dimension, and stands last.
+        betas = tf.transpose(tf.reshape(_expand(betas, leading, 1), [-1, self.num_betas]))
+        relative = kinematics.batch_last(_expand(relative, leading, 3), 3)
+        rest = self._joint_template + tf.tensordot(self._joint_shapedirs, betas, 1)
+        turned, placed = kinematics.forward_kinematics_batch_last(relative, rest, self.parents)
+        vertices = lbs.pose_vertices(betas, relative, turned, rest, placed, self._blocks)
+
+        vertices = tf.reshape(vertices, tf.concat([leading, tf.shape(vertices)[1:]], axis=0))
+        joints = kinematics.batch_first(placed, leading)
+        if translation is not None:
+            vertices += translation[..., None, :]
+            joints += translation[..., None, :]
+        output = BodyModelOutput(vertices, joints, kinematics.batch_first(turned, leading))
+        for tensor in output:
+            tensor.set_shape(static.concatenate(tensor.shape[static.rank :]))
+        return output
+
+    def _check_inputs(self, betas, pose, translation):
+        joints, dtype = len(self.parents), self.geometry_dtype
+        if betas is None:
+            betas = tf.zeros([self.num_betas], dtype)
+        betas = _floating("betas", betas, dtype, (self.num_betas,))
+        if translation is not None:
+            translation = _floating("translation", translation, dtype, (3,))
+        if pose is None:
+            return betas, tf.eye(3, batch_shape=[joints], dtype=dtype), translation
+        pose = _floating("pose", pose, dtype, (joints, 3), (3 * joints,), (joints, 3, 3))
+        if _ends_with(pose.shape, (joints, 3, 3)):
+            return betas, pose, translation
+        if not _ends_with(pose.shape, (joints, 3)):
+            pose = tf.reshape(pose, tf.concat([tf.shape(pose)[:-1], [joints, 3]], axis=0))
+        return betas, rotations.axis_angle_to_matrix(pose), translation
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` needs: the body's name, never its numbers."""
+        return {
+            **super().get_config(),
+            "model": body_spec(self.model_data),
+            "vertex_ids": self.vertex_ids,
+            "num_betas": self.num_betas,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SMPL":
+        """Makes the layer anew with the body that the configuration names.
+
+        Args:
+          config: from `get_config`.
+
+        Returns:
+          The layer.
+
+        Raises:
+          BodyNotFoundError: if the body is not at hand.
+        """
+        return cls(**{**config, "model": find_body(config["model"])})
+
+
+def _check_against_body(data, vertex_ids, num_betas):
+    if not 0 < num_betas <= data.num_betas:
+        raise ValueError(
+            f"num_betas must lie in 1..{data.num_betas}, as many as body {data.name} holds, got "
+            f"{num_betas}."
+        )
+    for vertex in vertex_ids:
+        if not 0 <= vertex < data.num_vertices:
+            raise ValueError(
+                f"vertex_ids must lie in 0..{data.num_vertices - 1}, the vertices of body "
+                f"{data.name}, got {vertex}."
+            )
+
+
+def _floating(name, tensor, dtype, *tails):
+    """The tensor in the geometry's precision, its last dimensions checked."""
+    tensor = tf.cast(tensor, dtype)
+    if not any(_ends_with(tensor.shape, tail) for tail in tails):
+        wanted = " or ".join(f"[..., {', '.join(map(str, tail))}]" for tail in tails)
+        raise ValueError(f"{name} must have shape {wanted}, got {tensor.shape}.")
+    return tensor
+
+
+def _ends_with(shape, tail):
+    return shape.rank is not None and tuple(shape[-len(tail) :]) == tail
+
+
+def _broadcast_leading(tensors):
+    """The common leading shape, as far as it is known now and as it will be.
+
+    Args:
+      tensors: pairs of a tensor and the number of its dimensions that do not lead.
+    """
+    statics = [tensor.shape[: tensor.shape.rank - inner] for tensor, inner in tensors]
+    try:
+        static = functools.reduce(tf.broadcast_static_shape, statics)
+    except ValueError:
+        shapes = ", ".join(map(str, statics))
+        raise ValueError(
+            f"The leading dimensions of betas, pose and translation must broadcast, got {shapes}."
+        ) from None
+    if static.is_fully_defined():
+        return static, tf.constant(static.as_list(), tf.int32)
+    shapes = [tf.shape(tensor)[: tensor.shape.rank - inner] for tensor, inner in tensors]
+    return static, functools.reduce(tf.broadcast_dynamic_shape, shapes)
+
+
+def _expand(tensor, leading, inner):
+    """Repeats a tensor over the common leading dimensions."""
+    tail = tensor.shape[tensor.shape.rank - inner :]
+    known = tf.get_static_value(leading)
+    if known is not None and tensor.shape == (*known, *tail):
+        return tensor
+    return tf.broadcast_to(tensor, tf.concat([leading, tail], axis=0))

@@ -1,0 +1,254 @@
+"""The pinhole camera: project, unproject, and what cropping, resizing and mirroring do to it.
+
+Pixel rule: a picture of W x H pixels spans [0, W] x [0, H], and the centre of the pixel in
+column i and row j is (i + 0.5, j + 0.5). So resizing by s is x -> s x, mirroring x -> W - x and
+cropping x -> x - x0, without half-pixel terms. OpenCV axes: x right, y down, z away.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+NBF_FOCAL = 5000.0  # pixels at 512 x 512; NBF's released code, smpl.py:72-77
+NBF_IMAGE_SIZE = 512  # pixels; NBF 4.2
+# Mean translation of NBF's training set and its mirror image; metres, camera frame.
+NBF_TRANSLATION = (0.0, 0.115, 20.3)
+
+# Points nearer to the camera's plane than this divide by it, so that no projection is infinite.
+_MIN_DEPTH = 1e-6
+
+
+class Camera(NamedTuple):
+    """A pinhole camera at the origin of its own frame, looking along +z.
+
+    Fields may be NumPy arrays or tensors; every method works in eager mode, in graphs and in
+    tf.data, and returns tensors in the dtype of the points.
+
+    Attributes:
+      intrinsics: [..., 3, 3] calibration matrix, pixels.
+      width: width of the picture, pixels.
+      height: height of the picture, pixels.
+    """
+
+    intrinsics: np.ndarray | tf.Tensor
+    width: int | tf.Tensor
+    height: int | tf.Tensor
+
+    def project(self, points):
+        """Maps points in the camera frame to pixels.
+
+        Args:
+          points: [..., N, 3], metres, camera frame. A point with z <= 0 lies behind the camera:
+            its projection is finite but has no picture.
+
+        Returns:
+          [..., N, 2] pixels.
+
+        Raises:
+          ValueError: if the points are not [..., N, 3].
+        """
+        points = tf.convert_to_tensor(points)
+        if points.shape[-1] != 3 or len(points.shape) < 2:
+            raise ValueError(f"Expected points [..., N, 3], got shape {tuple(points.shape)}.")
+        intrinsics = tf.cast(self.intrinsics, points.dtype)
+        depth = points[..., 2:]
+        depth = tf.where(tf.abs(depth) < _MIN_DEPTH, tf.cast(_MIN_DEPTH, depth.dtype), depth)
+        rays = points[..., :2] / depth
+        linear = tf.matmul(rays, intrinsics[..., :2, :2], transpose_b=True)
+        return linear + intrinsics[..., None, :2, 2]
+
+    def unproject(self, points_2d, depth):
+        """Maps pixels with known depth to points in the camera frame.
+
+        Args:
+          points_2d: [..., N, 2] pixels.
+          depth: [..., N] metres along z.
+
+        Returns:
+          [..., N, 3] metres, camera frame.
+        """
+        points_2d = tf.convert_to_tensor(points_2d)
+        intrinsics = tf.cast(self.intrinsics, points_2d.dtype)
+        depth = tf.cast(depth, points_2d.dtype)[..., None]
+        offsets = points_2d - intrinsics[..., None, :2, 2]
+        inverse = tf.linalg.inv(intrinsics[..., :2, :2])
+        rays = tf.matmul(offsets, inverse, transpose_b=True)
+        return tf.concat([rays * depth, tf.broadcast_to(depth, tf.shape(rays[..., :1]))], -1)
+
+    def warp(self, matrix, width, height):
+        """Returns the camera of the picture that an affine map of the pixels makes.
+
+        Args:
+          matrix: [..., 3, 3] pixels of this picture -> pixels of the new one (homogeneous).
+          width: width of the new picture, pixels.
+          height: height of the new picture, pixels.
+
+        Returns:
+          A Camera whose projections are the mapped projections of this one.
+        """
+        intrinsics = tf.convert_to_tensor(self.intrinsics)
+        return Camera(tf.matmul(tf.cast(matrix, intrinsics.dtype), intrinsics), width, height)
+
+    def crop(self, x0, y0, width, height):
+        """Returns the camera of the box with corner (x0, y0); the box may leave the picture.
+
+        Args:
+          x0: left edge, pixels.
+          y0: upper edge, pixels.
+          width: width of the box, pixels.
+          height: height of the box, pixels.
+
+        Returns:
+          A Camera; projections move by (-x0, -y0).
+        """
+        return self.warp(crop_matrix(x0, y0), width, height)
+
+    def resize(self, width, height):
+        """Returns the camera of the picture stretched to another size.
+
+        Args:
+          width: new width, pixels.
+          height: new height, pixels.
+
+        Returns:
+          A Camera; projections scale by (width / self.width, height / self.height).
+        """
+        return self.warp(resize_matrix(self.width, self.height, width, height), width, height)
+
+    def mirror(self):
+        """Returns the camera that sees the mirrored world as the mirrored picture.
+
+        The world mirrors with the picture (x -> -x), so focal lengths keep their sign and the
+        result is an ordinary camera: what training on mirrored people needs.
+
+        Returns:
+          A Camera with mirror().project(p * (-1, 1, 1)) == (width - u, v), where
+          (u, v) = project(p).
+        """
+        flip_world = tf.linalg.diag(tf.constant([-1.0, 1.0, 1.0], tf.float64))
+        matrix = mirror_matrix(self.width)
+        return _warp_world(self.warp(matrix, self.width, self.height), flip_world)
+
+    def rotate(self, angle):
+        """Returns the camera that sees the rolled world as the rotated picture.
+
+        The world rolls with the picture, about the optical axis; the picture turns about its
+        centre and keeps its size. Square pixels stay square, so the result is an ordinary camera.
+
+        Args:
+          angle: radians, clockwise on the screen (right-handed about z).
+
+        Returns:
+          A Camera with rotate(a).project(p @ roll_matrix(a).T) equal to project(p) mapped by
+          rotation_matrix(a, width, height).
+        """
+        matrix = rotation_matrix(angle, self.width, self.height)
+        warped = self.warp(matrix, self.width, self.height)
+        return _warp_world(warped, tf.linalg.matrix_transpose(roll_matrix(angle)))
+
+
+def nbf_camera(size):
+    """Returns NBF's fixed camera for square pictures.
+
+    Args:
+      size: width and height, pixels.
+
+    Returns:
+      A Camera with focal length 5000 * size / 512 and the centre of the picture as principal
+      point; float32 NumPy intrinsics.
+
+    Source: NBF's released code; 246.3 pixels per metre at 512 pixels and 20.3 m.
+    """
+    focal = NBF_FOCAL * size / NBF_IMAGE_SIZE
+    centre = size / 2
+    intrinsics = [[focal, 0, centre], [0, focal, centre], [0, 0, 1]]
+    return Camera(np.array(intrinsics, np.float32), size, size)
+
+
+def crop_matrix(x0, y0):
+    """Returns the [..., 3, 3] float64 map of pixels to those of the crop with corner (x0, y0)."""
+    return _affine([[1, 0, -tf.cast(x0, tf.float64)], [0, 1, -tf.cast(y0, tf.float64)]])
+
+
+def resize_matrix(old_width, old_height, width, height):
+    """Returns the [..., 3, 3] float64 map of pixels to those of the stretched picture."""
+    scale_x = tf.cast(width, tf.float64) / tf.cast(old_width, tf.float64)
+    scale_y = tf.cast(height, tf.float64) / tf.cast(old_height, tf.float64)
+    return _affine([[scale_x, 0, 0], [0, scale_y, 0]])
+
+
+def mirror_matrix(width):
+    """Returns the [..., 3, 3] float64 map of pixels to those of the mirrored picture."""
+    return _affine([[-1, 0, width], [0, 1, 0]])
+
+
+def rotation_matrix(angle, width, height):
+    """Returns the map of pixels to those of the picture turned about its centre.
+
+    Args:
+      angle: radians, clockwise on the screen.
+      width: width of the picture, pixels.
+      height: height of the picture, pixels.
+
+    Returns:
+      [..., 3, 3] float64.
+    """
+    angle = tf.cast(angle, tf.float64)
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    x = tf.cast(width, tf.float64) / 2
+    y = tf.cast(height, tf.float64) / 2
+    return _affine([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y]])
+
+
+def roll_matrix(angle):
+    """Returns the [..., 3, 3] float64 rotation of the world that turns its picture by `angle`."""
+    return rotation_matrix(angle, 0, 0)
+
+
+def transform_points(matrix, points_2d):
+    """Maps pixels by an affine matrix.
+
+    Args:
+      matrix: [..., 3, 3].
+      points_2d: [..., N, 2] pixels.
+
+    Returns:
+      [..., N, 2] pixels.
+    """
+    points_2d = tf.convert_to_tensor(points_2d)
+    matrix = tf.cast(matrix, points_2d.dtype)
+    linear = tf.matmul(points_2d, matrix[..., :2, :2], transpose_b=True)
+    return linear + matrix[..., None, :2, 2]
+
+
+def to_index_matrix(matrix):
+    """Rewrites a map of pixels for libraries that put pixel centres at whole numbers.
+
+    `cv2.warpAffine` and `tf.raw_ops.ImageProjectiveTransformV3` count in pixel indices, where
+    the centre of the first pixel is (0, 0) and not (0.5, 0.5).
+
+    Args:
+      matrix: [..., 3, 3] map in this module's coordinates.
+
+    Returns:
+      [..., 3, 3] float64 map of the same pixels, in index coordinates.
+    """
+    matrix = tf.cast(matrix, tf.float64)
+    return tf.matmul(tf.matmul(crop_matrix(0.5, 0.5), matrix), crop_matrix(-0.5, -0.5))
+
+
+def _warp_world(camera, matrix):
+    intrinsics = tf.convert_to_tensor(camera.intrinsics)
+    return camera._replace(intrinsics=tf.matmul(intrinsics, tf.cast(matrix, intrinsics.dtype)))
+
+
+def _affine(rows):
+    """Stacks two rows of scalars or [...] tensors, and (0, 0, 1), to [..., 3, 3] float64."""
+    entries = [tf.cast(entry, tf.float64) for row in [*rows, [0, 0, 1]] for entry in row]
+    shape = functools.reduce(tf.broadcast_dynamic_shape, [tf.shape(entry) for entry in entries])
+    matrix = tf.stack([tf.broadcast_to(entry, shape) for entry in entries], axis=-1)
+    return tf.reshape(matrix, tf.concat([shape, [3, 3]], axis=0))

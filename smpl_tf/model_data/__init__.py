@@ -1,0 +1,18 @@
+"""Body models as arrays: what they hold, and reading and writing them.
+
+`python -m smpl_tf.model_data FILE` says what a file is.
+"""
+
+from smpl_tf.model_data.arrays import SMPLModelData
+from smpl_tf.model_data.files import ModelFileError, load_model_data, save_model_data
+from smpl_tf.model_data.identity import BodyNotFoundError, body_spec, find_body
+
+__all__ = [
+    "BodyNotFoundError",
+    "ModelFileError",
+    "SMPLModelData",
+    "body_spec",
+    "find_body",
+    "load_model_data",
+    "save_model_data",
+]

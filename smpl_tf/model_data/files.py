@@ -1,0 +1,212 @@
+"""Reads body models from every official layout, and writes our own."""
+
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from smpl_tf.model_data import unpickler
+from smpl_tf.model_data.arrays import SMPLModelData
+
+_REQUIRED = (
+    *("v_template", "shapedirs", "posedirs", "weights", "J_regressor", "kintree_table", "f"),
+)
+# HMR's file names its regressor of 14 LSP joints, nose, eyes and ears so.
+_EXTRA_REGRESSORS = ("extra_regressor", "cocoplus_regressor")
+_ROOT = 2**32 - 1  # -1 as the files' uint32
+
+
+class ModelFileError(ValueError):
+    """A file is not a body model that can be read; one line says why."""
+
+
+def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> SMPLModelData:
+    """Reads a body model: the open body, or an official file of SMPL, HMR or SMPL+H.
+
+    Pickles are read without chumpy and without running anything they name.
+
+    Args:
+      path: a .pkl, .npz or .h5 file; None means the open body that ships with the library.
+      gender: "neutral", "female" or "male"; chooses among the open bodies. A file tells its own
+        gender by its name, or "unknown".
+
+    Returns:
+      Its arrays, float64 as read.
+
+    Raises:
+      ModelFileError: if the file is missing, damaged, hostile or no body model.
+
+    Source: the layouts are those of SMPL v1.0.0 and v1.1.0, HMR's neutral file, AMASS's SMPL+H
+      and `.npz` re-packs of them; `.h5` is our own.
+    """
+    if path is None:
+        from smpl_tf.open_body import load_open_body  # it needs this package itself
+
+        return load_open_body(gender)
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file; expected a body model (.pkl, .npz or .h5).")
+    contents = _read_contents(path)
+    try:
+        return _from_official(contents, path)
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelFileError(f"{path}: not a readable body model: {_one_line(error)}") from None
+
+
+def save_model_data(data: SMPLModelData, path: str | Path) -> None:
+    """Writes a body model as HDF5, which any language reads and which can run no code.
+
+    Args:
+      data: the body.
+      path: the file to write, .h5; it appears only when complete.
+
+    Raises:
+      ValueError: if the path does not end in .h5.
+    """
+    path = Path(path)
+    if path.suffix != ".h5":
+        raise ValueError(f"Expected an output path that ends in .h5, got {path}.")
+    kintree = np.stack([data.parents, np.arange(data.num_joints)]).astype(np.int64)
+    datasets = {
+        **{name: getattr(data, name) for name in _REQUIRED[:5]},
+        "kintree_table": kintree,
+        "f": data.faces,
+        "extra_regressor": data.extra_regressor,
+        "vertex_mirror": data.vertex_mirror,
+        "landmark_names": np.array(list(data.landmarks), dtype=h5py.string_dtype()),
+        "landmark_ids": np.array(list(data.landmarks.values()), np.int64),
+    }
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        with h5py.File(unfinished, "w") as file:
+            file.attrs.update(name=data.name, gender=data.gender)
+            for name, array in datasets.items():
+                if array is not None:
+                    file.create_dataset(
+                        name, data=array, compression="gzip" if array.size else None
+                    )
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+
+
+def _read_contents(path: Path) -> dict[str, Any]:
+    """Reads the keys and arrays of a file, telling the formats apart by their first bytes."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    reader: Callable[[Path], Any]
+    if start.startswith(b"PK"):
+        kind, reader = ".npz archive", _read_npz
+    elif start == b"\x89HDF\r\n\x1a\n":
+        kind, reader = "HDF5 file", _read_h5
+    else:
+        kind, reader = "pickle", _read_pickle
+    try:
+        contents = reader(path)
+    except unpickler.ForbiddenClassError as error:
+        raise ModelFileError(
+            f"{path}: holds {_one_line(error)}, which no body model file holds; nothing of it "
+            "was run. Get the file anew from its official site."
+        ) from None
+    except MemoryError:
+        raise ModelFileError(f"{path}: asks for more memory than there is; damaged?") from None
+    except Exception as error:
+        raise ModelFileError(
+            f"{path}: cannot be read as a {kind} ({_one_line(error)}); truncated, or not a body "
+            "model? Get it anew from its official site."
+        ) from None
+    missing = [name for name in _REQUIRED if not hasattr(contents, "keys") or name not in contents]
+    if missing:
+        raise ModelFileError(
+            f"{path}: a {kind}, but not of a body model: {', '.join(missing)} not found in it."
+        )
+    return contents
+
+
+def _read_pickle(path):
+    with open(path, "rb") as file:
+        contents = unpickler.load(file)
+    if not isinstance(contents, dict):
+        raise ValueError(f"expected a dict, got {type(contents).__name__}")
+    return {key: unpickler.to_plain(value) for key, value in contents.items()}
+
+
+def _read_npz(path):
+    wanted = {*_REQUIRED, *_EXTRA_REGRESSORS}
+    with zipfile.ZipFile(path) as archive:
+        names = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        return {key: _read_npy(archive, name) for key, name in names.items() if key in wanted}
+
+
+def _read_npy(archive, name):
+    """Reads an array; one of objects goes through the unpickler that runs nothing."""
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read_header(file)
+        if dtype.hasobject:
+            array = unpickler.load(file)
+            return unpickler.to_plain(array.item() if shape == () else array)
+    with archive.open(name) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _read_h5(path):
+    with h5py.File(path, "r") as file:
+        contents = {name: np.asarray(file[name]) for name in file if name != "landmark_names"}
+        if "landmark_names" in file:
+            contents["landmark_names"] = file["landmark_names"].asstr()[()]
+        for name in ("name", "gender"):
+            if name in file.attrs:
+                contents[name] = str(file.attrs[name])
+    return contents
+
+
+def _from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
+    extra = next((contents[name] for name in _EXTRA_REGRESSORS if name in contents), None)
+    mirror = contents.get("vertex_mirror")
+    parents = np.asarray(contents["kintree_table"])[0].astype(np.int64)
+    names, ids = contents.get("landmark_names", ()), contents.get("landmark_ids", ())
+    return SMPLModelData(
+        **{name: _finite(name, contents[name]) for name in _REQUIRED[:5]},
+        parents=np.where(parents == _ROOT, -1, parents).astype(np.int32),
+        faces=np.asarray(contents["f"]).astype(np.int32),
+        gender=contents.get("gender") or _gender_from_name(path),
+        name=contents.get("name") or path.stem,
+        landmarks={str(name): int(vertex) for name, vertex in zip(names, ids, strict=True)},
+        extra_regressor=None if extra is None else _finite("extra_regressor", extra),
+        vertex_mirror=None if mirror is None else np.asarray(mirror).astype(np.int32),
+        path=str(path.resolve()),
+    )
+
+
+def _finite(name, array):
+    array = np.ascontiguousarray(array, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
+    return array
+
+
+def _gender_from_name(path: Path) -> str:
+    """Guesses the gender from an official file name, or from the folder of SMPL+H's model.npz."""
+    for text in (path.stem, path.parent.name):
+        words = re.split(r"[^a-z]+", text.lower())
+        for gender in ("neutral", "female", "male"):
+            if gender in words or gender[0] in words:
+                return gender
+    return "unknown"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,139 @@
+"""The data file of the open body: compact in the file, SMPL's dense arrays in memory.
+
+Vertices and faces are shared by the genders, and so are weights and landmarks; a template,
+blend shapes and a joint regressor belong to one gender.
+"""
+
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+
+GENDERS = ("neutral", "female", "male")
+_MAX_INFLUENCES = 4
+_WEIGHT_UNITS = 65535  # what a weight of one is coded as
+_SMALLEST_POSE_OFFSET = 1e-4  # metres per unit of pose feature; smaller entries are not stored
+
+
+def pack_weights(weights):
+    """Codes skinning weights as four joints and four integers per vertex.
+
+    Args:
+      weights: `[V, J]` non-negative rows with at most four influences.
+
+    Returns:
+      uint8 `[V, 4]` joints and uint16 `[V, 4]` units, largest first.
+    """
+    order = np.argsort(-weights, axis=1, kind="stable")[:, :_MAX_INFLUENCES]
+    largest = np.take_along_axis(weights, order, axis=1)
+    units = np.rint(largest / largest.sum(1, keepdims=True) * _WEIGHT_UNITS)
+    return order.astype(np.uint8), units.astype(np.uint16)
+
+
+def unpack_weights(joints, units, num_joints):
+    """Restores float64 `[V, num_joints]` weights from `pack_weights`; rows sum to one."""
+    weights = np.zeros((len(joints), num_joints))
+    np.put_along_axis(
+        weights, joints.astype(np.int64), units / units.sum(1, keepdims=True, dtype=float), axis=1
+    )
+    return weights
+
+
+def write(path, shared, bodies):
+    """Writes a body file, aside first and then under its name.
+
+    Args:
+      path: the file to write, `.npz`.
+      shared: faces `[F, 3]`, parents `[J]`, vertex_mirror `[V]`, weights `[V, J]`, and landmarks,
+        a mapping from name to vertex id.
+      bodies: for each gender the arrays v_template `[V, 3]`, shapedirs `[V, 3, B]`,
+        posedirs `[V, 3, 9 (J-1)]`, J_regressor `[J, V]`.
+    """
+    joints, units = pack_weights(shared["weights"])
+    arrays = {
+        "faces": shared["faces"].astype(np.uint16),
+        "parents": shared["parents"].astype(np.int8),
+        "vertex_mirror": shared["vertex_mirror"].astype(np.uint16),
+        "weight_joints": joints,
+        "weight_units": units,
+        "landmark_names": np.array(list(shared["landmarks"])),
+        "landmark_ids": np.array(list(shared["landmarks"].values()), np.uint16),
+    }
+    for gender, body in bodies.items():
+        posedirs = np.where(np.abs(body["posedirs"]) < _SMALLEST_POSE_OFFSET, 0, body["posedirs"])
+        arrays[f"{gender}/v_template"] = body["v_template"].astype(np.float32)
+        arrays[f"{gender}/shapedirs"] = body["shapedirs"].astype(np.float16)
+        arrays[f"{gender}/posedirs"] = posedirs.astype(np.float16)
+        arrays[f"{gender}/J_regressor"] = body["J_regressor"].astype(np.float32)
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(aside, "wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read(path, gender):
+    """Reads the arrays of one gender's body.
+
+    Args:
+      path: a file made by `write`.
+      gender: "neutral", "female" or "male".
+
+    Returns:
+      A dict with the fields of `SMPLModelData` except name and extra_regressor, float64 and
+      int32 as there.
+
+    Raises:
+      ValueError: if the file is missing, damaged, or not of this form.
+    """
+    path = pathlib.Path(path)
+    if gender not in GENDERS:
+        raise ValueError(f"gender: expected one of {', '.join(GENDERS)}, got {gender!r}.")
+    try:
+        # np.load leaves a damaged file open that it opened itself.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            missing = sorted({"faces", "landmark_ids", f"{gender}/v_template"} - set(file))
+            if missing:
+                raise KeyError(missing[0])
+            own = {
+                key: file[f"{gender}/{key}"].astype(np.float64)
+                for key in ("v_template", "shapedirs", "posedirs", "J_regressor")
+            }
+            parents = file["parents"].astype(np.int32)
+            return {
+                **own,
+                "J_regressor": own["J_regressor"] / own["J_regressor"].sum(1, keepdims=True),
+                "weights": unpack_weights(
+                    file["weight_joints"], file["weight_units"], len(parents)
+                ),
+                "parents": parents,
+                "faces": file["faces"].astype(np.int32),
+                "gender": gender,
+                "landmarks": dict(
+                    zip(
+                        file["landmark_names"].tolist(),
+                        file["landmark_ids"].tolist(),
+                        strict=True,
+                    )
+                ),
+                "vertex_mirror": file["vertex_mirror"].astype(np.int32),
+            }
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path}: no such body file; reinstall the package, or make it with "
+            f"'python -m smpl_tf.open_body.build --output {path}'."
+        ) from None
+    except KeyError as error:
+        raise ValueError(
+            f"{path}: not a body file of this library, it has no array {error.args[0]!r}."
+        ) from None
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        raise ValueError(
+            f"{path}: damaged or not a body file ({error}); reinstall the package, or make it "
+            f"with 'python -m smpl_tf.open_body.build --output {path}'."
+        ) from None

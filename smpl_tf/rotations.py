@@ -1,0 +1,285 @@
+"""Rotations: conversions, the nearest rotation, angles between them, and mirroring.
+
+Axis-angles are vectors along the axis, as long as the angle in radians. Matrices act on column
+vectors from the left. Quaternions are unit, scalar first: (w, x, y, z).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+# Below these, power series stand for the closed forms, whose derivatives cancel badly there; the
+# series are exact to float64.
+_SERIES_BELOW_SQUARED_ANGLE = 0.01
+_SERIES_BELOW_SQUARED_TANGENT = 1e-3
+
+
+def axis_angle_to_matrix(axis_angles: tf.Tensor) -> tf.Tensor:
+    """Turns axis-angles into rotation matrices (Rodrigues), differentiably at every angle.
+
+    Args:
+      axis_angles: [..., 3], radians.
+
+    Returns:
+      [..., 3, 3] rotation matrices.
+
+    Source: SMPL (Loper 2015), equation 1.
+    """
+    axis_angles = _with_last_dims(axis_angles, (3,), "axis_angles")
+    squared = tf.reduce_sum(axis_angles * axis_angles, axis=-1, keepdims=True)
+    small = squared < _SERIES_BELOW_SQUARED_ANGLE
+    safe = tf.where(small, tf.ones_like(squared), squared)
+    angle = tf.sqrt(safe)
+    half_sine = tf.sin(0.5 * angle)
+    # sin(t)/t and (1 - cos(t))/t^2
+    a = tf.where(small, _series(squared, lambda k: 2 * k + 1), tf.sin(angle) / angle)
+    b = tf.where(small, _series(squared, lambda k: 2 * k + 2), 2.0 * half_sine * half_sine / safe)
+    outer = (b * axis_angles)[..., None] * axis_angles[..., None, :]
+    cosine = (1.0 - b * squared)[..., None] * tf.eye(3, dtype=axis_angles.dtype)
+    return cosine + _cross_matrix(a * axis_angles) + outer
+
+
+def matrix_to_quaternion(rotations: tf.Tensor) -> tf.Tensor:
+    """Turns rotation matrices into unit quaternions with a scalar part >= 0.
+
+    Args:
+      rotations: [..., 3, 3] rotation matrices.
+
+    Returns:
+      [..., 4] quaternions (w, x, y, z).
+    """
+    rotations = _with_last_dims(rotations, (3, 3), "rotations")
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = tf.unstack(_flatten(rotations, 2), axis=-1)
+    # Row i is 4 q_i q; the row of the largest component is never short.
+    rows = [
+        *(1.0 + m00 + m11 + m22, m21 - m12, m02 - m20, m10 - m01),
+        *(m21 - m12, 1.0 + m00 - m11 - m22, m10 + m01, m02 + m20),
+        *(m02 - m20, m10 + m01, 1.0 - m00 + m11 - m22, m21 + m12),
+        *(m10 - m01, m02 + m20, m21 + m12, 1.0 - m00 - m11 + m22),
+    ]
+    largest = tf.argmax(tf.stack([rows[0], rows[5], rows[10], rows[15]], axis=-1), axis=-1)
+    choice = tf.one_hot(largest, 4, dtype=rotations.dtype)[..., None]
+    row = tf.reduce_sum(choice * _unflatten(tf.stack(rows, axis=-1), (4, 4)), axis=-2)
+    quaternions = row * tf.math.rsqrt(tf.reduce_sum(row * row, axis=-1, keepdims=True))
+    return tf.where(quaternions[..., :1] < 0.0, -quaternions, quaternions)
+
+
+def quaternion_to_matrix(quaternions: tf.Tensor) -> tf.Tensor:
+    """Turns quaternions of any length but zero into rotation matrices.
+
+    Args:
+      quaternions: [..., 4] (w, x, y, z).
+
+    Returns:
+      [..., 3, 3] rotation matrices.
+    """
+    quaternions = _with_last_dims(quaternions, (4,), "quaternions")
+    w, x, y, z = tf.unstack(quaternions, axis=-1)
+    s = 2.0 / (w * w + x * x + y * y + z * z)
+    entries = [
+        *(1.0 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)),
+        *(s * (x * y + w * z), 1.0 - s * (x * x + z * z), s * (y * z - w * x)),
+        *(s * (x * z - w * y), s * (y * z + w * x), 1.0 - s * (x * x + y * y)),
+    ]
+    return _unflatten(tf.stack(entries, axis=-1), (3, 3))
+
+
+def matrix_to_axis_angle(rotations: tf.Tensor) -> tf.Tensor:
+    """Turns rotation matrices into axis-angles no longer than pi.
+
+    Args:
+      rotations: [..., 3, 3] rotation matrices.
+
+    Returns:
+      [..., 3], radians. The gradient is right at the identity too; at pi it is that of the side
+      which the returned axis stands for.
+    """
+    quaternions = matrix_to_quaternion(rotations)
+    w, vector = quaternions[..., :1], quaternions[..., 1:]
+    squared_sine = tf.reduce_sum(vector * vector, axis=-1, keepdims=True)
+    small = squared_sine < _SERIES_BELOW_SQUARED_TANGENT
+    sine = tf.sqrt(tf.where(small, tf.ones_like(squared_sine), squared_sine))
+    safe_w = tf.where(small, w, tf.ones_like(w))
+    squared_tangent = tf.where(small, squared_sine, tf.zeros_like(w)) / (safe_w * safe_w)
+    # atan(x)/x = 1 - x^2/3 + x^4/5 - ...
+    series = tf.zeros_like(w)
+    for k in reversed(range(6)):
+        series = 1.0 / (2 * k + 1) - squared_tangent * series
+    scale = tf.where(small, 2.0 * series / safe_w, 2.0 * tf.atan2(sine, w) / sine)
+    return scale * vector
+
+
+def project_to_rotation(matrices: tf.Tensor, special: bool = True) -> tf.Tensor:
+    """Projects matrices to the nearest rotations in the Frobenius norm.
+
+    The gradient is the closed form of the polar factor's derivative: finite and right also where
+    singular values coincide, where the gradient of the singular vectors is neither.
+
+    Args:
+      matrices: [..., 3, 3].
+      special: True gives rotations (determinant +1); False gives plain U V^T, a reflection where
+        the determinant of the input is negative.
+
+    Returns:
+      [..., 3, 3] orthogonal matrices.
+
+    Source: NBF section 3.2 projects with U V^T; `special=True` differs from the paper where the
+      network's matrix has a negative determinant.
+    """
+    matrices = _with_last_dims(matrices, (3, 3), "matrices")
+    return _nearest_special(matrices) if special else _nearest_orthogonal(matrices)
+
+
+@tf.custom_gradient
+def _nearest_special(matrices):
+    _, u, v = tf.linalg.svd(matrices)
+    sign = tf.sign(_determinant(u) * _determinant(v))
+    flip = tf.stack([tf.ones_like(sign), tf.ones_like(sign), sign], axis=-1)
+    nearest = tf.matmul(u * flip[..., None, :], v, transpose_b=True)
+    # The gradient asks for the projection anew, so that it can itself be differentiated.
+    return nearest, lambda upstream: _polar_pullback(
+        matrices, _nearest_special(matrices), upstream
+    )
+
+
+@tf.custom_gradient
+def _nearest_orthogonal(matrices):
+    _, u, v = tf.linalg.svd(matrices)
+    nearest = tf.matmul(u, v, transpose_b=True)
+    return nearest, lambda upstream: _polar_pullback(
+        matrices, _nearest_orthogonal(matrices), upstream
+    )
+
+
+def _polar_pullback(matrices, nearest, upstream):
+    """Pulls a gradient back through M = R H (R orthogonal, H symmetric) to M.
+
+    dR = R [w]x with (tr(H) I - H) w = axial(R^T dM); the eigenvalues of that 3x3 matrix are the
+    sums of two singular values, so only where such a sum is zero is R not a function of M, and
+    the gradient is zero by decree.
+    """
+    h = tf.matmul(nearest, matrices, transpose_a=True)
+    h = 0.5 * (h + tf.linalg.matrix_transpose(h))
+    system = tf.linalg.trace(h)[..., None, None] * tf.eye(3, dtype=h.dtype) - h
+    columns = tf.unstack(system, axis=-1)
+    adjugate = tf.stack(
+        [tf.linalg.cross(columns[i - 2], columns[i - 1]) for i in range(3)], axis=-2
+    )
+    determinant = _determinant(system)[..., None]
+    unique = tf.abs(determinant) > np.finfo(h.dtype.as_numpy_dtype).tiny
+    w = tf.linalg.matvec(adjugate, _axial(tf.matmul(nearest, upstream, transpose_a=True)))
+    w = tf.where(unique, w / tf.where(unique, determinant, tf.ones_like(w)), tf.zeros_like(w))
+    return tf.matmul(nearest, _cross_matrix(w))
+
+
+def geodesic_angle(rotations_a: tf.Tensor, rotations_b: tf.Tensor) -> tf.Tensor:
+    """Gives the angle of the rotation that leads from one rotation to another.
+
+    Args:
+      rotations_a: [..., 3, 3] rotation matrices.
+      rotations_b: [..., 3, 3] rotation matrices.
+
+    Returns:
+      [...] angles in [0, pi], radians. At 0 and pi, where the angle has a kink, the gradient
+      is 0.
+    """
+    rotations_a = _with_last_dims(rotations_a, (3, 3), "rotations_a")
+    rotations_b = _with_last_dims(rotations_b, (3, 3), "rotations_b")
+    between = tf.matmul(rotations_a, rotations_b, transpose_a=True)
+    axial = 0.5 * _axial(between)
+    squared_sine = tf.reduce_sum(axial * axial, axis=-1)
+    kink = tf.equal(squared_sine, 0.0)
+    safe = tf.where(kink, tf.ones_like(squared_sine), squared_sine)
+    sine = tf.where(kink, tf.zeros_like(safe), tf.sqrt(safe))
+    return tf.atan2(sine, 0.5 * (tf.linalg.trace(between) - 1.0))
+
+
+def mirror_axis_angle(
+    axis_angles: tf.Tensor, joint_mirror: Sequence[int] | None = None
+) -> tf.Tensor:
+    """Mirrors a pose at the plane x = 0, between the person's left and right.
+
+    Args:
+      axis_angles: [..., 3], or [..., J, 3] with `joint_mirror`; radians.
+      joint_mirror: the joint that takes each joint's place, such as `SMPL_24.mirror`; None leaves
+        the joints where they are.
+
+    Returns:
+      The mirrored axis-angles, same shape.
+    """
+    axis_angles = _with_last_dims(axis_angles, (3,), "axis_angles")
+    mirrored = axis_angles * tf.constant([1.0, -1.0, -1.0], axis_angles.dtype)
+    return mirrored if joint_mirror is None else tf.gather(mirrored, joint_mirror, axis=-2)
+
+
+def mirror_rotations(rotations: tf.Tensor, joint_mirror: Sequence[int] | None = None) -> tf.Tensor:
+    """Mirrors rotations at the plane x = 0: S R S with S = diag(-1, 1, 1).
+
+    Args:
+      rotations: [..., 3, 3], or [..., J, 3, 3] with `joint_mirror`; relative or global.
+      joint_mirror: as in `mirror_axis_angle`.
+
+    Returns:
+      The mirrored rotations, same shape.
+    """
+    rotations = _with_last_dims(rotations, (3, 3), "rotations")
+    signs = np.outer([-1.0, 1.0, 1.0], [-1.0, 1.0, 1.0])
+    mirrored = rotations * tf.constant(signs, rotations.dtype)
+    return mirrored if joint_mirror is None else tf.gather(mirrored, joint_mirror, axis=-3)
+
+
+def _series(squared, order):
+    """Sums (-1)^k squared^k / order(k)! by Horner's rule; exact to float64 below 0.01."""
+    total = tf.zeros_like(squared)
+    for k in reversed(range(5)):
+        total = 1.0 / math.factorial(order(k)) - squared * total
+    return total
+
+
+def _axial(matrices):
+    """The vector of the skew part, times two: (m21 - m12, m02 - m20, m10 - m01)."""
+    return tf.stack(
+        [
+            matrices[..., 2, 1] - matrices[..., 1, 2],
+            matrices[..., 0, 2] - matrices[..., 2, 0],
+            matrices[..., 1, 0] - matrices[..., 0, 1],
+        ],
+        axis=-1,
+    )
+
+
+def _cross_matrix(vectors):
+    """The matrices [v]x with [v]x w = v x w."""
+    x, y, z = tf.unstack(vectors, axis=-1)
+    zero = tf.zeros_like(x)
+    return _unflatten(tf.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1), (3, 3))
+
+
+def _determinant(matrices):
+    a, b, c = tf.unstack(matrices, axis=-2)
+    return tf.reduce_sum(a * tf.linalg.cross(b, c), axis=-1)
+
+
+def _with_last_dims(tensor, dims, name):
+    """The tensor, floating, with its last dimensions checked as far as they are known."""
+    tensor = tf.convert_to_tensor(tensor)
+    if not tensor.shape[-len(dims) :].is_compatible_with(dims) or not tensor.dtype.is_floating:
+        wanted = ", ".join(map(str, dims))
+        raise ValueError(
+            f"{name} must be floating with shape [..., {wanted}], "
+            f"got {tensor.dtype.name} {tensor.shape}"
+        )
+    return tensor
+
+
+def _flatten(tensor, count):
+    """Merges the last `count` dimensions, whose sizes are known."""
+    size = int(np.prod(tensor.shape[-count:]))
+    return tf.reshape(tensor, tf.concat([tf.shape(tensor)[:-count], [size]], axis=0))
+
+
+def _unflatten(tensor, dims):
+    """Splits the last dimension; the reverse of `_flatten`."""
+    return tf.reshape(tensor, tf.concat([tf.shape(tensor)[:-1], dims], axis=0))

@@ -1,0 +1,201 @@
+"""The stacked volumetric hourglass: a picture to volumes and points (paper 3.3).
+
+The network is Newell's, adapted as released: pre-activation bottleneck residuals without biases,
+four poolings, and per stack a volume for every point and limb that feeds the next stack.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from smplr.configured_model import ConfiguredModel
+from smplr.volumes import VolumeGrid, soft_argmax
+
+_NUM_POOLINGS = 4
+_STEM_STRIDE = 4
+
+
+@keras.saving.register_keras_serializable(package="smplr")
+class PictureStandardization(layers.Layer):
+    """Brings each picture to mean 0 and standard deviation 1, whatever its scale.
+
+    Source: the released code does so before its augmentation by rotation.
+    """
+
+    def call(self, pictures):
+        """Standardises `[B, H, W, 3]`; a picture of one colour becomes 0."""
+        return tf.image.per_image_standardization(tf.cast(pictures, tf.float32))
+
+
+@keras.saving.register_keras_serializable(package="smplr")
+class VolumeLogits(layers.Layer):
+    """Folds feature maps with all depth bins as channels into volumes.
+
+    Args:
+      bins: depth bins; channel = bin * points + point, as released.
+    """
+
+    def __init__(self, bins: int, **kwargs):
+        super().__init__(**kwargs)
+        self.bins = bins
+
+    def call(self, stacks):
+        """Turns a list of S maps `[B, R, C, bins * K]` into float32 `[B, S, R, C, bins, K]`."""
+        maps = tf.cast(tf.stack(stacks, axis=1), tf.float32)
+        _, num_stacks, rows, columns, channels = maps.shape
+        return tf.reshape(maps, [-1, num_stacks, rows, columns, self.bins, channels // self.bins])
+
+    def get_config(self):
+        """Returns what rebuilds the layer."""
+        return {**super().get_config(), "bins": self.bins}
+
+
+@keras.saving.register_keras_serializable(package="smplr")
+class SoftArgmax(layers.Layer):
+    """Reads the points off the last stack's volumes.
+
+    Args:
+      num_points: how many of the channels are points; limbs follow them.
+      centred: see `VolumeGrid`.
+      side: edge of the cube, metres.
+    """
+
+    def __init__(self, num_points: int, centred: bool, side: float, **kwargs):
+        super().__init__(**kwargs)
+        self.num_points = num_points
+        self.centred = centred
+        self.side = side
+
+    def call(self, volumes):
+        """Turns `[B, S, R, C, bins, K]` into points in metres, `[B, num_points, 3]`."""
+        rows, columns, bins = volumes.shape[2:5]
+        grid = VolumeGrid(columns, rows, bins, self.side, self.centred)
+        return soft_argmax(volumes[:, -1, ..., : self.num_points], grid)
+
+    def get_config(self):
+        """Returns what rebuilds the layer."""
+        own = {"num_points": self.num_points, "centred": self.centred, "side": self.side}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="smplr")
+class StackedHourglass(ConfiguredModel):
+    """A picture of a person to volumetric heatmaps and root-relative points.
+
+    Input: `[B, image_size, image_size, 3]`, RGB of any scale, the root in the middle and the
+    cube's width of 2.5 m filling the picture (see `targets.crop_window`).
+
+    Output, a dict: `volumes`, logits, float32 `[B, num_stacks, S, S, bins, num_points +
+    num_limbs]` with S = image_size / 4; and `points`, metres, camera axes, float32
+    `[B, num_points, 3]`, from the last stack.
+
+    Args:
+      image_size: edge of the input in pixels, a multiple of 64.
+      num_stacks: hourglasses in a row.
+      width: channels of the feature maps.
+      bins: depth bins of the volumes.
+      num_points: 41 with landmarks, 23 without.
+      num_limbs: 4, or 0 for joints alone.
+      head_dropout: share of head features dropped; as released.
+      centred: see `VolumeGrid`.
+      side: edge of the cube, metres.
+
+    Raises:
+      ValueError: if the image size does not fit the poolings.
+
+    Source: paper 3.3; layers as released (16,475,456 trainable weights). The released stem has
+    neither normalisation nor activation, and its normalisations have no scale.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 256,
+        num_stacks: int = 5,
+        width: int = 256,
+        bins: int = 16,
+        num_points: int = 41,
+        num_limbs: int = 4,
+        head_dropout: float = 0.1,
+        centred: bool = False,
+        side: float = 2.5,
+        name: str = "stacked_hourglass",
+    ):
+        multiple = _STEM_STRIDE * 2**_NUM_POOLINGS
+        if image_size % multiple or image_size <= 0:
+            raise ValueError(
+                f"StackedHourglass: expected image_size to be a multiple of {multiple}, got "
+                f"{image_size}."
+            )
+        size = image_size // _STEM_STRIDE
+        config = {
+            "image_size": image_size,
+            "num_stacks": num_stacks,
+            "width": width,
+            "bins": bins,
+            "num_points": num_points,
+            "num_limbs": num_limbs,
+            "head_dropout": head_dropout,
+            "centred": centred,
+            "side": side,
+        }
+        pictures = keras.Input((image_size, image_size, 3), name="pictures")
+        features = _stem(pictures, width)
+        maps = []
+        for stack in range(num_stacks):
+            head = _hourglass(features, width, _NUM_POOLINGS)
+            head = _normalised_relu(_convolution(width, 1)(head))
+            head = layers.Dropout(head_dropout)(head)
+            maps.append(_convolution(bins * (num_points + num_limbs), 1)(head))
+            if stack < num_stacks - 1:
+                features = layers.Add()(
+                    [features, _convolution(width, 1)(head), _convolution(width, 1)(maps[-1])]
+                )
+        volumes = VolumeLogits(bins, name="volumes", dtype="float32")(maps)
+        points = SoftArgmax(num_points, centred, side, name="points", dtype="float32")(volumes)
+        super().__init__(pictures, {"volumes": volumes, "points": points}, config, name)
+        self.grid = VolumeGrid(size, size, bins, side, centred)
+
+    @property
+    def points_model(self) -> keras.Model:
+        """The same network with the points as its only output: `predict` keeps no volumes."""
+        return keras.Model(self.input, self.output["points"], name="points_model")
+
+
+def _convolution(filters, size, **kwargs):
+    kwargs = {"padding": "same", **kwargs}
+    return layers.Conv2D(
+        filters, size, use_bias=False, kernel_initializer="glorot_normal", **kwargs
+    )
+
+
+def _normalised_relu(features):
+    normalised = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=False)(features)
+    return layers.ReLU()(normalised)
+
+
+def _residual(features, width):
+    """Adds a pre-activation bottleneck; a 1x1 convolution on the skip where widths differ."""
+    branch = _convolution(width // 2, 1)(_normalised_relu(features))
+    branch = _convolution(width // 2, 3)(_normalised_relu(branch))
+    branch = _convolution(width, 1)(_normalised_relu(branch))
+    if features.shape[-1] != width:
+        features = _convolution(width, 1)(features)
+    return layers.Add()([features, branch])
+
+
+def _stem(pictures, width):
+    """Brings a picture to a quarter of its size and the width of the hourglasses."""
+    features = PictureStandardization(dtype="float32")(pictures)
+    features = layers.ZeroPadding2D(2)(features)
+    features = _convolution(width // 4, 6, strides=2, padding="valid")(features)
+    features = layers.MaxPooling2D(2)(_residual(features, width // 2))
+    return _residual(_residual(features, width // 2), width)
+
+
+def _hourglass(features, width, poolings):
+    """Pools, recurses and upsamples, with a residual beside every level."""
+    skip = _residual(features, width)
+    low = _residual(layers.MaxPooling2D(2)(features), width)
+    low = _hourglass(low, width, poolings - 1) if poolings > 1 else _residual(low, width)
+    low = layers.UpSampling2D(2, interpolation="nearest")(_residual(low, width))
+    return layers.Add()([skip, low])

@@ -1,0 +1,122 @@
+"""SMPLR's points on a body: which vertices, template bone lengths, limbs.
+
+A body is observed through 24 joints and 18 surface points; their names and tree stand in
+`smpl_tf.skeleton.SMPLR_42`. The pelvis is the origin, so networks see the 41 others, or the 23
+other joints where landmarks are left out (the `nL` rows of the paper's Table 1).
+"""
+
+import numpy as np
+
+from smpl_tf.model_data import SMPLModelData
+from smpl_tf.skeleton import (
+    SMPL_24,
+    SMPLR_42,
+    SMPLR_LANDMARK_VERTICES,
+    SMPLR_LANDMARKS,
+    Skeleton,
+)
+
+NUM_JOINTS = len(SMPL_24)
+NUM_LANDMARKS = len(SMPLR_LANDMARKS)
+_NUM_OFFICIAL_VERTICES = 6890
+
+# B* of SMPL in metres, one length per bone, in the order of points 1..41 (as released). They come
+# from a female-like template.
+SMPL_TEMPLATE_LENGTHS = np.array(
+    [
+        *(0.1148, 0.1127, 0.1056, 0.3656, 0.3725, 0.1277, 0.3860, 0.3862, 0.0565, 0.1289, 0.1286),
+        *(0.2141, 0.1446, 0.1451, 0.0801, 0.0913, 0.0955, 0.2530, 0.2472, 0.2382, 0.2454, 0.0813),
+        0.0814,
+        *(0.1461, 0.1390, 0.1461, 0.1800, 0.1817, 0.1639, 0.1663, 0.1886, 0.1877, 0.0672, 0.0666),
+        *(0.0772, 0.1203, 0.0927, 0.1423, 0.0912, 0.0814, 0.1187),
+    ]
+)
+
+# The bones of each limb, named by their far joint (paper 3.3: shoulders, arms and hands; legs and
+# feet), in the order of the released limb channels.
+LIMBS = {
+    "right_arm": ("right_shoulder", "right_elbow", "right_wrist", "right_hand"),
+    "left_arm": ("left_shoulder", "left_elbow", "left_wrist", "left_hand"),
+    "right_leg": ("right_knee", "right_ankle", "right_foot"),
+    "left_leg": ("left_knee", "left_ankle", "left_foot"),
+}
+
+
+def point_skeleton(num_points: int) -> Skeleton:
+    """Returns the tree behind a number of root-relative points.
+
+    Args:
+      num_points: 41 (joints and landmarks) or 23 (joints alone), the root not counted.
+
+    Returns:
+      The skeleton, root included: `SMPLR_42` or `SMPL_24`.
+
+    Raises:
+      ValueError: for any other number.
+    """
+    for skeleton in (SMPLR_42, SMPL_24):
+        if num_points == len(skeleton) - 1:
+            return skeleton
+    raise ValueError(
+        f"Expected 41 root-relative points (23 joints and 18 landmarks) or 23 (joints alone), got "
+        f"{num_points}; leave the pelvis out."
+    )
+
+
+def landmark_vertex_ids(model_data: SMPLModelData) -> np.ndarray:
+    """Returns the vertices of a body that are SMPLR's landmarks.
+
+    Args:
+      model_data: a body that names its landmarks, or one with the official vertex order.
+
+    Returns:
+      int32 `[18]`, in the order of `SMPLR_LANDMARKS`.
+
+    Raises:
+      ValueError: if the body names no landmarks and has not the official number of vertices.
+
+    Source: paper 3.2 and Fig. 3; ids as released.
+    """
+    ids = model_data.landmarks
+    if not ids:
+        if len(model_data.v_template) != _NUM_OFFICIAL_VERTICES:
+            raise ValueError(
+                f"Body {model_data.name!r} has {len(model_data.v_template)} vertices and names no "
+                f"landmarks; SMPLR needs a body with SMPL's {_NUM_OFFICIAL_VERTICES} vertices or "
+                "with its own landmark names."
+            )
+        ids = SMPLR_LANDMARK_VERTICES
+    missing = [name for name in SMPLR_LANDMARKS if name not in ids]
+    if missing:
+        raise ValueError(
+            f"Body {model_data.name!r} lacks SMPLR's landmarks {', '.join(missing)}; add them to "
+            "its landmark names."
+        )
+    return np.array([ids[name] for name in SMPLR_LANDMARKS], np.int32)
+
+
+def template_points(model_data: SMPLModelData) -> np.ndarray:
+    """Returns the 42 points of a body's template in metres, float64 `[42, 3]`, model frame."""
+    joints = model_data.J_regressor @ model_data.v_template
+    landmarks = model_data.v_template[landmark_vertex_ids(model_data)]
+    return np.concatenate([joints, landmarks])
+
+
+def template_lengths(model_data: SMPLModelData) -> np.ndarray:
+    """Returns the template bone lengths B* of a body.
+
+    Args:
+      model_data: the body.
+
+    Returns:
+      float64 `[41]`, metres: the released constants for a body in SMPL's own vertex order, the
+      lengths of the body's template for one that names its landmarks.
+
+    Source: paper 3.2; constants as released. Which template the authors used is not told.
+    """
+    if not model_data.landmarks:
+        landmark_vertex_ids(model_data)
+        return SMPL_TEMPLATE_LENGTHS.copy()
+    points = template_points(model_data)
+    bones = points[1:] - points[list(SMPLR_42.parents[1:])]
+    return np.linalg.norm(bones, axis=-1)

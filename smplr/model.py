@@ -1,0 +1,187 @@
+"""SMPLR: points (or a picture) to denoised points, bones, rotations, betas, gender, and a body."""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+from smpl_tf import SMPLModelData, load_model_data
+from smpl_tf.rotations import project_to_rotation
+from smplr import landmarks
+from smplr.bones import bone_directions, length_residuals, observed_points, split_points
+from smplr.denoising_autoencoder import DenoisingAutoencoder
+from smplr.hourglass import StackedHourglass
+from smplr.regressors import PoseRegressor, ShapeRegressor
+from smplr.targets import GenderMode, PointBody
+
+_PARTS = ("pose_regressor", "shape_regressor", "autoencoder", "hourglass")
+
+
+@keras.saving.register_keras_serializable(package="smplr")
+class SMPLR(keras.Model):
+    """Reverses SMPL: root-relative points to a body, with or without networks in front.
+
+    hourglass -> autoencoder -> N, B -> Ω, Ψ -> SMPL; the first two are optional. A part whose
+    `trainable` is false runs as it does at inference: its dropouts rest and its normalisations
+    keep their statistics, while gradients pass through (paper 4.5).
+
+    A missing point is filled in by the autoencoder; without one, the bones that touch it are
+    unobserved, N = 0 and B = 0 (see `smplr.bones`). Nothing becomes NaN.
+
+    Args:
+      pose_regressor: Ω; None makes a new one.
+      shape_regressor: Ψ; None makes a new one.
+      autoencoder: the DAE, or None.
+      hourglass: what turns pictures into points, or None for points as input.
+      bodies: one body, or a female and a male one; None takes the open bodies.
+      template_lengths: B*, metres, `[P]`; None takes those of the (female) body.
+      gender_mode: see `PointBody`.
+      surface: whether to compute the whole surface.
+      project_rotations: whether Ω's matrices are made rotations before SMPL sees them; the paper
+        and the released code leave them as they are.
+
+    Raises:
+      ValueError: if the parts do not agree on the number of points.
+
+    Source: paper 3.2, 3.4, 4.5 and Fig. 2.
+    """
+
+    def __init__(
+        self,
+        pose_regressor: PoseRegressor | None = None,
+        shape_regressor: ShapeRegressor | None = None,
+        autoencoder: DenoisingAutoencoder | None = None,
+        hourglass: StackedHourglass | None = None,
+        bodies: Sequence[SMPLModelData] | None = None,
+        template_lengths: Sequence[float] | None = None,
+        gender_mode: GenderMode = "hard",
+        surface: bool = False,
+        project_rotations: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if bodies is None:
+            bodies = [load_model_data(gender=gender) for gender in ("female", "male")]
+        self.pose_regressor = pose_regressor or PoseRegressor()
+        self.shape_regressor = shape_regressor or ShapeRegressor()
+        self.autoencoder = autoencoder
+        self.hourglass = hourglass
+        self.num_points = _common_number_of_points(
+            self.pose_regressor, self.shape_regressor, autoencoder, hourglass
+        )
+        num_betas = self.shape_regressor.output.shape[-1] - 1
+        self.body = PointBody(bodies, num_betas, gender_mode, surface, name="body")
+        if template_lengths is None:
+            template_lengths = landmarks.template_lengths(bodies[0])[: self.num_points]
+        self.template_lengths = tuple(float(length) for length in template_lengths)
+        self.project_rotations = project_rotations
+        self.built = True  # all parts are, from their constructors on
+
+    def call(self, inputs, training=None):
+        """Estimates bodies.
+
+        Args:
+          inputs: points, root-relative, metres, camera axes, `[B, P, 3]`, missing ones NaN; or,
+            with an hourglass, pictures `[B, S, S, 3]`; or a dict with `points` or `pictures` and
+            any of
+            `valid`: bool `[B, P]`, which points are there;
+            `rotations`: `[B, 24, 3, 3]`, in place of Ω's;
+            `shape`: `[B, num_betas + 1]`, in place of Ψ's.
+          training: whether dropouts and normalisations of trainable parts are in training mode.
+
+        Returns:
+          A dict; points are root-relative, metres, camera axes:
+            `volumes` (with an hourglass): see `StackedHourglass`;
+            `points` `[B, P, 3]`: what came in, or out of the hourglass; missing ones 0;
+            `denoised` (with an autoencoder) `[B, P, 3]`;
+            `rotations` `[B, 24, 3, 3]`: parent-relative, the root's in camera axes;
+            `shape` `[B, num_betas + 1]`: betas and gender;
+            `joints` `[B, 23, 3]` and `landmarks` `[B, 18, 3]` of the body;
+            `vertices` (with `surface`) `[B, V, 3]`.
+        """
+
+        def run(part, features):
+            return part(features, training=training if part.trainable else False)
+
+        if not isinstance(inputs, Mapping):
+            inputs = {"points" if self.hourglass is None else "pictures": inputs}
+        outputs = {}
+        points = inputs.get("points")
+        if points is None:
+            outputs = dict(run(self.hourglass, inputs["pictures"]))
+            points = outputs["points"]
+        points, valid = observed_points(tf.cast(points, tf.float32), inputs.get("valid"))
+        outputs["points"] = points
+        if self.autoencoder is not None:
+            points, valid = run(self.autoencoder, points), None
+            outputs["denoised"] = points
+
+        rotations = inputs.get("rotations")
+        if rotations is None:
+            rotations = run(self.pose_regressor, bone_directions(points, valid))
+        if self.project_rotations:
+            rotations = project_to_rotation(rotations)
+        shape = inputs.get("shape")
+        if shape is None:
+            residuals = length_residuals(points, self.template_lengths, valid)
+            shape = run(self.shape_regressor, residuals)
+        body = self.body(rotations=rotations, betas=shape[..., :-1], gender=shape[..., -1])
+        outputs["rotations"], outputs["shape"] = rotations, shape
+        outputs["joints"], outputs["landmarks"] = split_points(body.pop("points"))
+        return {**outputs, **body}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Computes the losses of `compile` for the outputs that have targets."""
+        return super().compute_loss(x, y, _targeted(y, y_pred), sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the metrics of `compile` for the outputs that have targets."""
+        return super().compute_metrics(x, y, _targeted(y, y_pred), sample_weight)
+
+    def get_config(self):
+        """Returns what rebuilds the model; the bodies by their names."""
+        parts = {name: getattr(self, name) for name in _PARTS}
+        return {
+            "name": self.name,
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            "body": keras.saving.serialize_keras_object(self.body),
+            "template_lengths": self.template_lengths,
+            "project_rotations": self.project_rotations,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds the model from `get_config`."""
+        config = {
+            name: keras.saving.deserialize_keras_object(value)
+            if isinstance(value, dict)
+            else value
+            for name, value in config.items()
+        }
+        body = config.pop("body")
+        return cls(
+            bodies=body.bodies, gender_mode=body.gender_mode, surface=body.surface, **config
+        )
+
+
+def _targeted(targets, outputs):
+    """Returns the outputs that have a target; Keras wants one for each."""
+    return {name: outputs[name] for name in targets}
+
+
+def _common_number_of_points(pose_regressor, shape_regressor, autoencoder, hourglass) -> int:
+    numbers = {
+        "pose_regressor": pose_regressor.input.shape[1],
+        "shape_regressor": shape_regressor.input.shape[1],
+    }
+    if autoencoder is not None:
+        numbers["autoencoder"] = autoencoder.input.shape[1]
+    if hourglass is not None:
+        numbers["hourglass"] = hourglass.output["points"].shape[1]
+    if len(set(numbers.values())) > 1:
+        raise ValueError(
+            "SMPLR: expected all parts to have the same number of points, got "
+            + ", ".join(f"{name} {number}" for name, number in numbers.items())
+            + "; build them with the same num_points."
+        )
+    return numbers["pose_regressor"]

@@ -1,0 +1,140 @@
+"""Motion as free data: endless bodies from a pool of poses, computed in the graph (paper 3.1).
+
+A pool holds poses from anywhere: AMASS sequences, the synthetic pose sampler, a data set's labels.
+Every batch draws poses from it, exchanges the limbs of people, turns and mirrors them, gives them
+a shape and a gender of their own, and computes their points with the SMPL layer.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from smpl_tf.rotations import axis_angle_to_matrix, mirror_rotations
+from smpl_tf.skeleton import SMPL_24
+from smplr.landmarks import NUM_JOINTS
+from smplr.targets import PointBody
+
+# Limbs that are taken over as a whole: joints from the hip, the collar or the neck outwards.
+_LIMB_ROOTS = ("left_hip", "right_hip", "left_collar", "right_collar", "neck")
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionConfig:
+    """How much a batch varies what the pool holds.
+
+    Attributes:
+      exchange_rate: how often a limb comes from another pose of the pool.
+      pose_deviation: standard deviation of a random turn of each joint but the root, radians.
+      yaw_deviation: standard deviation of a turn about the camera's vertical, radians; None turns
+        by any angle alike.
+      pitch_deviation: likewise about the camera's horizontal, radians.
+      mirror: whether half of the people are mirrored.
+      beta_deviation: standard deviation of the betas.
+      max_beta: the betas are clipped here.
+    """
+
+    exchange_rate: float = 0.2
+    pose_deviation: float = 0.05
+    yaw_deviation: float | None = None
+    pitch_deviation: float = 0.1
+    mirror: bool = True
+    beta_deviation: float = 1.0
+    max_beta: float = 2.5
+
+
+def motion_batch(
+    pool: tf.Tensor,
+    body: PointBody,
+    batch_size: int,
+    seed: tf.Tensor,
+    config: MotionConfig = MotionConfig(),
+) -> dict[str, tf.Tensor]:
+    """Draws a batch of bodies and computes their points.
+
+    Args:
+      pool: axis-angles, parent-relative, the root's in camera axes, radians, `[M, 24, 3]`.
+      body: the body or bodies.
+      batch_size: how many.
+      seed: int `[2]`; the same seed gives the same batch.
+      config: how much to vary.
+
+    Returns:
+      `points` `[N, 41, 3]` root-relative, metres, camera axes; `rotations` `[N, 24, 3, 3]`
+      parent-relative; `betas` `[N, B]`; `gender` `[N]`, +1 male, -1 female.
+
+    Source: paper 3.1 and 3.2 ("millions of generated mocap data"); it does not tell the sampling.
+    """
+    seeds = tf.unstack(tf.random.split(seed, 8))
+    indices = tf.random.stateless_uniform(
+        [2, batch_size], seeds[0], 0, tf.shape(pool)[0], dtype=tf.int32
+    )
+    own, other = tf.unstack(tf.gather(pool, indices))
+    limb_draws = tf.random.stateless_uniform([batch_size, len(_LIMB_ROOTS)], seeds[1])
+    taken = tf.cast(limb_draws < config.exchange_rate, tf.float32)
+    taken = tf.einsum("nl,lj->nj", taken, tf.constant(_limb_members(), tf.float32))
+    rotations = axis_angle_to_matrix(tf.where(taken[..., None] > 0, other, own))
+
+    turns = tf.random.stateless_normal([batch_size, NUM_JOINTS - 1, 3], seeds[2])
+    turned = tf.matmul(rotations[:, 1:], axis_angle_to_matrix(turns * config.pose_deviation))
+    pitch = tf.random.stateless_normal([batch_size], seeds[3]) * config.pitch_deviation
+    if config.yaw_deviation is None:
+        yaw = tf.random.stateless_uniform([batch_size], seeds[4], -np.pi, np.pi)
+    else:
+        yaw = tf.random.stateless_normal([batch_size], seeds[4]) * config.yaw_deviation
+    zero = tf.zeros_like(yaw)
+    view = tf.matmul(
+        axis_angle_to_matrix(tf.stack([pitch, zero, zero], axis=-1)),
+        axis_angle_to_matrix(tf.stack([zero, yaw, zero], axis=-1)),
+    )
+    rotations = tf.concat([tf.matmul(view, rotations[:, 0])[:, None], turned], axis=1)
+    if config.mirror:
+        mirrored = tf.random.stateless_uniform([batch_size, 1, 1, 1], seeds[5]) < 0.5
+        rotations = tf.where(mirrored, mirror_rotations(rotations, SMPL_24.mirror), rotations)
+
+    betas = tf.random.stateless_normal([batch_size, body.num_betas], seeds[6])
+    betas = tf.clip_by_value(betas * config.beta_deviation, -config.max_beta, config.max_beta)
+    is_male = tf.random.stateless_uniform([batch_size], seeds[7]) < 0.5
+    gender = tf.where(is_male, 1.0, -1.0)
+    points = body(rotations=rotations, betas=betas, gender=gender)["points"]
+    return {"points": points, "rotations": rotations, "betas": betas, "gender": gender}
+
+
+def motion_batches(
+    pool: np.ndarray,
+    body: PointBody,
+    batch_size: int,
+    seed: int,
+    config: MotionConfig = MotionConfig(),
+    first_batch: int = 0,
+) -> tf.data.Dataset:
+    """Makes an endless stream of batches; each depends on the seed and its number alone.
+
+    Args:
+      pool: see `motion_batch`.
+      body: the body or bodies.
+      batch_size: bodies per batch.
+      seed: of the stream.
+      config: how much to vary.
+      first_batch: where to start: a training that goes on sees what it would have seen.
+
+    Returns:
+      A dataset of what `motion_batch` returns.
+    """
+    pool = tf.constant(pool, tf.float32)
+
+    def draw(number):
+        return motion_batch(pool, body, batch_size, tf.stack([seed, number]), config)
+
+    numbers = tf.data.Dataset.counter(first_batch)
+    return numbers.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _limb_members() -> np.ndarray:
+    """Returns which joints belong to each of the limbs that are exchanged, 0/1 `[5, 24]`."""
+    members = np.zeros((len(_LIMB_ROOTS), NUM_JOINTS))
+    for limb, name in enumerate(_LIMB_ROOTS):
+        members[limb, SMPL_24.index(name)] = 1
+        for joint in range(SMPL_24.index(name) + 1, NUM_JOINTS):
+            members[limb, joint] = max(members[limb, joint], members[limb, SMPL_24.parents[joint]])
+    return members

@@ -1,0 +1,253 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nbf import FittingLoss, FittingNetwork, parameters, targets
+from nbf.optimizers import paper_optimizer
+from smpl_tf import load_model_data
+from tests.nbf.people import people
+
+SIZE = 32
+
+
+def small_network(**options):
+    keras.utils.set_random_seed(0)
+    return FittingNetwork(
+        **{"backbone": "small", "input_size": SIZE, "head": "flatten", **options}
+    )
+
+
+def batch(input_map="parts_12", **options):
+    return targets.fitting_targets(people(), input_map=input_map, input_size=SIZE, **options)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return small_network()
+
+
+def test_outputs_have_the_shapes_of_a_body(network):
+    inputs, _ = batch()
+    shapes = {name: tuple(value.shape) for name, value in network(inputs).items()}
+    assert shapes == {
+        "parameters": (8, 226),
+        "betas": (8, 10),
+        "global_rotations": (8, 24, 3, 3),
+        "joints_3d": (8, 24, 3),
+        "joints_2d": (8, 24, 2),
+    }
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_rotations_are_orthogonal_and_proper_where_asked(special):
+    network = small_network(special_rotations=special)
+    network.mean_parameters.assign(tf.random.stateless_normal([226], seed=[1, 2]))
+    matrices = network.mean_pose(batch()[0])["global_rotations"].numpy()
+    np.testing.assert_allclose(
+        matrices @ matrices.swapaxes(-1, -2), np.tile(np.eye(3), (8, 24, 1, 1)), atol=1e-5
+    )
+    determinants = np.linalg.det(matrices)
+    assert np.all(determinants > 0) if special else np.any(determinants < 0)
+
+
+def test_true_parameters_give_true_joints_and_no_loss(network):
+    inputs, true = batch()
+    outputs = network.pose(true["parameters"], inputs)
+    terms = FittingLoss().terms(true, outputs)
+    for name, value in terms.items():
+        np.testing.assert_allclose(value, 0.0, atol=1e-4, err_msg=name)
+
+
+def test_mean_pose_shows_the_mean_parameters_to_everyone():
+    mean = parameters.parameter_targets(people()).numpy()[3]
+    network = small_network(mean_parameters=mean)
+    inputs, true = batch()
+    outputs = network.mean_pose(inputs)
+    np.testing.assert_allclose(outputs["parameters"], np.tile(mean, (8, 1)))
+    np.testing.assert_allclose(outputs["joints_3d"][5], true["joints_3d"][3], atol=1e-5)
+
+
+def test_nbf_translation_and_camera_are_the_default(network):
+    inputs, _ = batch()
+    outputs = network(inputs["input_map"])
+    expected = {
+        "input_map": inputs["input_map"],
+        "translation": np.tile(np.float32([0.0, 0.115, 20.3]), (8, 1)),
+        "intrinsics": np.tile(targets.NBF_INTRINSICS, (8, 1, 1)),
+    }
+    np.testing.assert_allclose(outputs["joints_2d"], network(expected)["joints_2d"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "head", "features"),
+    [("vgg16", 64, "pool", 512), ("small", 64, "flatten", 16 * 128)],
+)
+def test_the_regressor_is_one_layer_of_226(backbone, size, head, features):
+    network = FittingNetwork(backbone=backbone, input_size=size, head=head)
+    counted = network.encoder.count_params() + (features + 1) * 226 + 226  # + the means
+    assert network.count_params() == counted
+
+
+def test_landmarks_are_predicted_on_request():
+    inputs, true = batch(landmarks=91)
+    network = small_network(landmarks=91)
+    outputs = network.pose(true["parameters"], inputs)
+    assert outputs["landmarks_3d"].shape == (8, 91, 3)
+    terms = FittingLoss(points="landmarks").terms(true, outputs)
+    np.testing.assert_allclose(terms["L_3D"], 0.0, atol=1e-5)
+    np.testing.assert_allclose(terms["L_2D"], 0.0, atol=1e-5)
+
+
+def test_eight_people_are_learnt_by_heart():
+    """Then batches without 3D labels and of one person train too."""
+    mean = parameters.parameter_targets(people()).numpy().mean(0)
+    network = small_network(mean_parameters=mean)
+    steps = 100
+    network.compile(
+        paper_optimizer(steps, learning_rate=5e-3, beta_1=0.9), FittingLoss(weight_decay=0.0)
+    )
+    inputs, true = batch()
+    data = tf.data.Dataset.from_tensors((inputs, true)).repeat()
+    history = network.fit(
+        data, steps_per_epoch=steps // 2, epochs=2, shuffle=False, verbose=0
+    ).history
+    assert list(history) == ["L_2D", "L_3D", "L_lat", "err_joints3d_mm", "loss", "pa_mpjpe_mm"]
+    outputs = network(inputs, training=False)
+    terms = FittingLoss().terms(true, outputs)
+    baseline = FittingLoss().terms(true, network.mean_pose(inputs))
+    for name in terms:
+        assert terms[name] < 0.1 * baseline[name], name
+
+    single = tf.nest.map_structure(lambda tensor: tensor[:1], (inputs, true))
+    for some_inputs, some_targets in (batch(share_3d=0.0), single):
+        results = network.train_on_batch(some_inputs, some_targets, return_dict=True)
+        assert np.isfinite(results["loss"])
+    assert all(np.all(np.isfinite(weight)) for weight in network.get_weights())
+
+
+def test_weight_decay_is_part_of_the_loss():
+    inputs, true = batch()
+    network = small_network()
+    losses = []
+    for weight_decay in (0.0, 0.5):
+        network.compile(loss=FittingLoss(weight_decay=weight_decay))
+        losses.append(network.compute_loss(inputs, true, network(inputs)))
+    kernels = [w for w in network.trainable_variables if w.path.endswith("kernel")]
+    expected = 0.5 * sum(0.5 * (w.numpy() ** 2).sum() for w in kernels)
+    np.testing.assert_allclose(losses[1] - losses[0], expected, rtol=1e-4)
+
+
+def test_a_map_without_anybody_gives_a_finite_body(network):
+    outputs = network(-tf.ones([1, SIZE, SIZE, 3]))
+    assert all(np.all(np.isfinite(value)) for value in outputs.values())
+
+
+def test_a_saved_network_comes_back_the_same(tmp_path, network):
+    network.compile("adam", FittingLoss(joints_2d_weight=3.0))
+    network.optimizer.build(network.trainable_variables)
+    network.mean_parameters.assign(parameters.parameter_targets(people())[1])
+    path = tmp_path / "network.keras"
+    network.save(path)
+    loaded = keras.saving.load_model(path)
+    inputs, true = batch()
+    np.testing.assert_allclose(
+        loaded(inputs)["joints_3d"], network(inputs)["joints_3d"], atol=1e-5
+    )
+    assert loaded.loss.joints_2d_weight == 3.0
+    assert FittingNetwork.load(path, load_model_data()).get_config() == network.get_config()
+
+
+def test_an_exported_network_serves_the_same_bodies(tmp_path, network):
+    network.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    inputs, _ = batch()
+    outputs = served.serve({"input_map": inputs["input_map"]})
+    np.testing.assert_allclose(
+        outputs["joints_3d"], network(inputs["input_map"])["joints_3d"], atol=1e-4
+    )
+
+
+def test_another_body_is_refused_in_one_line(tmp_path, network):
+    female, ours = load_model_data(gender="female"), load_model_data().fingerprint
+    whole, weights = tmp_path / "network.keras", tmp_path / "network.weights.h5"
+    network.save(whole)
+    network.save_weights(weights)
+    with pytest.raises(ValueError, match=f"^This network: trained with the body {ours}, not") as e:
+        FittingNetwork.load(whole, female)
+    assert "\n" not in str(e.value)
+    other = small_network(body=female)
+    with pytest.raises(ValueError, match=f"weights.h5: trained with the body {ours}, not") as e:
+        other.load_weights(weights)
+    assert "\n" not in str(e.value)
+
+
+def test_no_array_of_the_body_is_a_weight(network):
+    sizes = {weight.shape.num_elements() for weight in network.weights}
+    body = network.body.model_data
+    assert not sizes & {a.size for a in (body.v_template, body.shapedirs, body.J_regressor)}
+    assert network.body.weights == []
+
+
+def test_mixed_precision_keeps_the_geometry_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = small_network()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    inputs, true = batch()
+    outputs = network(inputs)
+    assert {value.dtype for value in outputs.values()} == {tf.float32}
+    exact = network.pose(true["parameters"], inputs)["joints_2d"]
+    np.testing.assert_allclose(exact, true["joints_2d"], atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_training_runs_under_xla(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = small_network()
+        network.compile(keras.optimizers.SGD(1e-3), FittingLoss(), jit_compile=True)
+        results = network.train_on_batch(*batch(), return_dict=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(results["loss"])
+
+
+def test_misuse_is_answered_in_one_line(network):
+    with pytest.raises(ValueError, match=r"expected shape \[B, 32, 32, 3\], got \(1, 64, 64, 3\)"):
+        network(tf.zeros([1, 64, 64, 3]))
+    network.compile(loss="mse")
+    with pytest.raises(ValueError, match=r"expected loss=FittingLoss\(...\), got 'mse'"):
+        network.compute_loss(*batch(), network(batch()[0]))
+    config = network.get_config()
+    config["body"]["path"] = "/nowhere/body.pkl"
+    message = r"/nowhere/body.pkl: no such file.* FittingNetwork.load\(file, body\) takes it"
+    with pytest.raises(ValueError, match=message):
+        FittingNetwork.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backbone": "resnet18"}, "Unknown backbone 'resnet18': expected one of small"),
+        ({"head": "max"}, "head='max': expected one of pool, flatten"),
+        ({"landmarks": 24}, r"landmarks=24: expected 14 \(LSP's\) or 91 \(UP's\)"),
+        (
+            {"mean_parameters": np.zeros(10)},
+            r"mean_parameters: expected shape \(226,\), got \(10,\)",
+        ),
+    ],
+)
+def test_unknown_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        small_network(**options)
+
+
+def test_the_learning_rate_falls_as_the_paper_says():
+    optimizer = paper_optimizer(100)
+    assert optimizer.beta_1 == 0.5
+    schedule = optimizer._learning_rate
+    for step, expected in ((0, 4e-5), (50, 4e-5 * 0.5**0.9), (100, 0.0), (120, 0.0)):
+        np.testing.assert_allclose(schedule(step), expected, rtol=1e-5)

@@ -1,0 +1,327 @@
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from smpl_tf.model_data import ModelFileError, load_model_data, save_model_data, unpickler
+from tests.small_body import small_body
+from tests.smpl_tf import fake_model_files as fakes
+
+ARRAYS = ("v_template", "shapedirs", "posedirs", "weights", "J_regressor")
+
+
+def assert_holds(data, arrays):
+    for name in ARRAYS:
+        loaded = getattr(data, name)
+        assert loaded.dtype == np.float64
+        np.testing.assert_array_equal(loaded, arrays[name], err_msg=name)
+    expected_parents = arrays["kintree_table"][0].astype(np.int32)
+    np.testing.assert_array_equal(data.parents, expected_parents)
+    assert data.parents.dtype == np.int32 and data.parents[0] == -1
+    np.testing.assert_array_equal(data.faces, arrays["f"])
+    assert data.faces.dtype == np.int32
+
+
+@pytest.mark.parametrize("num_betas", [10, 300])
+def test_official_pickles_load_without_chumpy(tmp_path, num_betas):
+    assert "chumpy" not in sys.modules
+    arrays = fakes.random_arrays(120, num_betas)
+    path = fakes.write_official_pickle(tmp_path / "basicmodel_f_lbs_10_207_0_v1.1.0.pkl", arrays)
+    data = load_model_data(path)
+    assert_holds(data, arrays)
+    assert data.num_betas == num_betas
+    assert data.gender == "female"
+    assert data.name == "basicmodel_f_lbs_10_207_0_v1.1.0"
+    assert data.path == str(path)
+
+
+def test_every_layout_of_the_same_body_has_the_same_fingerprint(tmp_path):
+    arrays = fakes.random_arrays(120)
+    official = load_model_data(fakes.write_official_pickle(tmp_path / "a.pkl", arrays))
+    modern = load_model_data(fakes.write_modern_pickle(tmp_path / "b.pkl", arrays))
+    archive = load_model_data(fakes.write_npz(tmp_path / "c.npz", arrays))
+    save_model_data(official, tmp_path / "d.h5")
+    own = load_model_data(tmp_path / "d.h5")
+    for data in (modern, archive, own):
+        assert_holds(data, arrays)
+        assert data.fingerprint == official.fingerprint
+    assert load_model_data(
+        fakes.write_npz(tmp_path / "e.npz", fakes.random_arrays(120, seed=1))
+    ).fingerprint != (official.fingerprint)
+
+
+def test_hmr_file_brings_its_extra_regressor(tmp_path):
+    arrays = fakes.random_arrays(120)
+    path = fakes.write_hmr_pickle(tmp_path / "neutral_smpl_with_cocoplus_reg.pkl", arrays)
+    data = load_model_data(path)
+    assert data.extra_regressor.shape == (19, 120)
+    np.testing.assert_allclose(data.extra_regressor.sum(axis=1), 1.0)
+    assert data.gender == "neutral"
+
+
+def test_smplh_archive_of_amass_loads(tmp_path):
+    arrays = fakes.random_arrays(400, 16, fakes.SMPLH_PARENTS)
+    folder = tmp_path / "smplh" / "male"
+    folder.mkdir(parents=True)
+    path = fakes.write_npz(folder / "model.npz", arrays, hands_meanl=np.zeros(45))
+    data = load_model_data(path)
+    assert_holds(data, arrays)
+    assert (data.num_joints, data.num_betas, data.gender) == (52, 16, "male")
+
+
+def test_npz_repack_with_a_pickled_sparse_regressor_loads(tmp_path):
+    arrays = fakes.random_arrays(60)
+    sparse = np.array(fakes.sparse(arrays["J_regressor"]), dtype=object)
+    path = fakes.write_npz(tmp_path / "SMPL_MALE.npz", {**arrays, "J_regressor": sparse})
+    assert_holds(load_model_data(path), arrays)
+
+
+def test_select_of_chumpy_is_followed(tmp_path):
+    arrays = fakes.random_arrays(60)
+    path = tmp_path / "select.pkl"
+    fakes.write_official_pickle(path, arrays, posedirs=fakes.ChumpySelect(arrays["posedirs"]))
+    assert_holds(load_model_data(path), arrays)
+
+
+def test_own_file_keeps_everything(tmp_path):
+    data = small_body(gender="female")
+    data = type(data)(
+        **{
+            **{name: getattr(data, name) for name in (*ARRAYS, "parents", "faces", "gender")},
+            "name": "mine",
+            "landmarks": {"nose": 3, "left_ear": 7},
+            "extra_regressor": np.full((2, 200), 1 / 200),
+            "vertex_mirror": np.arange(200)[::-1].copy(),
+        }
+    )
+    save_model_data(data, tmp_path / "x.h5")
+    loaded = load_model_data(tmp_path / "x.h5")
+    assert loaded.fingerprint == data.fingerprint
+    assert (loaded.name, loaded.gender, loaded.landmarks) == ("mine", "female", data.landmarks)
+    np.testing.assert_array_equal(loaded.extra_regressor, data.extra_regressor)
+    np.testing.assert_array_equal(loaded.vertex_mirror, data.vertex_mirror)
+
+
+def test_writing_elsewhere_than_h5_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"ends in \.h5, got .*x\.pkl"):
+        save_model_data(small_body(), tmp_path / "x.pkl")
+
+
+def test_failed_writing_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(h5py.Group, "create_dataset", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_model_data(small_body(), tmp_path / "x.h5")
+    assert not list(tmp_path.iterdir())
+
+
+class Hostile:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    "call, named",
+    [
+        ((os.system, "touch {marker}"), "system"),
+        ((eval, "open('{marker}', 'w')"), "eval"),
+        ((subprocess.check_call, ["touch", "{marker}"]), "check_call"),
+        ((__import__, "this"), "__import__"),
+        ((getattr, "x", "upper"), "getattr"),
+    ],
+)
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_hostile_pickle_runs_nothing(tmp_path, call, named, protocol):
+    marker = tmp_path / "marker"
+    arguments = [
+        [part.format(marker=marker) for part in argument]
+        if isinstance(argument, list)
+        else argument.format(marker=marker)
+        for argument in call[1:]
+    ]
+    path = tmp_path / "SMPL_NEUTRAL.pkl"
+    path.write_bytes(pickle.dumps({"f": Hostile(call[0], *arguments)}, protocol=protocol))
+    with pytest.raises(ModelFileError, match=f"{named}, which no body model file holds") as error:
+        load_model_data(path)
+    assert "\n" not in str(error.value)
+    assert not marker.exists()
+
+
+def test_hostile_object_array_in_an_archive_runs_nothing(tmp_path):
+    marker = tmp_path / "marker"
+    hostile = np.array([Hostile(os.system, f"touch {marker}")], dtype=object)
+    path = fakes.write_npz(tmp_path / "x.npz", {**fakes.random_arrays(60), "weights": hostile})
+    with pytest.raises(ModelFileError, match="which no body model file holds"):
+        load_model_data(path)
+    assert not marker.exists()
+
+
+def test_pickle_cannot_rewrite_the_stand_ins(tmp_path):
+    path = tmp_path / "x.pkl"
+    # GLOBAL chumpy.ch.Ch, then BUILD with slot state {"value": None} on the class itself.
+    path.write_bytes(b"\x80\x02cchumpy.ch\nCh\nN}X\x05\x00\x00\x00valueNs\x86b.")
+    with pytest.raises(ModelFileError, match="a new value for _ChumpyArray"):
+        load_model_data(path)
+
+
+def test_reconstructor_makes_only_stand_ins(tmp_path):
+    with pytest.raises(unpickler.ForbiddenClassError, match="unexpected class"):
+        unpickler._new_instance(dict, object, None)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(b"ccopy_reg\n_reconstructor\n(cchumpy.ch\nCh\nc__builtin__\nobject\nNtR.")
+    with open(path, "rb") as file:
+        assert type(unpickler.load(file)).__name__ == "_ChumpyArray"
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind", ["pickle", "npz", "h5", "text", "foreign", "list", "nan", "shape"]
+)
+def test_broken_and_foreign_files_give_one_clear_line(tmp_path, kind):
+    arrays = fakes.random_arrays(60)
+    path = tmp_path / "x"
+    expected = {
+        "pickle": "cannot be read as a pickle .*truncated",
+        "npz": r"cannot be read as a \.npz archive .*truncated",
+        "h5": "cannot be read as a HDF5 file .*truncated",
+        "text": "cannot be read as a pickle",
+        "foreign": "a pickle, but not of a body model: v_template, shapedirs, posedirs",
+        "list": "expected a dict, got list",
+        "nan": "v_template holds numbers that are not finite",
+        "shape": r"expected posedirs of shape \(60, 3, 207\) beside 60 vertices",
+    }[kind]
+    if kind == "pickle":
+        truncated(fakes.write_official_pickle(path, arrays))
+    elif kind == "npz":
+        truncated(fakes.write_npz(tmp_path / "x.npz", arrays)).rename(path)
+    elif kind == "h5":
+        save_model_data(small_body(), tmp_path / "x.h5")
+        truncated(tmp_path / "x.h5").rename(path)
+    elif kind == "text":
+        path.write_text("<!DOCTYPE html>\n<html>Please sign in\nto download.</html>")
+    elif kind == "foreign":
+        path.write_bytes(pickle.dumps({"pose": np.zeros(72)}))
+    elif kind == "list":
+        path.write_bytes(pickle.dumps([1, 2]))
+    elif kind == "nan":
+        arrays["v_template"][0, 0] = np.nan
+        fakes.write_official_pickle(path, arrays)
+    elif kind == "shape":
+        arrays["posedirs"] = arrays["posedirs"][..., :200]
+        fakes.write_official_pickle(path, arrays)
+    with pytest.raises(ModelFileError, match=expected) as error:
+        load_model_data(path)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_bytes_never_surface_as_anything_but_a_model_file_error(tmp_path):
+    good = fakes.write_official_pickle(tmp_path / "good.pkl", fakes.random_arrays(30)).read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "bad.pkl"
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(good)
+        # Most bytes are numbers; the first ones are the program.
+        for position in rng.integers(0, rng.choice([100, 2000, len(good)]), rng.integers(1, 4)):
+            damaged[position] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            load_model_data(path)
+        except ModelFileError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 100
+
+
+def test_missing_file_and_missing_array_are_named(tmp_path):
+    with pytest.raises(ModelFileError, match="no such file"):
+        load_model_data(tmp_path / "none.pkl")
+    arrays = fakes.random_arrays(60)
+    del arrays["weights"]
+    with pytest.raises(ModelFileError, match="not of a body model: weights not found"):
+        load_model_data(fakes.write_npz(tmp_path / "x.npz", arrays))
+
+
+def test_archive_without_arrays_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    with pytest.raises(ModelFileError, match="v_template, .* not found in it"):
+        load_model_data(path)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"weights": np.zeros((200, 23))}, r"expected weights of shape \(200, 24\)"),
+        ({"faces": np.zeros((5, 4), np.int32)}, r"expected faces of shape \(any, 3\)"),
+        ({"parents": np.zeros(24, np.int32)}, "expected parents that start with -1"),
+        ({"gender": "robot"}, "expected gender to be one of neutral, female, male, unknown"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(change, message):
+    body = small_body()
+    fields = {**{name: getattr(body, name) for name in (*ARRAYS, "parents", "faces")}, **change}
+    with pytest.raises(ValueError, match=message):
+        type(body)(**fields)
+
+
+@pytest.mark.parametrize(
+    "name, gender",
+    [
+        ("basicModel_f_lbs_10_207_0_v1.0.0", "female"),
+        ("basicmodel_m_lbs_10_207_0_v1.0.0", "male"),
+        ("basicModel_neutral_lbs_10_207_0_v1.0.0", "neutral"),
+        ("SMPL_FEMALE", "female"),
+        ("SMPL_MALE", "male"),
+        ("model_m", "male"),
+        ("body", "unknown"),
+    ],
+)
+def test_gender_is_told_by_official_names(tmp_path, name, gender):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = fakes.write_npz(folder / f"{name}.npz", fakes.random_arrays(60))
+    assert load_model_data(path).gender == gender
+
+
+def test_command_describes_converts_and_complains(tmp_path, capsys, monkeypatch):
+    from smpl_tf.model_data import __main__ as command
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["model_data", *map(str, arguments)])
+        return command.main(), capsys.readouterr()
+
+    path = fakes.write_official_pickle(tmp_path / "SMPL_FEMALE.pkl", fakes.random_arrays(300))
+    status, screen = run(path, "--output", tmp_path / "x.h5")
+    assert status == 0
+    assert "gender       female" in screen.out
+    assert "vertices     300" in screen.out
+    assert "ok           skinning weights sum to 1, at most 4 per vertex" in screen.out
+    assert "ODD          mesh is closed" in screen.out
+    assert load_model_data(tmp_path / "x.h5").fingerprint == load_model_data(path).fingerprint
+
+    status, screen = run(tmp_path / "none.pkl")
+    assert status == 1
+    assert screen.err.count("\n") == 1 and "no such file" in screen.err
+
+
+def test_open_body_looks_right_to_the_command():
+    from smpl_tf.model_data.__main__ import describe
+
+    assert "ODD" not in describe(load_model_data())

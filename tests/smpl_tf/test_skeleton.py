@@ -1,0 +1,83 @@
+"""Laws of the skeleton tables."""
+
+import numpy as np
+import pytest
+
+from smpl_tf import skeleton
+
+SKELETONS = [
+    skeleton.SMPL_24,
+    skeleton.LSP_14,
+    skeleton.H36M_17,
+    skeleton.UP_91,
+    skeleton.SMPLR_42,
+]
+
+
+@pytest.mark.parametrize("table", SKELETONS, ids=lambda table: table.name)
+def test_size_is_in_the_name(table):
+    assert len(table) == int(table.name.rsplit("-", 1)[1])
+
+
+@pytest.mark.parametrize("table", SKELETONS, ids=lambda table: table.name)
+def test_mirror_twice_is_the_identity_and_swaps_every_side(table):
+    mirror = table.mirror
+    np.testing.assert_array_equal(mirror[mirror], np.arange(len(table)))
+    for i, name in enumerate(table.names):
+        sided = "left_" in name or "right_" in name
+        assert (mirror[i] != i) == sided, name
+
+
+@pytest.mark.parametrize(
+    "table", [s for s in SKELETONS if s.parents is not None], ids=lambda table: table.name
+)
+def test_parents_come_before_children_and_commute_with_mirroring(table):
+    parents = np.array(table.parents)
+    assert parents[0] == -1
+    assert np.all(parents[1:] < np.arange(1, len(table)))
+    assert np.all(parents[1:] >= 0)
+    mirror = table.mirror
+    np.testing.assert_array_equal(mirror[parents[1:]], parents[mirror[1:]])
+
+
+def test_smpl_mirror_is_the_published_permutation():
+    # NBF's data rule: facts/nbf.md 7.
+    expected = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15]
+    expected += [17, 16, 19, 18, 21, 20, 23, 22]
+    np.testing.assert_array_equal(skeleton.SMPL_24.mirror, expected)
+
+
+def test_smpl_to_lsp_is_the_published_map():
+    source, target = skeleton.shared_points(skeleton.SMPL_24, skeleton.LSP_14)
+    np.testing.assert_array_equal(source, [8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20])
+    np.testing.assert_array_equal(target, np.arange(12))
+
+
+def test_shared_points_name_the_same_point_on_both_sides():
+    source, target = skeleton.shared_points(skeleton.UP_91, skeleton.H36M_17)
+    assert len(source) > 0
+    for i, j in zip(source, target, strict=True):
+        assert skeleton.UP_91.names[i] == skeleton.H36M_17.names[j]
+
+
+def test_no_shared_points_give_empty_maps():
+    left, right = skeleton.Skeleton("a", ("x",)), skeleton.Skeleton("b", ("y",))
+    source, target = skeleton.shared_points(left, right)
+    assert source.shape == target.shape == (0,)
+
+
+def test_smplr_tree_has_the_recovered_parents():
+    expected = [9, 9, 0, 0, 0, 2, 1, 29, 30, 10, 11, 22, 16, 36, 17, 38, 23, 15]
+    assert list(skeleton.SMPLR_42.parents[24:]) == expected
+
+
+def test_unknown_point_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="LSP-14 has no point 'tail'; it has right_ankle"):
+        skeleton.LSP_14.index("tail")
+
+
+def test_contradictory_tables_are_refused():
+    with pytest.raises(ValueError, match="distinct names"):
+        skeleton.Skeleton("twice", ("a", "a"))
+    with pytest.raises(ValueError, match="expected 2 parents"):
+        skeleton.Skeleton("short", ("a", "b"), (-1,))
