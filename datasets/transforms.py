@@ -43,7 +43,7 @@ _STATURE_IN_BONES = {
         ("elbow", "wrist", 6.8),
     )
 }
-_PELVIS_IN_CROP = (0.5, 230 / 512)  # shares of width and height
+PELVIS_IN_CROP = (0.5, 230 / 512)  # shares of width and height
 
 
 def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -> Example:
@@ -185,15 +185,28 @@ def crop_person(example: Mapping[str, tf.Tensor], size: int) -> Example:
     Source: NBF 4.2 (440 pixels); where the pelvis lies was measured on NBF's released crops
       (facts/nbf.md 7).
     """
-    joints, valid = example["joints/2d"], example["joints/2d/valid"] > 0
-    starts, ends = (SMPL_24.indices(names) for names in zip(*_STATURE_IN_BONES, strict=True))
-    lengths = tf.norm(tf.gather(joints, starts) - tf.gather(joints, ends), axis=-1)
-    known = tf.gather(valid, starts) & tf.gather(valid, ends)
-    factors = tf.constant(list(_STATURE_IN_BONES.values()), tf.float32)
-    stature = tf.reduce_max(tf.where(known, lengths * factors, 0))
-    extent = stature * 512 / 440
-    corner = joints[0] - extent * tf.constant(_PELVIS_IN_CROP)
+    joints = example["joints/2d"]
+    extent = stature(joints, example["joints/2d/valid"]) * 512 / 440
+    corner = joints[0] - extent * tf.constant(PELVIS_IN_CROP)
     return crop(example, tf.concat([corner, [extent, extent]], axis=0), size, size)
+
+
+def stature(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Estimates a person's height, whatever the pose, from the bone that is least foreshortened.
+
+    Args:
+      joints_2d: [24, 2] pixels.
+      valid: [24]; joints with 0 do not count.
+
+    Returns:
+      Scalar, pixels of a person standing upright; 0 where no bone is known.
+    """
+    starts, ends = (SMPL_24.indices(names) for names in zip(*_STATURE_IN_BONES, strict=True))
+    lengths = tf.norm(tf.gather(joints_2d, starts) - tf.gather(joints_2d, ends), axis=-1)
+    known = tf.cast(valid, tf.bool)
+    known = tf.gather(known, starts) & tf.gather(known, ends)
+    factors = tf.constant(list(_STATURE_IN_BONES.values()), tf.float32)
+    return tf.reduce_max(tf.where(known, lengths * factors, 0))
 
 
 def chain(*transforms: Transform) -> Transform:
