@@ -44,13 +44,14 @@ def main(values) -> None:
     run = RunFolder.existing(values.run)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import nbf_evaluation, nbf_report, nbf_runs, report
+    from experiments import nbf_runs, nbf_stages, report
 
     run_values = nbf_runs.flags_of(run, data=values.data, body_model=values.body_model)
-    network, checkpoint = nbf_runs.restore_network(run, run_values)
-    evaluation = nbf_evaluation.evaluate(network, run_values, values.split)
-    record = nbf_evaluation.make_record(run, run_values, network, checkpoint, evaluation)
-    page = nbf_report.make_page(run_values, network, evaluation, record)
+    stage = nbf_stages.stage_of(run_values)
+    network, checkpoint = nbf_runs.restore(run, run_values, stage.build)
+    evaluation = stage.evaluate(network, run_values, values.split)
+    record = stage.make_record(run, run_values, network, checkpoint, evaluation)
+    page = stage.make_page(run_values, network, evaluation, record)
     output = Path(values.output) if values.output else run.path / "evaluation"
     write_json(output / "record.json", record)
     report.write(page, output / "index.html")

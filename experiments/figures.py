@@ -81,5 +81,10 @@ def visible(input_map) -> np.ndarray:
     """
     values = np.asarray(input_map)
     if values.shape[-1] == 3:
-        return np.rint((values + 1) * 127.5).clip(0, 255).astype(np.uint8)
+        return rounded((values + 1) * 127.5)
     return colour_code(values.argmax(-1), part_scheme(values.shape[-1] - 1))
+
+
+def rounded(picture) -> np.ndarray:
+    """Rounds a picture `[..., 3]` of 0..255 to uint8."""
+    return np.rint(picture).clip(0, 255).astype(np.uint8)

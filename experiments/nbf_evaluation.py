@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from datasets import pipelines
-from experiments import nbf_runs
+from experiments import nbf_data, nbf_runs
 from experiments.checkpoints import Checkpoint
 from experiments.report import Table
 from experiments.run_folder import RunFolder
@@ -94,15 +93,15 @@ def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> E
       RecordError: the split is missing or damaged.
       UserError: its parameters belong to another body.
     """
-    data = nbf_runs.check_split(values, network.body.model_data, split)
-    examples = pipelines.load(values.data, split, features=nbf_runs.features(values))
-    convert = nbf_runs.to_targets(values)
+    data = nbf_data.check_split(values, network.body.model_data, split)
+    feed = nbf_runs.feed(values)
+    examples = nbf_data.held_out_examples(values, split, feed)
     predict = tf.function(network)
     head_size = HeadSize(network.body.model_data)
     ids, errors, baseline, betas, turned = [], [], [], [], []
-    with nbf_runs.naming_damage(values.data, split):
+    with nbf_data.naming_damage(values.data, split):
         for batch in examples.batch(values.batch_size).prefetch(2):
-            inputs, true = convert(batch)
+            inputs, true = feed.convert(batch)
             predicted = predict(inputs)
             sizes = head_size(inputs, true)
             errors.append(fitting_errors(true, predicted, sizes))

@@ -14,6 +14,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
+    f.enum("stage", "fitting", ["fitting", "segmentation"], "Which network is trained.")
     f.string("runs_dir", "runs", "Folder of all runs.")
     f.string("run_name", "nbf", "Folder of this run in --runs_dir.")
     f.bool("overwrite", False, "Start anew where --run_name holds other results.")
@@ -27,12 +28,22 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("synthetic_image_size", 64, "Side of the synthetic pictures, pixels.", 8)
     f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)
     f.integer("workers", None, "Processes that make data; unset: one per core.", 0)
+    f.integer("crop_size", 0, "Cut people out at NBF's scale, pixels; 0: pictures as they are.", 0)
+    f.bool("cache", True, "Keep the decoded pictures in memory.")
+
     f.bool("mirror", True, "Mirror half of the people in every epoch.")
-    f.bool("cache", True, "Keep the decoded training set in memory.")
+    f.number("most_rotation", 0.0, "Turn pictures by up to so many degrees.", 180.0)
+    f.number("most_scale", 0.0, "Scale pictures by up to this share.", 0.5)
+    f.number("most_shift", 0.0, "Shift pictures by up to this share of their width.", 0.5)
+    f.number("colour_strength", 0.0, "Change colours at random; 1: as datasets/README.md says.")
+
+    f.enum("segmenter", "small", ["small", "refinenet", "deeplab"], "Network of the segmentation.")
+    f.integer("segmenter_width", 16, "Channels of the small segmenter's finest level.", 1)
+    f.integer("num_parts", 12, "Parts of the segmentation: 1, 3, 6, 12 or 24.", 1)
 
     f.string("body_model", None, "Official body model file; unset: the open body.")
     f.string("input_map", "parts_12", "What the network sees: rgb, parts_12, joints_24, ...")
-    f.integer("input_size", 64, "Side of the input map, pixels.", 8)
+    f.integer("input_size", 64, "Side of what the network sees, pixels.", 8)
     f.string("backbone", "small", "Encoder: small, resnet50, resnet101 or vgg16.")
     f.enum("head", "flatten", ["pool", "flatten"], "How the encoder's last level is read out.")
     f.string("backbone_weights", None, "Weight file of the encoder; unset: random.")

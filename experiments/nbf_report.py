@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from absl import flags
 
 from datasets import pipelines
-from datasets.example import decode
-from experiments import figures, nbf_evaluation, report
+from experiments import figures, nbf_data, nbf_evaluation, report
 from experiments.curves import Chart
 from experiments.nbf_evaluation import METRICS, Evaluation
 from nbf import FittingNetwork, input_maps
@@ -64,18 +63,30 @@ def make_page(
         table=nbf_evaluation.table(ours, theirs),
         charts=charts(record["history"], theirs),
         groups=people(values, network, evaluation),
-        details=[
-            (
-                "command",
-                f"python experiments/train_nbf.py --flagfile=runs/{record['run']}/flags.cfg "
-                f"--run_name={record['run']}_again",
-            ),
-            ("git commit", str(record["git_commit"])),
-            *((f"version of {name}", version) for name, version in record["versions"].items()),
-            ("seconds of training", f"{record['training_seconds']:.0f}"),
-            *((f"--{name}", str(value)) for name, value in record["flags"].items()),
-        ],
+        details=details(record),
     )
+
+
+def details(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is needed to run a run again.
+
+    Args:
+      record: the run record.
+
+    Returns:
+      Names and values.
+    """
+    return [
+        (
+            "command",
+            f"python experiments/train_nbf.py --flagfile=runs/{record['run']}/flags.cfg "
+            f"--run_name={record['run']}_again",
+        ),
+        ("git commit", str(record["git_commit"])),
+        *((f"version of {name}", version) for name, version in record["versions"].items()),
+        ("seconds of training", f"{record['training_seconds']:.0f}"),
+        *((f"--{name}", str(value)) for name, value in record["flags"].items()),
+    ]
 
 
 def charts(history: Mapping[str, Sequence[float]], baseline: Mapping[str, float]) -> list[Chart]:
@@ -139,17 +150,38 @@ def people(
     Returns:
       One group per quarter that has people.
     """
-    errors = evaluation.errors["err_joints3d_mm"]
-    quarters = choose(errors)
-    wanted = {index for quarter in quarters for index in quarter}
     smpl = SMPL(network.body.model_data)
-    drawn = {}
-    for index, example in enumerate(pipelines.load(values.data, evaluation.split, decode=False)):
-        if index in wanted:
-            drawn[index] = _draw(values, smpl, evaluation, index, decode(example))
+    examples = pipelines.load(values.data, evaluation.split, transform=nbf_data.crop(values))
+
+    def draw(index, example):
+        return _draw(values, smpl, evaluation, index, example)
+
+    return quarters(evaluation.errors["err_joints3d_mm"], examples, draw, "errors")
+
+
+def quarters(
+    errors: np.ndarray,
+    examples: Iterable[Any],
+    draw: Callable[[int, Any], report.Person],
+    of: str,
+) -> list[report.Group]:
+    """Draws people of every quarter of the errors.
+
+    Args:
+      errors: `[N]`, small is good; NaN is left out.
+      examples: the N people in the same order.
+      draw: index, Example -> the person on the page.
+      of: what the quarters are of.
+
+    Returns:
+      One group per quarter that has people.
+    """
+    chosen = choose(errors)
+    wanted = {index for quarter in chosen for index in quarter}
+    drawn = {i: draw(i, example) for i, example in enumerate(examples) if i in wanted}
     return [
-        report.Group(f"{name} of the errors", [drawn[i] for i in quarter])
-        for name, quarter in zip(_QUARTERS, quarters, strict=True)
+        report.Group(f"{name} of the {of}", [drawn[i] for i in quarter])
+        for name, quarter in zip(_QUARTERS, chosen, strict=True)
         if quarter
     ]
 

@@ -1,6 +1,8 @@
-"""Trains NBF's fitting network, evaluates it on held-out people, and writes a page about it.
+"""Trains one of NBF's networks, evaluates it on held-out people, and writes a page about it.
 
     python experiments/train_nbf.py --flagfile=experiments/flags/nbf_quickstart.cfg
+    python experiments/train_nbf.py --stage=segmentation \
+        --flagfile=experiments/flags/nbf_segmentation_small.cfg
 
 Makes the synthetic people if they are not there yet, then writes runs/<run_name>/: flags.cfg,
 checkpoints/, tensorboard/ (tensorboard --logdir=runs), record.json and report/index.html. Killed
@@ -34,19 +36,20 @@ def main(values) -> None:
         run.adopt_flags(values)
         common.load_tensorflow(values.deterministic)
         # Only now: these modules load TensorFlow.
-        from experiments import nbf_evaluation, nbf_report, nbf_runs, nbf_training, report
+        from experiments import nbf_runs, nbf_stages, nbf_training, report
 
+        stage = nbf_stages.stage_of(values)
         record = run.read_record()
         if record:
             print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
-            network, checkpoint = nbf_runs.restore_network(run, values)
+            network, checkpoint = nbf_runs.restore(run, values, stage.build)
         else:
-            network, checkpoint = nbf_training.train(run, values)
-        evaluation = nbf_evaluation.evaluate(network, values, "test")
+            network, checkpoint = nbf_training.train(run, values, stage)
+        evaluation = stage.evaluate(network, values, "test")
         if not record:
-            record = nbf_evaluation.make_record(run, values, network, checkpoint, evaluation)
+            record = stage.make_record(run, values, network, checkpoint, evaluation)
             write_json(run.record_file, record)
-        page = nbf_report.make_page(values, network, evaluation, record)
+        page = stage.make_page(values, network, evaluation, record)
         report.write(page, run.report)
         print(f"\n{page.table}\n")
         print(f"record  {run.record_file}\npage    {run.report}")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from experiments import nbf_runs, train_nbf
+from experiments import nbf_data, nbf_runs, train_nbf
 from experiments.common import REPOSITORY
 from experiments.nbf_flags import define_run_flags
 from experiments.run_folder import RunFolder
@@ -52,8 +52,9 @@ def test_the_batches_of_an_epoch_do_not_depend_on_where_the_training_started(tin
     values = flags.FlagValues()
     define_run_flags(values)
     values(["", *tiny, "--nomirror"])
-    from_the_start, steps = nbf_runs.training_batches(values, epoch=0)
-    resumed, _ = nbf_runs.training_batches(values, epoch=1)
+    feed = nbf_runs.feed(values)
+    from_the_start, steps = nbf_data.training_batches(values, 0, feed)
+    resumed, _ = nbf_data.training_batches(values, 1, feed)
     assert steps == 4
     first = [inputs["input_map"].numpy() for inputs, _ in from_the_start.take(2 * steps)]
     second = [inputs["input_map"].numpy() for inputs, _ in resumed.take(steps)]

@@ -1,0 +1,251 @@
+"""What both NBF networks are fed: people made, shards checked, batches in seeded order."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+import tensorflow as tf
+from absl import flags
+
+from datasets import pipelines, records, synthetic, transforms
+from experiments.common import UserError, quiet_c
+from smpl_tf import SMPLModelData
+
+SPLITS = ("train", "val", "test")
+
+
+class Feed(NamedTuple):
+    """How a network takes Examples.
+
+    Attributes:
+      features: keys of `EXAMPLE_FEATURES` that it needs.
+      convert: a batch of decoded Examples -> inputs and targets.
+    """
+
+    features: tuple[str, ...]
+    convert: Callable
+
+
+def generate_data(values: flags.FlagValues) -> None:
+    """Makes the synthetic people that are asked for and not there yet.
+
+    Args:
+      values: the flags of the run.
+
+    Raises:
+      RecordError: the folder holds other data.
+    """
+    config = synthetic.SyntheticConfig(
+        seed=values.synthetic_seed, image_size=values.synthetic_image_size
+    )
+    for split in SPLITS:
+        count = values[f"synthetic_{split}"].value
+        if count:
+            with quiet_c():
+                synthetic.generate(values.data, split, count, config, workers=values.workers)
+
+
+@contextmanager
+def naming_damage(directory: str, *splits: str) -> Iterator[None]:
+    """Names the record when reading stumbles over a damaged one.
+
+    Args:
+      directory: folder of the shards.
+      *splits: those that the block reads.
+
+    Yields:
+      Nothing.
+
+    Raises:
+      RecordError: naming the shard, the place in it, and what to do.
+    """
+    try:
+        yield
+    except tf.errors.OpError:
+        for split in splits:
+            records.diagnose(directory, split)
+        raise
+
+
+def check_data(values: flags.FlagValues, body: SMPLModelData | None) -> dict[str, str]:
+    """Checks that every split is there, whole, and of the body in use.
+
+    Args:
+      values: the flags of the run.
+      body: the body to fit; None where no body is fitted.
+
+    Returns:
+      Split -> a fingerprint of its bytes.
+
+    Raises:
+      RecordError: a split is missing or damaged.
+      UserError: its parameters belong to another body.
+    """
+    return {split: check_split(values, body, split) for split in SPLITS}
+
+
+def check_split(values: flags.FlagValues, body: SMPLModelData | None, split: str) -> str:
+    """Checks that one split is there, whole, and of the body in use.
+
+    Args:
+      values: the flags of the run.
+      body: the body to fit; None where no body is fitted.
+      split: the split's name.
+
+    Returns:
+      A fingerprint of its bytes.
+
+    Raises:
+      RecordError: it is missing or damaged.
+      UserError: its parameters belong to another body.
+    """
+    manifest = records.check(values.data, split)
+    # Without a neutral body, nothing in the split depends on one.
+    if body is not None and "neutral" in manifest.bodies:
+        check_body(body, manifest.bodies["neutral"], f"{values.data}, split '{split}'")
+    shards = "".join(shard.sha256 for shard in manifest.shards)
+    return hashlib.sha256(shards.encode()).hexdigest()[:16]
+
+
+def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
+    """Refuses a body other than the one that parameters belong to.
+
+    Args:
+      body: the body in use.
+      fingerprint: that of the body wanted.
+      where: the file that wants it.
+
+    Raises:
+      UserError: they differ.
+    """
+    if body.fingerprint != fingerprint:
+        raise UserError(
+            f"{where}: made with the body {fingerprint}, but --body_model gives {body.name} "
+            f"({body.fingerprint}); betas mean nothing on another body: give the same "
+            "--body_model, or train anew with this one"
+        )
+
+
+def crop(values: flags.FlagValues) -> pipelines.Transform | None:
+    """What brings every picture of a data set to one size.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      A transform that draws nothing from its seed; None where pictures have one size already.
+    """
+    if not values.crop_size:
+        return None
+    return lambda example, seed: transforms.crop_person(example, values.crop_size)
+
+
+def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
+    """What training changes in every Example, anew in every epoch.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The crop and the random transforms that the flags ask for, or None.
+
+    Source: NBF, appendix B: reflection, scale 0.9 to 1.1 and rotation to 45 degrees for the
+      segmentation; jitter and scale for the fitting.
+    """
+    steps = [crop(values)] if values.crop_size else []
+    if values.mirror:
+        steps.append(transforms.random_mirror)
+    if values.most_rotation:
+        most = math.radians(values.most_rotation)
+        steps.append(partial(transforms.random_rotate, most=most))
+    if values.most_scale or values.most_shift:
+        scales = (1 - values.most_scale, 1 + values.most_scale)
+        zoom = partial(transforms.random_zoom, scales=scales, most_shift=values.most_shift)
+        steps.append(zoom)
+    if values.colour_strength:
+        steps.append(partial(transforms.random_colour, strength=values.colour_strength))
+    return transforms.chain(*steps) if len(steps) > 1 else next(iter(steps), None)
+
+
+def training_batches(
+    values: flags.FlagValues, epoch: int, feed: Feed
+) -> tuple[tf.data.Dataset, int]:
+    """The batches from one epoch on, without end; a function of the seed and the epoch alone.
+
+    Args:
+      values: the flags of the run.
+      epoch: the first epoch, from 0.
+      feed: how the network takes them.
+
+    Returns:
+      The dataset of (inputs, targets), and the number of batches per epoch.
+
+    Raises:
+      UserError: there are fewer Examples than a batch holds.
+    """
+    count = records.read_manifest(values.data, "train").count
+    steps = count // values.batch_size
+    if steps == 0:
+        raise UserError(
+            f"{values.data}: {count} training Examples do not fill a batch; "
+            f"lower --batch_size={values.batch_size}"
+        )
+    examples = pipelines.load(
+        values.data,
+        "train",
+        seed=values.seed,
+        epoch=epoch,
+        epochs=None,
+        features=_features(values, feed),
+        cache=values.cache,
+        transform=augmentation(values),
+    )
+    # The Examples that do not fill a last batch are left out, so that no batch reaches into the
+    # next epoch and a resumed run has the same batches.
+    whole = examples.enumerate().filter(lambda i, _: i % count < steps * values.batch_size)
+    batches = whole.map(lambda _, example: example).batch(values.batch_size, drop_remainder=True)
+    batches = batches.map(feed.convert, num_parallel_calls=tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE), steps
+
+
+def held_out_examples(values: flags.FlagValues, split: str, feed: Feed) -> tf.data.Dataset:
+    """The Examples of a split in their stored order.
+
+    Args:
+      values: the flags of the run.
+      split: "val" or "test".
+      feed: how the network takes them.
+
+    Returns:
+      The dataset of decoded Examples of one size.
+    """
+    features = _features(values, feed)
+    return pipelines.load(values.data, split, features=features, transform=crop(values))
+
+
+def held_out_batches(values: flags.FlagValues, split: str, feed: Feed) -> tf.data.Dataset:
+    """The batches of a split in their stored order.
+
+    Args:
+      values: the flags of the run.
+      split: "val" or "test".
+      feed: how the network takes them.
+
+    Returns:
+      The dataset of (inputs, targets).
+    """
+    batches = held_out_examples(values, split, feed).batch(values.batch_size).map(feed.convert)
+    return (batches.cache() if values.cache else batches).prefetch(tf.data.AUTOTUNE)
+
+
+def _features(values, feed):
+    """The keys that a feed needs, and those that cropping and augmenting need."""
+    needed = {*feed.features, "image/encoded"} if augmentation(values) else {*feed.features}
+    if values.crop_size:
+        needed |= {"joints/2d", "joints/2d/valid"}
+    return tuple(sorted(needed))

@@ -1,0 +1,117 @@
+"""The page of a segmentation: numbers, curves, and people from every quarter of the F1 scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from experiments import (
+    figures,
+    nbf_data,
+    nbf_report,
+    report,
+    segmentation_evaluation,
+    segmentation_runs,
+)
+from experiments.curves import Chart
+from experiments.segmentation_evaluation import METRICS, Evaluation
+from nbf.segmentation import PartSegmenter
+from smpl_tf.parts import colour_code
+
+_CHARTS = {
+    "loss": "Loss with weight decay",
+    "cross_entropy": "Cross-entropy",
+    "iou_parts": "Mean IoU of the parts",
+}
+
+
+def make_page(
+    values: flags.FlagValues,
+    segmenter: PartSegmenter,
+    evaluation: Evaluation,
+    record: Mapping[str, Any],
+) -> report.Page:
+    """Puts a page together.
+
+    Args:
+      values: the flags of the run.
+      segmenter: the trained segmenter.
+      evaluation: its evaluation.
+      record: the run record.
+
+    Returns:
+      The page.
+    """
+    return report.Page(
+        title=f"Part segmentation: {record['run']}",
+        lead=(
+            f"The segmenter ({segmenter.network.name}, {values.num_parts} parts at "
+            f"{values.input_size} × {values.input_size} pixels) learnt from "
+            f"{record['training_people']:,} people for {record['epochs']} epochs and was tried on "
+            f"the {record['people']:,} people of the split “{record['split']}”."
+        ),
+        headlines=[
+            report.Headline(segmentation_evaluation.shown(record["metrics"][key]), label, "")
+            for key, label in METRICS.items()
+        ],
+        table=segmentation_evaluation.table(record),
+        charts=charts(record["history"]),
+        groups=people(values, segmenter, evaluation),
+        details=nbf_report.details(record),
+    )
+
+
+def charts(history: Mapping[str, list[float]]) -> list[Chart]:
+    """The curves of a training.
+
+    Args:
+      history: Keras' log name -> one value per epoch.
+
+    Returns:
+      The charts.
+    """
+    return [
+        Chart(title, {"training": history[key], "validation": history[f"val_{key}"]}, None)
+        for key, title in _CHARTS.items()
+    ]
+
+
+def people(
+    values: flags.FlagValues, segmenter: PartSegmenter, evaluation: Evaluation
+) -> list[report.Group]:
+    """Draws people of every quarter: picture, predicted parts, true parts.
+
+    Args:
+      values: the flags of the run.
+      segmenter: the trained segmenter.
+      evaluation: its evaluation.
+
+    Returns:
+      One group per quarter that has people.
+    """
+    scores = evaluation.f1_percent
+    feed = segmentation_runs.feed(values)
+    examples = nbf_data.held_out_examples(values, evaluation.split, feed)
+
+    def draw(index, example):
+        picture, true = feed.convert(example)
+        predicted = segmenter(picture[np.newaxis]).numpy()[0].argmax(-1)
+        maps = {"predicted parts": predicted, "true parts": true["labels"].numpy()}
+        size = nbf_report.PICTURE_SIZE
+        pictures = [
+            report.picture("picture", figures.enlarge(figures.rounded(picture), size)),
+            *(
+                report.picture(
+                    label,
+                    figures.enlarge(colour_code(labels, segmenter.scheme), size, smooth=False),
+                    lossless=True,
+                )
+                for label, labels in maps.items()
+            ),
+        ]
+        return report.Person(f"{evaluation.ids[index]} · F1 {scores[index]:.0f} %", pictures)
+
+    return nbf_report.quarters(-scores, examples, draw, "F1 scores")
