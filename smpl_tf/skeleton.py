@@ -181,6 +181,30 @@ H36M_17 = Skeleton(
     parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
 )
 
+# COCO's keypoints. Annotators mark hips and shoulders on photographs: some centimetres off SMPL's.
+COCO_17 = Skeleton(
+    name="COCO-17",
+    names=(
+        *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+        *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow"),
+        *("left_wrist", "right_wrist", "left_hip", "right_hip"),
+        *("left_knee", "right_knee", "left_ankle", "right_ankle"),
+    ),
+)
+
+# OpenPose's BODY_25. Its neck and middle hip are the middles of COCO's shoulders and hips.
+OPENPOSE_25 = Skeleton(
+    name="OpenPose-25",
+    names=(
+        *("nose", "neck_openpose", "right_shoulder", "right_elbow", "right_wrist"),
+        *("left_shoulder", "left_elbow", "left_wrist", "mid_hip_openpose"),
+        *("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
+        *("right_eye", "left_eye", "right_ear", "left_ear"),
+        *("left_big_toe", "left_small_toe", "left_heel"),
+        *("right_big_toe", "right_small_toe", "right_heel"),
+    ),
+)
+
 # Vertices of the official SMPL mesh behind UP's landmarks, in the order of UP's table
 # (facts: up/models/pose/landmarks.pkl). A body with another vertex order brings its own ids under
 # the same names: SMPLModelData.landmarks.

@@ -11,6 +11,8 @@ SKELETONS = [
     skeleton.H36M_17,
     skeleton.UP_91,
     skeleton.SMPLR_42,
+    skeleton.COCO_17,
+    skeleton.OPENPOSE_25,
 ]
 
 
