@@ -14,7 +14,7 @@ import numpy as np
 from experiments.curves import Chart
 from experiments.run_folder import write_text
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Table(NamedTuple):
@@ -72,10 +72,12 @@ class Person(NamedTuple):
     Attributes:
       caption: who, and how well.
       pictures: in the order of reading.
+      scene: what the page's viewer shows at the press of a button, if anything.
     """
 
     caption: str
     pictures: Sequence[Picture]
+    scene: str = ""
 
 
 class Group(NamedTuple):
@@ -98,6 +100,7 @@ class Page(NamedTuple):
       lead: one or two sentences on what was done.
       warning: what the reader must know before trusting the pictures, if anything.
       headlines: numbers shown large.
+      viewer: the bodies in 3D, see `viewer.body_viewer`, if any.
       table: the metrics, if any.
       charts: the curves.
       groups: the people.
@@ -109,6 +112,7 @@ class Page(NamedTuple):
     lead: str
     warning: str = ""
     headlines: Sequence[Headline] = ()
+    viewer: str = ""
     table: Table | None = None
     charts: Sequence[Chart] = ()
     groups: Sequence[Group] = ()
@@ -137,6 +141,25 @@ def picture(label: str, pixels: np.ndarray, lossless: bool = False) -> Picture:
     return Picture(label, f"data:image/{kind};base64,{content}")
 
 
+def template(name: str) -> jinja2.Template:
+    """Reads a template of this package.
+
+    Args:
+      name: its file name.
+
+    Returns:
+      The template; what is put into it is escaped, and a missing name is an error.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(name)
+
+
 def write(page: Page, path: Path) -> None:
     """Renders a page and writes it aside and renamed.
 
@@ -144,11 +167,4 @@ def write(page: Page, path: Path) -> None:
       page: what to show.
       path: the HTML file.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    write_text(path, environment.get_template("report.html").render(page=page))
+    write_text(path, template("report.html").render(page=page))
