@@ -4,40 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from datasets import amass, example, sources
 from smpl_tf.skeleton import SMPL_24
-from tests.datasets import fakes
+from tests.datasets import fake_amass, fakes
+from tests.datasets.fake_amass import write_sequence
 
 REAL = Path("/work/shared/real/amass/amass_sample.npz")
-UPRIGHT = Rotation.from_euler("x", 90, degrees=True)  # y up -> z up
-
-
-def write_sequence(path, num_frames, gender="male", seed=0, **changes):
-    """Writes a sequence whose people stand on the floor z = 0; returns pose, betas, trans."""
-    rng = np.random.default_rng(seed)
-    pose = np.zeros((num_frames, 52, 3))
-    pose[:, :22] = fakes.random_pose(rng, num_frames, UPRIGHT)[:, :22]
-    pose[:, 22:] = rng.normal(0, 0.3, (num_frames, 30, 3))  # fingers
-    betas, trans = rng.normal(size=16), rng.normal(0, 1, (num_frames, 3)) + [0, 0, 1.1]
-    arrays = {"poses": pose.reshape(num_frames, 156), "betas": betas, "trans": trans}
-    arrays |= {"gender": np.array(gender), "mocap_framerate": 120.0}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays | changes)
-    return pose, betas, trans
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    root = tmp_path_factory.mktemp("amass")
-    write_sequence(root / "CMU" / "01" / "01_01_poses.npz", 9)
-    write_sequence(root / "KIT" / "3" / "walk_poses.npz", 2, np.bytes_(b"female"), seed=1)
-    write_sequence(root / "HumanEva" / "S1" / "Box_1_poses.npz", 3)
-    write_sequence(root / "SSM_synced" / "a" / "b_poses.npz", 3)
-    write_sequence(root / "SomethingNew" / "a" / "b_poses.npz", 3)
-    np.savez(root / "CMU" / "01" / "shape.npz", betas=np.zeros(16))
-    return root
+    return fake_amass.write(tmp_path_factory.mktemp("amass"))
 
 
 def source(root, split="train", every=4):

@@ -187,3 +187,16 @@ def test_metadata_that_is_none_is_told_in_one_line(tmp_path, text, message):
         (tmp_path / "metadata.xml").write_text(text)
     with pytest.raises(sources.SourceError, match=message):
         source(tmp_path).items()
+
+
+def test_the_script_converts_it(tree, tmp_path, convert_and_check):
+    fake_human36m.write_spin(tmp_path / "fits.npz", PHOTO, CAMERA)
+    options = ("--every=5", "--neutral_body=open", f"--smpl_parameters={tmp_path / 'fits.npz'}")
+    train, test = (
+        convert_and_check("human36m", tree, split, *options) for split in ("train", "test")
+    )
+    # Frames 0, 5 and 10 of two sequences seen by two cameras; fits for two of the frames of one.
+    assert len(train.examples) == 12 and train.manifest.skipped == 0
+    assert sum(one["smpl/valid"] for one in train.examples) == 2
+    # Three sequences by two cameras, without the corrupt video.
+    assert len(test.examples) == 15 and test.manifest.skipped == 1

@@ -201,3 +201,10 @@ def test_the_real_fit_projects_onto_its_photograph(tmp_path):
     swapped = example["joints/2d"][np.array([0, 2, 1, 3, 5, 4, 6, 8, 7])]
     stored = info["joints2D"][:9]
     assert errors[:9].mean() < 0.5 * np.linalg.norm(swapped - stored, axis=-1).mean()
+
+
+def test_the_script_converts_it(tree, convert_and_check):
+    for split in ("train", "val", "test"):
+        examples, manifest = convert_and_check("up3d", tree, split, "--neutral_body=open")
+        assert len(examples) == 3 and manifest.skipped == 0
+        assert all(one["lsp/2d/valid"].any() or b"fashion" in one["source"] for one in examples)
