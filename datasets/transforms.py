@@ -185,10 +185,23 @@ def crop_person(example: Mapping[str, tf.Tensor], size: int) -> Example:
     Source: NBF 4.2 (440 pixels); where the pelvis lies was measured on NBF's released crops
       (facts/nbf.md 7).
     """
-    joints = example["joints/2d"]
-    extent = stature(joints, example["joints/2d/valid"]) * 512 / 440
-    corner = joints[0] - extent * tf.constant(PELVIS_IN_CROP)
-    return crop(example, tf.concat([corner, [extent, extent]], axis=0), size, size)
+    box = person_box(example["joints/2d"], example["joints/2d/valid"])
+    return crop(example, box, size, size)
+
+
+def person_box(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Finds the square that `crop_person` cuts out.
+
+    Args:
+      joints_2d: [24, 2] pixels.
+      valid: [24]; joints with 0 do not count, but the pelvis is needed.
+
+    Returns:
+      [4], x and y of its upper left corner, width, height; pixels.
+    """
+    extent = stature(joints_2d, valid) * 512 / 440
+    corner = joints_2d[0] - extent * tf.constant(PELVIS_IN_CROP)
+    return tf.concat([corner, [extent, extent]], axis=0)
 
 
 def stature(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import flags
 
-from datasets import pipelines, records, synthetic, transforms
+from datasets import person_crops, pipelines, records, synthetic, transforms
 from experiments.common import UserError, quiet_c
 from smpl_tf import SMPLModelData
 
@@ -142,7 +142,9 @@ def crop(values: flags.FlagValues) -> pipelines.Transform | None:
     """
     if not values.crop_size:
         return None
-    return lambda example, seed: transforms.crop_person(example, values.crop_size)
+    by_fit = values.crop_by == "fit"
+    cut = person_crops.crop_by_fit if by_fit else person_crops.crop_by_joints
+    return lambda example, seed: cut(example, values.crop_size)
 
 
 def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
@@ -247,5 +249,5 @@ def _features(values, feed):
     """The keys that a feed needs, and those that cropping and augmenting need."""
     needed = {*feed.features, "image/encoded"} if augmentation(values) else {*feed.features}
     if values.crop_size:
-        needed |= {"joints/2d", "joints/2d/valid"}
+        needed |= {*person_crops.CROP_FEATURES}
     return tuple(sorted(needed))

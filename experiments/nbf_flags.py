@@ -6,6 +6,10 @@ from absl import flags
 
 from experiments.flag_definer import FlagDefiner
 
+# nbf.losses names them too, but cannot be asked before TensorFlow is loaded.
+_ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
+_POINTWISE = ("euclidean", "squared_euclidean", "euclidean_margin")
+
 
 def define_run_flags(values: flags.FlagValues) -> None:
     """Adds what a run is made of; flags.cfg of a run folder holds these.
@@ -29,6 +33,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)
     f.integer("workers", None, "Processes that make data; unset: one per core.", 0)
     f.integer("crop_size", 0, "Cut people out at NBF's scale, pixels; 0: pictures as they are.", 0)
+    f.enum("crop_by", "joints", ["joints", "fit"], "What says where: 2D joints, or the SMPL fit.")
     f.bool("cache", True, "Keep the decoded pictures in memory.")
 
     f.bool("mirror", True, "Mirror half of the people in every epoch.")
@@ -46,12 +51,23 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("input_size", 64, "Side of what the network sees, pixels.", 8)
     f.string("backbone", "small", "Encoder: small, resnet50, resnet101 or vgg16.")
     f.enum("head", "flatten", ["pool", "flatten"], "How the encoder's last level is read out.")
-    f.string("backbone_weights", None, "Weight file of the encoder; unset: random.")
+    f.string(
+        "backbone_weights", None, "Weight file of the encoder, or imagenet to fetch Keras' own."
+    )
     f.bool("special_rotations", True, "Project to rotations; false admits reflections too.")
 
     f.number("parameters_weight", 1.0, "Weight of L_lat.")
     f.number("joints_3d_weight", 1.0, "Weight of L_3D.")
     f.number("joints_2d_weight", 1.0, "Weight of L_2D.")
+    f.enum("parameters_loss", "l1", _ELEMENTWISE, "Penalty of L_lat.")
+    f.enum("joints_3d_loss", "euclidean", _POINTWISE + _ELEMENTWISE, "Penalty of L_3D.")
+    f.enum("joints_2d_loss", "euclidean", _POINTWISE + _ELEMENTWISE, "Penalty of L_2D.")
+    f.number("parameters_scale", 1.0, "What a robust L_lat takes for large.")
+    f.number("joints_3d_scale", 0.1, "What a robust L_3D takes for large, metres.")
+    f.number("joints_2d_scale", 0.05, "What a robust L_2D takes for large, half pictures.")
+    f.bool("projected_rotations", False, "L_lat after the projection to rotations, not before.")
+    f.enum("points", "24", ["24", "14", "91"], "Of L_3D and L_2D: SMPL's, LSP's or UP's.")
+    f.enum("center_2d", "none", ["none", "neck", "hips"], "What L_2D sees both sides from.")
     f.number("weight_decay", 1e-4, "Factor of half the squared norm of the kernels.")
     f.number("share_3d", 1.0, "Share of the training set that keeps its 3D labels.", 1.0)
 
@@ -60,4 +76,10 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("learning_rate", 1e-3, "Adam's learning rate at the start.")
     f.number("decay_power", 0.9, "Power of the learning rate's fall to 0.")
     f.number("beta_1", 0.5, "Adam's first decay rate.", 1.0)
+    f.enum(
+        "mixed_precision",
+        "none",
+        ["none", "mixed_bfloat16", "mixed_float16"],
+        "Precision of the networks; geometry and losses stay in float32.",
+    )
     f.bool("jit_compile", False, "Compile with XLA; slower on CPUs.")

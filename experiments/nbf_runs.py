@@ -28,6 +28,8 @@ def feed(values: flags.FlagValues) -> Feed:
       What it needs of them, and what makes inputs and targets of them.
     """
     parts = input_maps.input_map(values.input_map).scheme is not None
+    landmarks = _landmarks(values)
+    body = load_body(values) if landmarks or values.input_map == "joints_14" else None
     return Feed(
         (
             *targets.TARGET_FEATURES,
@@ -40,8 +42,15 @@ def feed(values: flags.FlagValues) -> Feed:
             values.input_size,
             share_3d=values.share_3d,
             seed=values.seed,
+            landmarks=landmarks,
+            body=body,
         ),
     )
+
+
+def _landmarks(values):
+    """How many landmarks take the place of SMPL's joints in L_3D and L_2D; None for the joints."""
+    return None if values.points == "24" else int(values.points)
 
 
 def prepare_network(network: FittingNetwork, values: flags.FlagValues) -> None:
@@ -74,6 +83,7 @@ def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwo
         input_channels=input_maps.input_map(values.input_map).channels,
         head=values.head,
         body=body,
+        landmarks=_landmarks(values),
         special_rotations=values.special_rotations,
         backbone_weights=values.backbone_weights,
     )
@@ -93,6 +103,15 @@ def compile_network(network: FittingNetwork, values: flags.FlagValues, steps: in
             parameters_weight=values.parameters_weight,
             joints_3d_weight=values.joints_3d_weight,
             joints_2d_weight=values.joints_2d_weight,
+            parameters_kind=values.parameters_loss,
+            joints_3d_kind=values.joints_3d_loss,
+            joints_2d_kind=values.joints_2d_loss,
+            parameters_scale=values.parameters_scale,
+            joints_3d_scale=values.joints_3d_scale,
+            joints_2d_scale=values.joints_2d_scale,
+            points="landmarks" if _landmarks(values) else "joints",
+            projected_rotations=values.projected_rotations,
+            center_2d=None if values.center_2d == "none" else values.center_2d,
             weight_decay=values.weight_decay,
         ),
         jit_compile=values.jit_compile,

@@ -35,6 +35,8 @@ def train(
     """
     # Another stream of chance than the order of the data, which --seed itself gives.
     keras.utils.set_random_seed(int(np.random.SeedSequence(values.seed).generate_state(1)[0]))
+    if values.mixed_precision != "none":
+        keras.mixed_precision.set_global_policy(values.mixed_precision)
     body = nbf_runs.load_body(values)
     network, feed = stage.build(values, body), stage.feed(values)
     nbf_data.generate_data(values)

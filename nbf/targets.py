@@ -90,7 +90,7 @@ def body_targets(
 
     Args:
       example: an Example, or a batch of Examples. What the data set does not know is masked, and
-        the camera and translation default to NBF's.
+        the camera and translation default to NBF's unless both are known.
       share_3d: share of Examples that keep 3D labels (L_lat and L_3D); the others keep 2D joints.
       seed: of that draw.
       landmarks: None, or 14 or 91 as the network's.
@@ -110,11 +110,13 @@ def body_targets(
     known_camera = tf.cast(example["camera/valid"], tf.bool)
     width, height = example["image/width"], example["image/height"]
     intrinsics = normalised_intrinsics(example["camera/intrinsics"], width, height)
+    translation = example["smpl/translation"][..., tf.newaxis, :]
+    # One without the other would put the body where nobody is.
+    placed = known_body & known_camera
     inputs = {
-        "translation": _where(known_body, example["smpl/translation"], NBF_TRANSLATION),
-        "intrinsics": _where(known_camera, intrinsics, NBF_INTRINSICS),
+        "translation": _where(placed, example["smpl/translation"], NBF_TRANSLATION),
+        "intrinsics": _where(placed, intrinsics, NBF_INTRINSICS),
     }
-    translation = inputs["translation"][..., tf.newaxis, :]
     half = tf.cast(tf.stack([width, height], -1), tf.float32)[..., tf.newaxis, :] / 2.0
     keep_3d = keeps_3d_labels(example["id"], share_3d, seed)[..., tf.newaxis]
     known_3d = known_body[..., tf.newaxis] & keep_3d
