@@ -12,11 +12,15 @@ import os
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from smpl_tf.gltf import GltfDocument, Motion, Skin, add_skeleton, add_skin_weights
+from smpl_tf.model_data import SMPLModelData
 from smpl_tf.rasterizer import BODY_COLOUR, vertex_normals
+from smpl_tf.skeleton import SMPL_24
 
-_UPRIGHT = {"model": (1.0, 1.0, 1.0), "camera": (1.0, -1.0, -1.0)}
+# Frame -> the signs that turn it upright.
+UPRIGHT = {"model": (1.0, 1.0, 1.0), "camera": (1.0, -1.0, -1.0)}
 
 
 def write_obj(path, vertices, faces, frame: str = "model"):
@@ -36,7 +40,7 @@ def write_obj(path, vertices, faces, frame: str = "model"):
     text = io.StringIO()
     np.savetxt(text, vertices, fmt="v %.6f %.6f %.6f")
     np.savetxt(text, faces + 1, fmt="f %d %d %d")
-    _write(path, text.getvalue().encode("ascii"))
+    write_whole(path, text.getvalue().encode("ascii"))
 
 
 def write_ply(path, vertices, faces, vertex_colours=None, frame: str = "model"):
@@ -75,7 +79,7 @@ def write_ply(path, vertices, faces, vertex_colours=None, frame: str = "model"):
         "end_header\n",
     ]
     content = "\n".join(header).encode("ascii") + vertex_table.tobytes() + face_table.tobytes()
-    _write(path, content)
+    write_whole(path, content)
 
 
 def write_glb(
@@ -139,7 +143,42 @@ def write_glb(
         {"primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
     ]
     document.json["scenes"] = [{"nodes": roots}]
-    _write(path, document.encode())
+    write_whole(path, document.encode())
+
+
+def write_animated_glb(
+    path,
+    data: SMPLModelData,
+    betas,
+    poses,
+    translations,
+    frame_rate: float = 30.0,
+    frame: str = "model",
+    vertex_colours=None,
+):
+    """Writes the motion of one person as GLB: skeleton, skin and tracks, the betas in the mesh.
+
+    Args:
+      path: the file; its directory exists.
+      data: the body model.
+      betas: [B] shape, at most as many as the model holds.
+      poses: [T, J, 3] parent-relative axis-angles, radians.
+      translations: [T, 3] metres.
+      frame_rate: frames per second.
+      frame: the frame of the motion: "model" (y up) or "camera".
+      vertex_colours: [V, 3] RGB 0..255 (sRGB), or None.
+
+    Raises:
+      ValueError: if the arrays do not fit together.
+    """
+    poses = np.asarray(poses, np.float64)
+    if poses.shape[1:] != (data.num_joints, 3):
+        raise ValueError(f"Expected poses [T, {data.num_joints}, 3], got shape {poses.shape}.")
+    vertices = data.v_template + data.shapedirs[..., : len(betas)] @ np.asarray(betas)
+    skin = Skin(data.J_regressor @ vertices, data.parents, data.weights, SMPL_24.names)
+    matrices = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()
+    motion = Motion(matrices.reshape(*poses.shape, 3), np.asarray(translations), frame_rate)
+    write_glb(path, vertices, data.faces, vertex_colours, skin, motion, frame)
 
 
 def _unit_normals(vertices, faces):
@@ -164,9 +203,9 @@ def _colours(colours, vertices):
 
 
 def _upright(vertices, frame):
-    if frame not in _UPRIGHT:
+    if frame not in UPRIGHT:
         raise ValueError(f"Expected frame 'model' or 'camera', got {frame!r}.")
-    return vertices * _UPRIGHT[frame]
+    return vertices * UPRIGHT[frame]
 
 
 def _checked(vertices, faces):
@@ -185,7 +224,13 @@ def _checked(vertices, faces):
     return vertices, faces
 
 
-def _write(path, content):
+def write_whole(path, content: bytes):
+    """Writes a file aside and renames it.
+
+    Args:
+      path: the file; its directory exists.
+      content: all of it.
+    """
     path = Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

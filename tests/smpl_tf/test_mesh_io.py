@@ -10,9 +10,10 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from smpl_tf import SMPL, rotations
-from smpl_tf.mesh_io import Motion, Skin, write_glb, write_obj, write_ply
+from smpl_tf.mesh_io import Motion, Skin, write_animated_glb, write_glb, write_obj, write_ply
 from smpl_tf.open_body import load_open_body
 from smpl_tf.skeleton import SMPL_24
+from tests.small_body import small_body
 
 CUBE = trimesh.creation.box()
 VERTICES, FACES = np.array(CUBE.vertices), np.array(CUBE.faces)
@@ -185,6 +186,22 @@ def test_neighbouring_quaternions_have_one_sign(tmp_path):
     document, values = read_glb(tmp_path / "turning.glb")
     quaternions = values(document["animations"][0]["samplers"][0]["output"])
     assert (np.sum(quaternions[1:] * quaternions[:-1], axis=1) > 0.9).all()
+
+
+def test_an_animated_body_has_its_betas_in_the_mesh(tmp_path):
+    body = small_body()
+    rng = np.random.default_rng(3)
+    betas, poses = rng.normal(size=10), rng.normal(0, 0.7, (3, 24, 3))
+    moves = rng.normal(size=(3, 3))
+    write_animated_glb(tmp_path / "b.glb", body, betas, poses, moves, 12.5, frame="camera")
+    document, values = read_glb(tmp_path / "b.glb")
+    smpl = SMPL(dataclasses.replace(body, posedirs=np.zeros_like(body.posedirs)))
+    expected = smpl(betas=np.tile(betas, (3, 1)), pose=poses, translation=moves).vertices
+    for moment in range(3):
+        actual = skin_of_gltf(document, values, moment)
+        np.testing.assert_allclose(actual, expected[moment] * (1, -1, -1), atol=1e-4)
+    with pytest.raises(ValueError, match=r"poses \[T, 24, 3\], got shape \(24, 3\)"):
+        write_animated_glb(tmp_path / "c.glb", body, betas, poses[0], moves)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
