@@ -1,4 +1,4 @@
-"""What the network sees and is taught stays one world when pictures are mirrored, turned, moved."""
+"""Pictures mirrored, turned, scaled and shifted stay one world with what is taught of them."""
 
 import numpy as np
 import pytest
