@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
-from datasets import pipelines, records, synthetic, transforms
+from datasets import pipelines, records, scenery, synthetic, transforms
 from experiments import smplr_motion, smplr_runs
 from experiments.common import UserError, quiet_c
 from experiments.run_folder import written_aside
@@ -31,6 +31,9 @@ PICTURE_FEATURES = (
     *targets.BODY_FEATURES,
     *("image/encoded", "joints/3d", "joints/3d/valid", "camera/intrinsics", "camera/valid"),
 )
+# What shows where the person is, for another scene behind it.
+_MASK_FEATURES = ("parts/encoded", "parts/valid", "image/height", "image/width")
+_MADE_UP = 200  # scenes, and things, where Pascal VOC is not there
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -265,15 +268,14 @@ def training_pictures(
             f"{values.data}: {count} training Examples do not fill a batch; "
             f"lower --batch_size={values.batch_size}"
         )
-    augment = augmentation(values)
     examples = pipelines.load(
         values.data,
         "train",
         seed=values.seed,
         epoch=epoch,
         epochs=None,
-        features=PICTURE_FEATURES,
-        transform=lambda example, seed: cropped(augment(example, seed), values.image_size),
+        features=(*PICTURE_FEATURES, *(_MASK_FEATURES if values.augment else ())),
+        transform=augmentation(values),
     )
     whole = examples.enumerate().filter(lambda i, _: i % count < steps * values.batch_size)
     batches = whole.map(lambda _, example: example).batch(values.batch_size, drop_remainder=True)
@@ -328,7 +330,7 @@ def cropped(example: transforms.Example, image_size: int) -> transforms.Example:
 
 
 def augmentation(values: flags.FlagValues) -> transforms.Transform:
-    """Joins the random changes of a picture.
+    """Joins the random changes of a picture and the cut around the hourglass's cube.
 
     Args:
       values: the flags of the run.
@@ -336,15 +338,26 @@ def augmentation(values: flags.FlagValues) -> transforms.Transform:
     Returns:
       (Example, seed) -> Example.
 
+    Raises:
+      RecordError: the shards of `--voc` are missing or damaged.
+
     Source: paper 4.4.1. Landmarks are computed anew from the changed body, see `body_targets`.
     """
+    size = values.image_size
     if not values.augment:
-        return lambda example, seed: example
+        return lambda example, _: cropped(example, size)
     largest = np.deg2rad(values.rotation_deg)
+    if values.voc:
+        others = scenery.from_voc(values.voc, size)
+    else:
+        others = scenery.made_up(_MADE_UP, size, values.seed)
     return transforms.chain(
-        transforms.random_colour,
         transforms.random_mirror,
         lambda example, seed: transforms.random_rotate(example, seed, largest),
+        lambda example, _: cropped(example, size),
+        lambda example, seed: scenery.random_scene(example, seed, others),
+        lambda example, seed: scenery.random_thing(example, seed, others),
+        transforms.random_colour,
     )
 
 

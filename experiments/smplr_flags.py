@@ -60,8 +60,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("synthetic_test", 0, "Synthetic people held out for the evaluation; 0: none.", 0)
     f.integer("synthetic_image_size", 128, "Side of the synthetic pictures, pixels.", 8)
     f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)
-    f.bool("augment", False, "Colour, mirroring, rotation; with --voc also scenes and things.")
-    f.string("voc", None, "Folder of Pascal VOC shards: backgrounds, and things that occlude.")
+    f.bool("augment", False, "Colour, mirroring, rotation, other scenes, things in front.")
+    f.string("voc", None, "Folder of Pascal VOC shards for scenes and things; unset: made up.")
     f.number("rotation_deg", 8.6, "Largest rotation of a picture; the released code's 0.15 rad.")
 
     f.enum("activation", "relu", ["relu", "elu"], "Of the hidden layers; the released code: elu.")

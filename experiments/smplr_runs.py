@@ -30,6 +30,8 @@ PARTS_OF_STAGE = {
     "pose_shape": ("pose_regressor", "shape_regressor"),
     "end_to_end": ("hourglass", "autoencoder", "pose_regressor", "shape_regressor"),
 }
+# Outputs of SMPL behind the regressors.
+_OF_SMPL = ("joints", "landmarks")
 # Which networks a stage changes.
 TRAINED_PARTS = {**PARTS_OF_STAGE, "end_to_end": ("hourglass",)}
 
@@ -249,11 +251,12 @@ def _losses(values):
         loss["shape"] = losses.ShapeLoss(values.shape_regularizer)
     measured = {"joints": [metrics.MPJPE()]}
     if values.stage != "end_to_end":
-        weights = dict.fromkeys(loss, 1.0)
-        weights["joints"] = weights["landmarks"] = values.smpl_weight
-        return loss, weights, measured
+        weights = {name: values.smpl_weight if name in _OF_SMPL else 1.0 for name in loss}
+        # A loss of weight zero would still cost the way back through SMPL.
+        kept = {name: one for name, one in loss.items() if weights[name]}
+        return kept, {name: weights[name] for name in kept}, measured
     loss["denoised"] = losses.PointLoss(values.bone_weight)
     weights = dict.fromkeys(loss, values.intermediate_weight)
-    weights["joints"] = weights["landmarks"] = values.end_to_end_weight
+    weights |= dict.fromkeys(_OF_SMPL, values.end_to_end_weight)
     measured["points"] = [metrics.MPJPE()]
     return {**loss, "volumes": volume}, {**weights, "volumes": 1.0}, measured

@@ -58,6 +58,23 @@ def draw_occluder(rng: np.random.Generator, person: np.ndarray) -> tuple[np.ndar
     return canvas, np.zeros_like(person)
 
 
+def draw_thing(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Draws a thing alone.
+
+    Args:
+      rng: the source of chance.
+      size: width and height of the picture, pixels.
+
+    Returns:
+      [size, size, 4] uint8 RGBA; the alpha is 0 or 255.
+    """
+    canvas = np.full((size, size, 3), -1, np.float32)
+    _add_thing(rng, canvas, 0.4 * size, (size / 2, size / 2))
+    alpha = np.where(canvas[..., :1] >= 0, 255, 0)
+    colours = np.rint(255 * np.clip(canvas, 0, 1))
+    return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
+
+
 def photograph(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Adds what lens and sensor do: blur, exposure, contrast, noise.
 

@@ -1,0 +1,183 @@
+"""Other scenes behind people, and things in front of them: what a picture is augmented with.
+
+Both come from Pascal VOC where its shards are there, and are made up otherwise.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from datasets import pipelines
+from datasets.synthetic import scenes
+from datasets.transforms import Example
+
+_UNCLEAR = 255  # value of VOC's masks where no thing is told from another
+_LEAST_AREA = 500  # pixels; smaller things of VOC are specks
+
+
+class Scenery(NamedTuple):
+    """Pictures without people, and things cut out of their surroundings.
+
+    Attributes:
+      scenes: uint8 `[M, S, S, 3]`.
+      things: uint8 `[K, S / 2, S / 2, 4]`, RGBA, each as large as its square; the alpha is 0 or
+        255.
+    """
+
+    scenes: tf.Tensor
+    things: tf.Tensor
+
+
+def made_up(count: int, size: int, seed: int = 0) -> Scenery:
+    """Draws scenes and things.
+
+    Args:
+      count: how many of each.
+      size: of their pictures, pixels.
+      seed: of the drawing.
+
+    Returns:
+      The scenery.
+
+    Source: stands in for Pascal VOC in paper 4.4.1.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [scenes.draw_background(rng, size) for _ in range(count)]
+    things = [_fitted(scenes.draw_thing(rng, size), size // 2) for _ in range(count)]
+    drawn = np.rint(255 * np.stack(drawn)).astype(np.uint8)
+    # Tensors: the graphs of tf.data refer to them and hold no copy.
+    return Scenery(tf.constant(drawn), tf.constant(np.stack(things)))
+
+
+def from_voc(folder: str, size: int, split: str = "train") -> Scenery:
+    """Reads scenes and things from Pascal VOC.
+
+    Args:
+      folder: of its shards, see `convert_dataset.py --dataset=pascal_voc`.
+      size: of the pictures wanted, pixels.
+      split: its name.
+
+    Returns:
+      The scenery: the middle square of each picture; each thing of 500 pixels or more.
+
+    Raises:
+      RecordError: the shards are missing or damaged.
+
+    Source: paper 4.4.1; pictures that show people are left out by the reader.
+    """
+    features = ("image/encoded", "objects/encoded", "objects/valid")
+    found, things = [], []
+    for example in pipelines.load(folder, split, features=features).as_numpy_iterator():
+        picture = example["image"]
+        side = min(picture.shape[:2])
+        top, left = ((length - side) // 2 for length in picture.shape[:2])
+        square = picture[top : top + side, left : left + side]
+        found.append(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA))
+        encoded = np.frombuffer(example["objects/encoded"], np.uint8)
+        mask = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+        for thing in set(np.unique(mask)) - {0, _UNCLEAR}:
+            alpha = np.where(mask == thing, 255, 0).astype(np.uint8)
+            if (alpha > 0).sum() >= _LEAST_AREA:
+                things.append(_fitted(np.dstack([picture, alpha]), size // 2))
+    return Scenery(tf.constant(np.stack(found)), tf.constant(np.stack(things)))
+
+
+def _fitted(rgba: np.ndarray, size: int) -> np.ndarray:
+    """Cuts the square around what is opaque and brings it to a size."""
+    rows, columns = np.nonzero(rgba[..., 3])
+    top, left = rows.min(), columns.min()
+    height, width = rows.max() + 1 - top, columns.max() + 1 - left
+    side = max(height, width)
+    square = np.zeros((side, side, 4), np.uint8)
+    down, right = (side - height) // 2, (side - width) // 2
+    square[down : down + height, right : right + width] = rgba[
+        top : top + height, left : left + width
+    ]
+    return cv2.resize(square, (size, size), interpolation=cv2.INTER_NEAREST)
+
+
+def random_scene(
+    example: Mapping[str, tf.Tensor], seed: tf.Tensor, scenery: Scenery, rate: float = 0.35
+) -> Example:
+    """Puts another scene behind some people.
+
+    Args:
+      example: a decoded Example with `parts`; where these are not known, nothing changes.
+      seed: `[2]` integers.
+      scenery: where the scene comes from.
+      rate: the share of Examples that change.
+
+    Returns:
+      The Example with another picture.
+
+    Source: paper 4.4.1 (through the mask of the person); the rate as released.
+    """
+    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 2))
+    person = example["parts"] > 0
+    change = tf.random.stateless_uniform([], seeds[0]) < rate
+    change = tf.logical_and(change, tf.reduce_any(person))
+
+    def changed():
+        scene = _drawn_from(scenery.scenes, seeds[1])
+        scene = tf.image.resize(scene, tf.shape(person))
+        scene = tf.cast(tf.round(scene), tf.uint8)
+        return tf.where(person[..., None], example["image"], scene)
+
+    return dict(example) | {"image": tf.cond(change, changed, lambda: example["image"])}
+
+
+def random_thing(
+    example: Mapping[str, tf.Tensor],
+    seed: tf.Tensor,
+    scenery: Scenery,
+    rate: float = 0.35,
+    sizes: tuple[float, float] = (0.2, 0.6),
+) -> Example:
+    """Puts a thing in front of some pictures, at a random place.
+
+    Args:
+      example: a decoded Example; where it has `parts`, those behind the thing become background.
+      seed: `[2]` integers.
+      scenery: where the thing comes from.
+      rate: the share of Examples that change.
+      sizes: of the thing, as shares of the picture's height; as released: 0.5.
+
+    Returns:
+      The changed Example.
+
+    Source: paper 4.4.1; the rate as released. Sizes vary here, after the authors' own source for
+      occlusion, where things scale by 0.2 to 1.
+    """
+    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 3))
+    change = tf.random.stateless_uniform([], seeds[0]) < rate
+
+    def changed():
+        height, width = tf.unstack(tf.shape(example["image"])[:2])
+        draw = tf.random.stateless_uniform([3], seeds[1])
+        share = sizes[0] + draw[0] * (sizes[1] - sizes[0])
+        side = tf.maximum(tf.cast(share * tf.cast(height, tf.float32), tf.int32), 1)
+        thing = _drawn_from(scenery.things, seeds[2])
+        thing = tf.image.resize(thing, [side, side], method="nearest")
+        # Its middle lies anywhere in the picture; what sticks out is cut off.
+        top = tf.cast(draw[1] * tf.cast(height, tf.float32), tf.int32)
+        left = tf.cast(draw[2] * tf.cast(width, tf.float32), tf.int32)
+        canvas = tf.pad(thing, [[top, height - top], [left, width - left], [0, 0]])
+        canvas = canvas[side // 2 : side // 2 + height, side // 2 : side // 2 + width]
+        covered = canvas[..., 3] > 0
+        result = {"image": tf.where(covered[..., None], canvas[..., :3], example["image"])}
+        if "parts" in example:
+            result["parts"] = tf.where(covered, tf.zeros_like(example["parts"]), example["parts"])
+        return result
+
+    def unchanged():
+        return {name: example[name] for name in ("image", "parts") if name in example}
+
+    return dict(example) | tf.cond(change, changed, unchanged)
+
+
+def _drawn_from(pictures: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    index = tf.random.stateless_uniform([], seed, 0, len(pictures), tf.int32)
+    return tf.gather(pictures, index)
