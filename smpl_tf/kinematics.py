@@ -121,6 +121,22 @@ def batch_first(tensor: tf.Tensor, leading: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tensor, tf.concat([leading, [num_joints, *components]], axis=0))
 
 
+def pick_joints(tensor: tf.Tensor, joints: np.ndarray) -> tf.Tensor:
+    """Picks joints by a matrix product, whose gradient is one operation and not tens.
+
+    Args:
+      tensor: [..., J, N], the batch last.
+      joints: which of the J, in the order wanted.
+
+    Returns:
+      [..., len(joints), N].
+    """
+    count = tensor.shape[-2]
+    if np.array_equal(joints, np.arange(count)):
+        return tensor
+    return tf.matmul(tf.constant(np.eye(count)[joints], tensor.dtype), tensor)
+
+
 def _chain(motions, parents):
     """Chains parent-relative motions [3, C, J, N] from the roots outwards.
 
@@ -133,7 +149,7 @@ def _chain(motions, parents):
     chained = [inner[0]]
     for depth in range(1, len(levels)):
         parents_there = np.searchsorted(levels[depth - 1], np.asarray(parents)[levels[depth]])
-        outer = _pick(chained[-1], parents_there)
+        outer = pick_joints(chained[-1], parents_there)
         moved = tf.reduce_sum(outer[:, :3, None] * inner[depth][None], axis=1)
         if motions.shape[1] == 4:
             last_column = tf.reshape(tf.constant([0.0, 0.0, 0.0, 1.0], motions.dtype), [4, 1, 1])
@@ -155,14 +171,6 @@ def _reorder(motions, order):
     if np.array_equal(order, np.arange(len(order))):
         return motions
     return tf.gather(motions, order, axis=2)
-
-
-def _pick(motions, joints):
-    """Chosen joints by a matrix product, whose gradient is one operation and not tens."""
-    count = motions.shape[2]
-    if np.array_equal(joints, np.arange(count)):
-        return motions
-    return tf.matmul(tf.constant(np.eye(count)[joints], motions.dtype), motions)
 
 
 def _bones_from_joints(parents, dtype):

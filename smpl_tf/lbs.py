@@ -6,9 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf import kinematics
 from smpl_tf.model_data import SMPLModelData
 
-# Vertices are posed in blocks whose blended transforms stay in the cache: 12 numbers a vertex.
+# Vertices are posed in blocks: neighbours in the mesh follow few joints and are corrected by few,
+# so that a block leaves out most of what is zero for it. Smaller ones would leave out little more.
 _VERTICES_PER_BLOCK = 1024
 
 
@@ -16,13 +18,17 @@ class VertexBlock(NamedTuple):
     """What it takes to pose some vertices, with the vertex last so that loops run along it.
 
     Attributes:
-      basis: [F, 3 n] metres; rows stand for the template, the betas and the pose features, columns
-        for x of all vertices, then y, then z.
-      weights: [J, n] skinning weights.
+      basis: [F, 3 n] metres; rows stand for the template, the betas and the pose features of the
+        correcting joints, columns for x of all vertices, then y, then z.
+      correcting_joints: the joints whose rotation corrects the shape, counted without the root.
+      weights: [k, n] skinning weights of the moving joints.
+      moving_joints: the k joints that some of the vertices follow.
     """
 
     basis: tf.Tensor
+    correcting_joints: np.ndarray
     weights: tf.Tensor
+    moving_joints: np.ndarray
 
 
 def vertex_blocks(
@@ -43,18 +49,23 @@ def vertex_blocks(
     blocks = []
     for start in range(0, len(ids), _VERTICES_PER_BLOCK):
         chosen = ids[start : start + _VERTICES_PER_BLOCK]
+        posedirs = data.posedirs[chosen].reshape(len(chosen), 3, data.num_joints - 1, 9)
+        correcting = np.flatnonzero(posedirs.any(axis=(0, 1, 3)))
         # The features of the pose stand joint last here, entry by entry of R - I.
-        posedirs = data.posedirs[chosen].reshape(-1, 3, data.num_joints - 1, 9)
+        posedirs = posedirs[:, :, correcting].transpose(0, 1, 3, 2)
         rows = [
             data.v_template[chosen, :, None],
             data.shapedirs[chosen, :, :num_betas],
-            posedirs.transpose(0, 1, 3, 2).reshape(len(chosen), 3, -1),
+            posedirs.reshape(len(chosen), 3, -1),
         ]
         basis = np.concatenate(rows, axis=-1).transpose(2, 1, 0)
+        moving = np.flatnonzero(data.weights[chosen].any(axis=0))
         blocks.append(
             VertexBlock(
                 basis=tf.constant(basis.reshape(len(basis), -1), dtype),
-                weights=tf.constant(data.weights[chosen].T, dtype),
+                correcting_joints=correcting,
+                weights=tf.constant(data.weights[chosen][:, moving].T, dtype),
+                moving_joints=moving,
             )
         )
     return blocks
@@ -102,21 +113,22 @@ def pose_vertices(
     dtype = betas.dtype
     if not blocks:
         return tf.zeros([tf.shape(betas)[1], 0, 3], dtype)
-    identity = tf.reshape(tf.eye(3, dtype=dtype), [3, 3, 1, 1])
-    features = relative_rotations[:, :, 1:] - identity
-    num_features = 9 * features.shape[2]
-    features = tf.concat(
-        [tf.ones_like(betas[:1]), betas, tf.reshape(features, [num_features, -1])], axis=0
-    )
+    count = tf.shape(betas)[1]
+    shape_features = tf.concat([tf.ones_like(betas[:1]), betas], axis=0)
+    corrections = relative_rotations[:, :, 1:] - tf.reshape(tf.eye(3, dtype=dtype), [3, 3, 1, 1])
     # Each joint moves a point x of the rest pose to R x + (joint - R rest_joint).
     turned = tf.reduce_sum(global_rotations * rest_joints[None], axis=1)
     motions = tf.concat([global_rotations, (joints - turned)[:, None]], axis=1)
-    motions = tf.transpose(motions, [3, 0, 1, 2])
     posed = []
     for block in blocks:
+        pose_part = kinematics.pick_joints(corrections, block.correcting_joints)
+        pose_part = tf.reshape(pose_part, [9 * len(block.correcting_joints), count])
+        features = tf.concat([shape_features, pose_part], axis=0)
         points = tf.matmul(features, block.basis, transpose_a=True)
-        points = tf.reshape(points, [-1, 3, block.weights.shape[1]])
-        posed.append(linear_blend_skinning(points, motions, block.weights))
+        points = tf.reshape(points, [count, 3, block.weights.shape[1]])
+        followed = kinematics.pick_joints(motions, block.moving_joints)
+        followed = tf.transpose(followed, [3, 0, 1, 2])
+        posed.append(linear_blend_skinning(points, followed, block.weights))
     return posed[0] if len(posed) == 1 else tf.concat(posed, axis=1)
 
 

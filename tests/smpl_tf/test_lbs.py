@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -62,3 +64,50 @@ def test_blocks_of_vertices_are_joined_in_order():
     smpl = SMPL(data, dtype="float64")
     expected = pose_body(data, betas, pose)[0]
     np.testing.assert_allclose(smpl(betas=betas, pose=pose).vertices, expected, atol=1e-12)
+
+
+def local_body():
+    """Two blocks of vertices: each follows other joints, and only the first is corrected."""
+    data = small_body(lbs._VERTICES_PER_BLOCK + 30)
+    first = np.arange(data.num_vertices) < lbs._VERTICES_PER_BLOCK
+    weights, posedirs = data.weights.copy(), data.posedirs.reshape(-1, 3, 23, 9).copy()
+    weights[first, 12:] = weights[~first, :12] = 0.0
+    weights[first, 0] += 0.01  # no vertex is left without a joint
+    weights[~first, 23] += 0.01
+    posedirs[first, :, 5:] = posedirs[~first] = 0.0
+    return dataclasses.replace(
+        data,
+        weights=weights / weights.sum(axis=1, keepdims=True),
+        posedirs=posedirs.reshape(-1, 3, 207),
+    )
+
+
+def test_blocks_leave_out_the_joints_that_do_nothing_there():
+    first, second = lbs.vertex_blocks(local_body(), None, 10, tf.float64)
+    assert first.moving_joints.tolist() == list(range(12))
+    assert second.moving_joints.tolist() == list(range(12, 24))
+    assert first.correcting_joints.tolist() == list(range(5))
+    assert first.basis.shape == (1 + 10 + 45, 3 * lbs._VERTICES_PER_BLOCK)
+    assert second.basis.shape == (1 + 10, 3 * 30)
+
+
+def test_leaving_out_changes_neither_vertices_nor_gradients():
+    data, rng = local_body(), np.random.default_rng(0)
+    betas, pose = tf.constant(rng.normal(size=(2, 10))), tf.constant(rng.normal(size=(2, 24, 3)))
+    upstream = rng.normal(size=(2, data.num_vertices, 3))
+
+    def run(smpl):
+        with tf.GradientTape() as tape:
+            tape.watch((betas, pose))
+            vertices = smpl(betas=betas, pose=pose).vertices
+        return vertices, *tape.gradient(vertices, (betas, pose), output_gradients=upstream)
+
+    # Numbers too small to matter, but not zero, keep all joints in.
+    full = dataclasses.replace(data, weights=data.weights + 1e-30, posedirs=data.posedirs + 1e-30)
+    assert len(lbs.vertex_blocks(full, None, 10, tf.float64)[1].moving_joints) == 24
+    for ours, expected in zip(
+        run(SMPL(data, dtype="float64")), run(SMPL(full, dtype="float64")), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, atol=1e-10)
+    expected = pose_body(data, betas[1].numpy(), pose[1].numpy())[0]
+    np.testing.assert_allclose(run(SMPL(data, dtype="float64"))[0][1], expected, atol=1e-12)
