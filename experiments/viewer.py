@@ -24,6 +24,7 @@ from smpl_tf.skeleton import SMPL_24
 _SCRIPTS = (
     "body.js",
     "matrices.js",
+    "ground_shadow.js",
     "mesh_painter.js",
     "flat_painter.js",
     "viewer.js",

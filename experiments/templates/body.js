@@ -83,6 +83,7 @@ class Body {
     this.betas = new Array(model.numBetas).fill(0);
     this.quaternions = Array.from({ length: model.numJoints }, () => [0, 0, 0, 1]);
     this.translation = [0, 0, 0];
+    this.version = 0; // of the vertices
     this.upsideDown = false; // whether it is given in the camera frame: y down, z away
     this.rest = new Float32Array(3 * model.numVertices); // shaped, unposed
     this.corrected = new Float32Array(3 * model.numVertices); // with pose blend shapes
@@ -118,6 +119,7 @@ class Body {
     this.correct();
     this.skin();
     this.shade();
+    this.version++;
   }
 
   /** Forward kinematics: turns each bone of the rest pose with its parent. */

@@ -40,7 +40,7 @@ class OrbitCamera {
    */
   place(target, radius, height, aspect) {
     const tangent = Math.tan(this.fieldOfView / 2);
-    const fits = Math.max((0.56 * height) / tangent, (1.06 * radius) / (tangent * aspect)) + radius;
+    const fits = Math.max((0.585 * height) / tangent, (1.06 * radius) / (tangent * aspect)) + 0.7 * radius;
     this.distance = fits / this.zoom;
     const [sa, ca] = [Math.sin(this.azimuth), Math.cos(this.azimuth)];
     const [se, ce] = [Math.sin(this.elevation), Math.cos(this.elevation)];

@@ -39,16 +39,10 @@ void main() {
   pixel = vec4(pow(base * light + gloss + rim, vec3(1.0 / 2.2)), 1.0);
 }`;
 
-// One colour; with \`flat\` the mesh falls on the ground along the light: its shadow.
 const PLAIN_VERTEX = `#version 300 es
 uniform mat4 matrix;
-uniform vec3 fall;
-uniform float ground, flatten;
 in vec3 position;
-void main() {
-  vec3 shadow = position - fall * (position.y - ground) / fall.y;
-  gl_Position = matrix * vec4(mix(position, shadow, flatten), 1.0);
-}`;
+void main() { gl_Position = matrix * vec4(position, 1.0); }`;
 
 const PLAIN_FRAGMENT = `#version 300 es
 precision mediump float;
@@ -66,36 +60,34 @@ void main() {
   gl_Position = matrix * vec4(place.x, middle.y, place.y, 1.0);
 }`;
 
-// Lines every half metre, stronger every metre, that fade with the distance from the middle.
+// Lines every half metre, stronger every metre, that fade with the distance; and the shadow.
 const GROUND_FRAGMENT = `#version 300 es
 precision highp float;
 uniform vec3 middle, colour;
+uniform float span, darkness;
+uniform sampler2D shadow;
 in vec2 place;
 out vec4 pixel;
 float line(float spacing, float width) {
   vec2 cell = place / spacing;
   vec2 wide = fwidth(cell);
-  vec2 distance = abs(fract(cell - 0.5) - 0.5) / wide;
-  return clamp(width - min(distance.x, distance.y), 0.0, 1.0) * clamp(1.6 - 4.0 * max(wide.x, wide.y), 0.0, 1.0);
+  vec2 far = abs(fract(cell - 0.5) - 0.5) / wide;
+  float crowded = clamp(1.6 - 4.0 * max(wide.x, wide.y), 0.0, 1.0);
+  return clamp(width - min(far.x, far.y), 0.0, 1.0) * crowded;
 }
 void main() {
-  float fade = 1.0 - smoothstep(0.6, 3.4, length(place - middle.xz));
-  float ink = max(0.34 * line(0.5, 1.0), 0.65 * line(1.0, 1.3)) * fade;
-  pixel = vec4(colour * ink, ink);
+  float fade = 1.0 - smoothstep(0.3, 2.8, length(place - middle.xz));
+  float ink = max(0.22 * line(0.5, 1.0), 0.42 * line(1.0, 1.2)) * fade;
+  vec2 at = 0.5 + 0.5 * (place - middle.xz) / span;
+  bool near = all(lessThan(abs(at - 0.5), vec2(0.5)));
+  float dark = near ? darkness * texture(shadow, at).r : 0.0;
+  pixel = vec4(colour * ink * (1.0 - dark), dark + ink * (1.0 - dark));
 }`;
 
-// Directions of the light for the soft shadow: a small disc of lamps overhead.
-const FALLS = Array.from({ length: 12 }, (_, i) => {
-  const [angle, width] = [i * 2.4, 0.16 * Math.sqrt((i + 0.5) / 12)];
-  return [0.18 + width * Math.cos(angle), 1, -0.1 + width * Math.sin(angle)];
-});
-
 class MeshPainter {
-  /** @throws {Error} if the browser has no WebGL 2 */
-  constructor(canvas) {
+  constructor(canvas, gl) {
     this.canvas = canvas;
-    this.gl = canvas.getContext("webgl2", { antialias: true, stencil: true, alpha: true });
-    if (!this.gl) throw new Error("no WebGL 2");
+    this.gl = gl;
     this.prepare();
     // A phone may take the graphics memory away from a page in the background.
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -107,13 +99,15 @@ class MeshPainter {
 
   prepare() {
     const { gl } = this;
-    this.buffers = new Map();
+    this.buffers = new WeakMap(); // of bodies; those of a scene that is gone go with it
     this.mesh = this.program(MESH_VERTEX, MESH_FRAGMENT);
     this.plain = this.program(PLAIN_VERTEX, PLAIN_FRAGMENT);
     this.ground = this.program(GROUND_VERTEX, GROUND_FRAGMENT);
     this.square = gl.createBuffer();
     gl.bindBuffer(gl.ARRAY_BUFFER, this.square);
     gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
+    this.shadow = new GroundShadow(this);
+    this.lastShown = undefined;
     gl.enable(gl.DEPTH_TEST);
     gl.depthFunc(gl.LEQUAL);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -147,43 +141,46 @@ class MeshPainter {
   }
 
   /**
-   * @param {object} scene bodies ({body, colour, marks}), camera, ground [x, y, z], dark,
-   *   wireframe, markColour
+   * @param {object} scene bodies ({body, colour, marks}), camera, ground [x, y, z],
+   *   span (metres from the ground's middle that shadows reach), dark, wireframe, markColour
    */
   paint(scene) {
     const { gl, canvas } = this;
     if (gl.isContextLost()) return;
-    gl.viewport(0, 0, canvas.width, canvas.height);
     gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT | gl.STENCIL_BUFFER_BIT);
-    for (const { body, marks } of scene.bodies) this.upload(body, marks);
-    if (scene.camera.eye[1] > scene.ground[1]) {
-      this.paintGround(scene);
-      this.paintShadows(scene);
-    }
+    const uploads = scene.bodies.map((shown) => this.upload(shown));
+    const shown = scene.bodies.length + scene.ground.join();
+    if (uploads.some(Boolean) || shown !== this.lastShown)
+      this.shadow.render(scene.bodies, scene.ground, scene.span);
+    this.lastShown = shown;
+    gl.viewport(0, 0, canvas.width, canvas.height);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    if (scene.camera.eye[1] > scene.ground[1]) this.paintGround(scene);
     for (const shown of scene.bodies) this.paintBody(scene, shown);
   }
 
-  upload(body, marks) {
+  /** Brings a body's arrays to the graphics memory; says whether it has moved since. */
+  upload({ body, marks }) {
     const { gl } = this;
     if (!this.buffers.has(body)) {
-      const made = { position: gl.createBuffer(), normal: gl.createBuffer() };
-      made.mark = gl.createBuffer();
-      made.faces = gl.createBuffer();
+      const made = { faces: gl.createBuffer() };
+      for (const name of ["position", "normal", "mark"]) made[name] = gl.createBuffer();
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, made.faces);
       gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, body.model.faces, gl.STATIC_DRAW);
       made.indexType = body.model.faces instanceof Uint16Array ? gl.UNSIGNED_SHORT : gl.UNSIGNED_INT;
       this.buffers.set(body, made);
     }
     const made = this.buffers.get(body);
-    for (const [buffer, values] of [
-      [made.position, body.vertices],
-      [made.normal, body.normals],
-      [made.mark, marks],
-    ]) {
+    const put = (buffer, values) => {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferData(gl.ARRAY_BUFFER, values, gl.DYNAMIC_DRAW);
-    }
+    };
+    put(made.mark, marks);
+    if (made.version === body.version) return false;
+    put(made.position, body.vertices);
+    put(made.normal, body.normals);
+    made.version = body.version;
+    return true;
   }
 
   bind(attribute, buffer, size) {
@@ -200,29 +197,14 @@ class MeshPainter {
     gl.uniformMatrix4fv(uniforms.matrix, false, scene.camera.matrix);
     gl.uniform3fv(uniforms.middle, scene.ground);
     gl.uniform3fv(uniforms.colour, scene.dark ? [0.62, 0.66, 0.7] : [0.42, 0.43, 0.45]);
+    gl.uniform1f(uniforms.span, scene.span);
+    gl.uniform1f(uniforms.darkness, scene.dark ? 0.75 : 0.42);
+    gl.bindTexture(gl.TEXTURE_2D, this.shadow.soft.texture);
     this.bind(attributes.corner, this.square, 2);
     gl.enable(gl.BLEND);
     gl.depthMask(false);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     gl.depthMask(true);
-    gl.disable(gl.BLEND);
-  }
-
-  /** Each lamp darkens every pixel once: the stencil remembers the last that did. */
-  paintShadows(scene) {
-    const { gl } = this;
-    const { uniforms } = this.usePlain(scene, [0, 0, 0, scene.dark ? 0.055 : 0.03], 1);
-    gl.enable(gl.BLEND);
-    gl.disable(gl.DEPTH_TEST);
-    gl.enable(gl.STENCIL_TEST);
-    gl.stencilOp(gl.KEEP, gl.KEEP, gl.REPLACE);
-    FALLS.forEach((fall, i) => {
-      gl.uniform3fv(uniforms.fall, fall);
-      gl.stencilFunc(gl.NOTEQUAL, i + 1, 0xff);
-      for (const { body } of scene.bodies) this.drawFaces(body, this.plain);
-    });
-    gl.disable(gl.STENCIL_TEST);
-    gl.enable(gl.DEPTH_TEST);
     gl.disable(gl.BLEND);
   }
 
@@ -263,23 +245,15 @@ class MeshPainter {
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, made.wires);
       gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, faces.constructor.from(wires), gl.STATIC_DRAW);
     }
-    const { attributes } = this.usePlain(scene, [0.06, 0.09, 0.14, 0.4], 0);
+    const { program, uniforms, attributes } = this.plain;
+    gl.useProgram(program);
+    gl.uniformMatrix4fv(uniforms.matrix, false, scene.camera.matrix);
+    gl.uniform4fv(uniforms.colour, [0.06, 0.09, 0.14, 0.4]);
     this.bind(attributes.position, made.position, 3);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, made.wires);
     gl.enable(gl.BLEND);
     gl.drawElements(gl.LINES, made.wireCount, made.indexType, 0);
     gl.disable(gl.BLEND);
-  }
-
-  usePlain(scene, colour, flatten) {
-    const { gl, plain } = this;
-    gl.useProgram(plain.program);
-    gl.uniformMatrix4fv(plain.uniforms.matrix, false, scene.camera.matrix);
-    gl.uniform3fv(plain.uniforms.fall, [0, 1, 0]);
-    gl.uniform1f(plain.uniforms.ground, scene.ground[1]);
-    gl.uniform1f(plain.uniforms.flatten, flatten);
-    gl.uniform4fv(plain.uniforms.colour, colour);
-    return plain;
   }
 
   drawFaces(body, { attributes }) {

@@ -99,10 +99,11 @@ class Viewer {
   }
 
   choosePainter() {
-    try {
-      this.painter = new MeshPainter(this.picture);
+    const gl = this.picture.getContext("webgl2", { antialias: true });
+    if (gl) {
+      this.painter = new MeshPainter(this.picture, gl);
       this.painter.onRestored = () => this.redraw();
-    } catch (error) {
+    } else {
       this.painter = new FlatPainter(this.picture);
       this.part("message").textContent =
         "This browser offers no WebGL 2, so the bodies are drawn in a plainer way.";
@@ -235,6 +236,7 @@ class Viewer {
       bodies: this.actors.filter((actor) => actor.visible),
       camera: this.camera,
       ground: [x, this.ground, z],
+      span: this.radius + 0.5,
       dark: this.dark.matches,
       wireframe: this.wireframe,
       markColour: MARK_COLOUR,
