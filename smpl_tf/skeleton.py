@@ -330,3 +330,7 @@ SMPLR_42 = Skeleton(
     parents=SMPL_24.parents
     + tuple(_SMPLR_NAMES.index(parent) for _, _, parent in _SMPLR_LANDMARKS),
 )
+
+# All named vertices of the official mesh, for every file that has its vertices in that order.
+NUM_OFFICIAL_VERTICES = 6890
+OFFICIAL_LANDMARK_VERTICES = {**UP_LANDMARK_VERTICES, **SMPLR_LANDMARK_VERTICES}

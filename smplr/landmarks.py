@@ -18,7 +18,7 @@ from smpl_tf.skeleton import (
 
 NUM_JOINTS = len(SMPL_24)
 NUM_LANDMARKS = len(SMPLR_LANDMARKS)
-_NUM_OFFICIAL_VERTICES = 6890
+NUM_OFFICIAL_VERTICES = 6890
 
 # B* of SMPL in metres, one length per bone, in the order of points 1..41 (as released). They come
 # from a female-like template.
@@ -79,10 +79,10 @@ def landmark_vertex_ids(model_data: SMPLModelData) -> np.ndarray:
     """
     ids = model_data.landmarks
     if not ids:
-        if len(model_data.v_template) != _NUM_OFFICIAL_VERTICES:
+        if len(model_data.v_template) != NUM_OFFICIAL_VERTICES:
             raise ValueError(
                 f"Body {model_data.name!r} has {len(model_data.v_template)} vertices and names no "
-                f"landmarks; SMPLR needs a body with SMPL's {_NUM_OFFICIAL_VERTICES} vertices or "
+                f"landmarks; SMPLR needs a body with SMPL's {NUM_OFFICIAL_VERTICES} vertices or "
                 "with its own landmark names."
             )
         ids = SMPLR_LANDMARK_VERTICES
@@ -109,13 +109,12 @@ def template_lengths(model_data: SMPLModelData) -> np.ndarray:
       model_data: the body.
 
     Returns:
-      float64 `[41]`, metres: the released constants for a body in SMPL's own vertex order, the
-      lengths of the body's template for one that names its landmarks.
+      float64 `[41]`, metres: the released constants for a body whose landmarks are the official
+      vertices, the lengths of its own template for any other.
 
     Source: paper 3.2; constants as released. Which template the authors used is not told.
     """
-    if not model_data.landmarks:
-        landmark_vertex_ids(model_data)
+    if list(landmark_vertex_ids(model_data)) == list(SMPLR_LANDMARK_VERTICES.values()):
         return SMPL_TEMPLATE_LENGTHS.copy()
     points = template_points(model_data)
     bones = points[1:] - points[list(SMPLR_42.parents[1:])]

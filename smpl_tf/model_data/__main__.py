@@ -1,6 +1,6 @@
 """Says what a body model file is, and converts it.
 
-python -m smpl_tf.model_data FILE [--output x.h5]
+python -m smpl_tf.model_data FILE [--gender female] [--output x.h5]
 """
 
 import argparse
@@ -65,10 +65,16 @@ def main() -> int:
         prog="python -m smpl_tf.model_data", description="Say what a body model file is."
     )
     parser.add_argument("file", help="a body model: .pkl, .npz or .h5")
+    parser.add_argument(
+        "--gender",
+        default="neutral",
+        choices=("neutral", "female", "male"),
+        help="which body of a file that holds all three",
+    )
     parser.add_argument("--output", help="also convert it to this .h5 file")
     arguments = parser.parse_args()
     try:
-        data = load_model_data(arguments.file)
+        data = load_model_data(arguments.file, arguments.gender)
         print(describe(data))
         if arguments.output:
             save_model_data(data, arguments.output)

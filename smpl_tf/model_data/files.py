@@ -13,6 +13,7 @@ import numpy as np
 
 from smpl_tf.model_data import unpickler
 from smpl_tf.model_data.arrays import SMPLModelData
+from smpl_tf.skeleton import NUM_OFFICIAL_VERTICES, OFFICIAL_LANDMARK_VERTICES
 
 _REQUIRED = (
     *("v_template", "shapedirs", "posedirs", "weights", "J_regressor", "kintree_table", "f"),
@@ -33,25 +34,33 @@ def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> 
 
     Args:
       path: a .pkl, .npz or .h5 file; None means the open body that ships with the library.
-      gender: "neutral", "female" or "male"; chooses among the open bodies. A file tells its own
-        gender by its name, or "unknown".
+      gender: "neutral", "female" or "male"; chooses among the open bodies, and in a file that
+        holds all three as theirs does. An official file tells its own gender by its name, or
+        "unknown".
 
     Returns:
-      Its arrays, float64 as read.
+      Its arrays, float64 as read. A body with SMPL's 6890 vertices has UP's and SMPLR's
+      landmarks.
 
     Raises:
       ModelFileError: if the file is missing, damaged, hostile or no body model.
 
     Source: the layouts are those of SMPL v1.0.0 and v1.1.0, HMR's neutral file, AMASS's SMPL+H
-      and `.npz` re-packs of them; `.h5` is our own.
+      and `.npz` re-packs of them; `.h5` is our own, and so is the `.npz` of
+      `python -m smpl_tf.open_body.from_anny`.
     """
-    if path is None:
-        from smpl_tf.open_body import load_open_body  # it needs this package itself
+    from smpl_tf import open_body  # it needs this package itself
 
-        return load_open_body(gender)
+    if path is None:
+        return open_body.load_open_body(gender)
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file; expected a body model (.pkl, .npz or .h5).")
+    if _holds_open_bodies(path):
+        try:
+            return open_body.load_body_file(path, gender)
+        except ValueError as error:
+            raise ModelFileError(_one_line(error)) from None
     contents = _read_contents(path)
     try:
         return _from_official(contents, path)
@@ -96,6 +105,14 @@ def save_model_data(data: SMPLModelData, path: str | Path) -> None:
     except BaseException:
         os.unlink(unfinished)
         raise
+
+
+def _holds_open_bodies(path: Path) -> bool:
+    """Whether a file has the open body's own layout: several genders in one archive."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "weight_units.npy" in archive.namelist()
 
 
 def _read_contents(path: Path) -> dict[str, Any]:
@@ -178,13 +195,16 @@ def _from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
     mirror = contents.get("vertex_mirror")
     parents = np.asarray(contents["kintree_table"])[0].astype(np.int64)
     names, ids = contents.get("landmark_names", ()), contents.get("landmark_ids", ())
+    landmarks = {str(name): int(vertex) for name, vertex in zip(names, ids, strict=True)}
+    if not landmarks and len(contents["v_template"]) == NUM_OFFICIAL_VERTICES:
+        landmarks = dict(OFFICIAL_LANDMARK_VERTICES)
     return SMPLModelData(
         **{name: _finite(name, contents[name]) for name in _REQUIRED[:5]},
         parents=np.where(parents == _ROOT, -1, parents).astype(np.int32),
         faces=np.asarray(contents["f"]).astype(np.int32),
         gender=contents.get("gender") or _gender_from_name(path),
         name=contents.get("name") or path.stem,
-        landmarks={str(name): int(vertex) for name, vertex in zip(names, ids, strict=True)},
+        landmarks=landmarks,
         extra_regressor=None if extra is None else _finite("extra_regressor", extra),
         vertex_mirror=None if mirror is None else np.asarray(mirror).astype(np.int32),
         path=str(path.resolve()),

@@ -47,7 +47,7 @@ def find_body(spec: dict[str, Any]) -> SMPLModelData:
         if spec["name"] == "open_body" and spec["path"] is None:
             data = load_model_data(gender=spec["gender"])
         elif spec["path"] is not None:
-            data = load_model_data(spec["path"])
+            data = load_model_data(spec["path"], spec["gender"])
         else:
             raise ModelFileError("it was made in memory, from no file.")
     except ModelFileError as error:

@@ -28,7 +28,7 @@ def load_open_body(gender: str = "neutral") -> SMPLModelData:
     Raises:
       ValueError: for another gender, or if the data file is missing or damaged.
     """
-    return load_body_file(_PATH, gender)
+    return SMPLModelData(name="open_body", **data_file.read(_PATH, gender))
 
 
 def load_body_file(path: str | os.PathLike, gender: str = "neutral") -> SMPLModelData:
@@ -39,11 +39,10 @@ def load_body_file(path: str | os.PathLike, gender: str = "neutral") -> SMPLMode
       gender: "neutral", "female" or "male".
 
     Returns:
-      The body's arrays, as `load_open_body` gives them; its name is the file's stem.
+      The body's arrays, as `load_open_body` gives them, but named by the file's stem.
 
     Raises:
       ValueError: for another gender, or if the file is missing, damaged or of another format.
     """
     path = pathlib.Path(path)
-    arrays = data_file.read(path, gender)
-    return SMPLModelData(name=path.stem, extra_regressor=None, **arrays)
+    return SMPLModelData(name=path.stem, path=str(path.resolve()), **data_file.read(path, gender))

