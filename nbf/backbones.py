@@ -110,8 +110,13 @@ def _convolution(features, channels, kernel_size, strides, activation="relu"):
 
 def _residual_block(features, channels, strides):
     shortcut = features
-    if strides > 1 or features.shape[-1] != channels:
-        shortcut = _convolution(features, channels, 1, strides, activation=None)
+    if strides > 1:
+        # Every other pixel, and then a convolution without stride: the same numbers. oneDNN's
+        # gradient of a strided 1 x 1 convolution writes outside its memory for fewer than 16
+        # channels and a batch of one (TensorFlow 2.21, CPUs with AVX-512).
+        shortcut = keras.layers.MaxPooling2D(1, strides)(shortcut)
+    if features.shape[-1] != channels:
+        shortcut = _convolution(shortcut, channels, 1, 1, activation=None)
     features = _convolution(features, channels, 3, strides)
     features = _convolution(features, channels, 3, 1, activation=None)
     return keras.layers.Activation("relu")(features + shortcut)
