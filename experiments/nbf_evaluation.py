@@ -11,10 +11,12 @@ from absl import flags
 
 from experiments import nbf_data, nbf_runs
 from experiments.checkpoints import Checkpoint
+from experiments.nbf_data import Feed
 from experiments.report import Table
 from experiments.run_folder import RunFolder
 from nbf import FittingNetwork
-from nbf.metrics import HeadSize, fitting_errors
+from nbf.metrics import Batch, HeadSize, fitting_errors
+from nbf.training import BodyFittingModel
 
 
 class Metric(NamedTuple):
@@ -93,10 +95,36 @@ def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> E
       RecordError: the split is missing or damaged.
       UserError: its parameters belong to another body.
     """
+    return measure(network, values, split, nbf_runs.feed(values))
+
+
+def measure(
+    model: BodyFittingModel,
+    values: flags.FlagValues,
+    split: str,
+    feed: Feed,
+    further: Callable[[Batch, Batch], Batch] | None = None,
+) -> Evaluation:
+    """Runs a model over a split.
+
+    Args:
+      model: a fitting network, or both stages in one.
+      values: the flags of the fitting network's run.
+      split: the split's name.
+      feed: how the model takes Examples.
+      further: targets and predictions of a batch -> name and `[B]` of further errors.
+
+    Returns:
+      The evaluation.
+
+    Raises:
+      RecordError: the split is missing or damaged.
+      UserError: its parameters belong to another body.
+    """
+    network = model.get_fitting_network()
     data = nbf_data.check_split(values, network.body.model_data, split)
-    feed = nbf_runs.feed(values)
     examples = nbf_data.held_out_examples(values, split, feed)
-    predict = tf.function(network)
+    predict = tf.function(model)
     head_size = HeadSize(network.body.model_data)
     ids, errors, baseline, betas, turned = [], [], [], [], []
     with nbf_data.naming_damage(values.data, split):
@@ -104,8 +132,11 @@ def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> E
             inputs, true = feed.convert(batch)
             predicted = predict(inputs)
             sizes = head_size(inputs, true)
-            errors.append(fitting_errors(true, predicted, sizes))
-            baseline.append(fitting_errors(true, network.mean_pose(inputs), sizes))
+            found = fitting_errors(true, predicted, sizes)
+            errors.append(found | further(true, predicted) if further else found)
+            # What the second stage saw stands among the inputs, or among the predictions.
+            mean_pose = network.mean_pose({**predicted, **inputs})
+            baseline.append(fitting_errors(true, mean_pose, sizes))
             ids += [one.decode() for one in batch["id"].numpy()]
             betas.append(predicted["betas"])
             turned.append(predicted["global_rotations"])

@@ -15,13 +15,15 @@ from experiments.nbf_evaluation import METRICS, Evaluation
 from nbf import FittingNetwork, input_maps
 from smpl_tf import SMPL, kinematics
 from smpl_tf.camera import Camera
-from smpl_tf.parts import PARTS_24, colour_code, merge_labels
+from smpl_tf.parts import PARTS_24, PartScheme, colour_code, merge_labels
 from smpl_tf.skeleton import SMPL_24
 
 PICTURE_SIZE = 256  # pixels, of every picture on the page
 PEOPLE_PER_QUARTER = 2
 # Name in Keras' logs -> metric key.
 _BASELINE_OF = {"err_joints3d_mm": "err_joints3d_mm", "pa_mpjpe_mm": "pa_mpjpe_mean_mm"}
+# A decoded Example -> what the network saw of it.
+ShowInput = Callable[[Mapping[str, Any]], report.Picture]
 _QUARTERS = ("Best quarter", "Second quarter", "Third quarter", "Worst quarter")
 
 
@@ -30,6 +32,7 @@ def make_page(
     network: FittingNetwork,
     evaluation: Evaluation,
     record: Mapping[str, Any],
+    show_input: ShowInput | None = None,
 ) -> report.Page:
     """Puts a page together.
 
@@ -38,6 +41,7 @@ def make_page(
       network: the trained network.
       evaluation: its evaluation.
       record: the run record.
+      show_input: an Example -> what the network saw of it; None: its true parts.
 
     Returns:
       The page.
@@ -62,7 +66,7 @@ def make_page(
         ],
         table=nbf_evaluation.table(ours, theirs),
         charts=charts(record["history"], theirs),
-        groups=people(values, network, evaluation),
+        groups=people(values, network, evaluation, show_input),
         details=details(record),
     )
 
@@ -138,7 +142,10 @@ def choose(errors: np.ndarray) -> list[list[int]]:
 
 
 def people(
-    values: flags.FlagValues, network: FittingNetwork, evaluation: Evaluation
+    values: flags.FlagValues,
+    network: FittingNetwork,
+    evaluation: Evaluation,
+    show_input: ShowInput | None = None,
 ) -> list[report.Group]:
     """Draws people of every quarter: input, part map, predicted and true body.
 
@@ -146,6 +153,7 @@ def people(
       values: the flags of the run.
       network: the trained network.
       evaluation: its evaluation.
+      show_input: see `make_page`.
 
     Returns:
       One group per quarter that has people.
@@ -154,7 +162,8 @@ def people(
     examples = pipelines.load(values.data, evaluation.split, transform=nbf_data.crop(values))
 
     def draw(index, example):
-        return _draw(values, smpl, evaluation, index, example)
+        seen = show_input(example) if show_input else _true_parts(values, example)
+        return _draw(seen, smpl, evaluation, index, example)
 
     return quarters(evaluation.errors["err_joints3d_mm"], examples, draw, "errors")
 
@@ -186,7 +195,7 @@ def quarters(
     ]
 
 
-def _draw(values, smpl, evaluation, index, example) -> report.Person:
+def _draw(seen, smpl, evaluation, index, example) -> report.Person:
     example = {name: value.numpy() for name, value in example.items()}
     height, width = example["image"].shape[:2]
     camera = Camera(example["camera/intrinsics"], width, height)
@@ -205,7 +214,7 @@ def _draw(values, smpl, evaluation, index, example) -> report.Person:
         ),
     }
     colours = {"predicted": figures.PREDICTED, "true": figures.TRUE}
-    pictures = [report.picture("picture", picture), _shown_input(values, example)]
+    pictures = [report.picture("picture", picture), seen]
     for name, body in bodies.items():
         drawn = figures.body_over(picture, body.vertices, smpl.faces, camera, colours[name])
         pictures.append(report.picture(f"{name} body", drawn))
@@ -222,9 +231,23 @@ def _draw(values, smpl, evaluation, index, example) -> report.Person:
     return report.Person(caption, pictures)
 
 
-def _shown_input(values, example) -> report.Picture:
+def _true_parts(values, example) -> report.Picture:
     """What the network sees; for RGB, the true parts beside it."""
     scheme = input_maps.input_map(values.input_map).scheme or PARTS_24
-    coded = colour_code(merge_labels(example["parts"], scheme), scheme)
-    label = f"part map, {scheme.num_classes - 1} parts"
-    return report.picture(label, figures.enlarge(coded, PICTURE_SIZE, smooth=False), lossless=True)
+    parts = merge_labels(example["parts"].numpy(), scheme)
+    return part_map(f"part map, {scheme.num_classes - 1} parts", parts, scheme)
+
+
+def part_map(label: str, parts: np.ndarray, scheme: PartScheme) -> report.Picture:
+    """Draws a label map.
+
+    Args:
+      label: what it shows.
+      parts: `[S, S]` labels of the scheme.
+      scheme: the parts.
+
+    Returns:
+      The picture.
+    """
+    pixels = figures.enlarge(colour_code(parts, scheme), PICTURE_SIZE, smooth=False)
+    return report.picture(label, pixels, lossless=True)

@@ -19,7 +19,6 @@ from experiments import (
 from experiments.curves import Chart
 from experiments.segmentation_evaluation import METRICS, Evaluation
 from nbf.segmentation import PartSegmenter
-from smpl_tf.parts import colour_code
 
 _CHARTS = {
     "loss": "Loss with weight decay",
@@ -99,18 +98,11 @@ def people(
     def draw(index, example):
         picture, true = feed.convert(example)
         predicted = segmenter(picture[np.newaxis]).numpy()[0].argmax(-1)
-        maps = {"predicted parts": predicted, "true parts": true["labels"].numpy()}
-        size = nbf_report.PICTURE_SIZE
+        pixels = figures.enlarge(figures.rounded(picture), nbf_report.PICTURE_SIZE)
         pictures = [
-            report.picture("picture", figures.enlarge(figures.rounded(picture), size)),
-            *(
-                report.picture(
-                    label,
-                    figures.enlarge(colour_code(labels, segmenter.scheme), size, smooth=False),
-                    lossless=True,
-                )
-                for label, labels in maps.items()
-            ),
+            report.picture("picture", pixels),
+            nbf_report.part_map("predicted parts", predicted, segmenter.scheme),
+            nbf_report.part_map("true parts", true["labels"].numpy(), segmenter.scheme),
         ]
         return report.Person(f"{evaluation.ids[index]} · F1 {scores[index]:.0f} %", pictures)
 

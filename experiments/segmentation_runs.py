@@ -5,9 +5,19 @@ from __future__ import annotations
 from absl import flags
 
 from experiments import nbf_runs
+from experiments.common import UserError
 from experiments.nbf_data import Feed
 from experiments.run_folder import RunFolder
-from nbf import DeepLab, RefineNet, SegmentationLoss, SmallSegmenter, targets
+from nbf import (
+    DeepLab,
+    FittingNetwork,
+    NeuralBodyFitting,
+    RefineNet,
+    SegmentationLoss,
+    SmallSegmenter,
+    input_maps,
+    targets,
+)
 from nbf.optimizers import paper_optimizer
 from nbf.segmentation import PartSegmenter
 
@@ -81,3 +91,28 @@ def restore_segmenter(run: RunFolder) -> tuple[PartSegmenter, flags.FlagValues]:
     nbf_runs.check_stage(run, values, "segmentation")
     segmenter, _ = nbf_runs.restore(run, values, build_segmenter)
     return segmenter, values
+
+
+def join_stages(
+    segmenter: PartSegmenter, network: FittingNetwork, values: flags.FlagValues
+) -> NeuralBodyFitting:
+    """Joins a segmenter and a fitting network to one model, from pictures to bodies.
+
+    Args:
+      segmenter: the first stage.
+      network: the second stage.
+      values: the flags of the second stage's run.
+
+    Returns:
+      The model.
+
+    Raises:
+      UserError: the second stage does not see the parts that the first one gives.
+    """
+    scheme = input_maps.input_map(values.input_map).scheme
+    if scheme is None or scheme.name != segmenter.scheme.name:
+        raise UserError(
+            f"--segmentation_run gives {segmenter.scheme.name}, but --run was trained on "
+            f"{values.input_map}; give a fitting run with --input_map={segmenter.scheme.name}"
+        )
+    return NeuralBodyFitting(segmenter, network)
