@@ -73,7 +73,7 @@ def naming_damage(directory: str, *splits: str) -> Iterator[None]:
 
 
 def check_data(values: flags.FlagValues, body: SMPLModelData | None) -> dict[str, str]:
-    """Checks that every split is there, whole, and of the body in use.
+    """Checks that every split that a run needs is there, whole, and of the body in use.
 
     Args:
       values: the flags of the run.
@@ -86,7 +86,8 @@ def check_data(values: flags.FlagValues, body: SMPLModelData | None) -> dict[str
       RecordError: a split is missing or damaged.
       UserError: its parameters belong to another body.
     """
-    return {split: check_split(values, body, split) for split in SPLITS}
+    splits = dict.fromkeys(("train", "val", values.test_split))
+    return {split: check_split(values, body, split) for split in splits}
 
 
 def check_split(values: flags.FlagValues, body: SMPLModelData | None, split: str) -> str:

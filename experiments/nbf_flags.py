@@ -21,11 +21,13 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.enum("stage", "fitting", ["fitting", "segmentation"], "Which network is trained.")
     f.string("runs_dir", "runs", "Folder of all runs.")
     f.string("run_name", "nbf", "Folder of this run in --runs_dir.")
+    f.string("initial_run", None, "Run whose weights this one starts from; unset: random ones.")
     f.bool("overwrite", False, "Start anew where --run_name holds other results.")
     f.integer("seed", 0, "Seed of the weights, the order of the data and every draw.", 0)
     f.bool("deterministic", True, "The same bits on every run on one machine.")
 
     f.string("data", "data/synthetic", "Folder of the data set's shards.")
+    f.string("test_split", "test", "Split of the evaluation.")
     f.integer("synthetic_train", 0, "Synthetic people to train on, made if missing; 0: none.", 0)
     f.integer("synthetic_val", 0, "Synthetic people watched while training; 0: none.", 0)
     f.integer("synthetic_test", 0, "Synthetic people held out for the evaluation; 0: none.", 0)

@@ -89,6 +89,32 @@ def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwo
     )
 
 
+def loss(values: flags.FlagValues) -> FittingLoss:
+    """Builds the losses of a run.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The loss.
+    """
+    return FittingLoss(
+        parameters_weight=values.parameters_weight,
+        joints_3d_weight=values.joints_3d_weight,
+        joints_2d_weight=values.joints_2d_weight,
+        parameters_kind=values.parameters_loss,
+        joints_3d_kind=values.joints_3d_loss,
+        joints_2d_kind=values.joints_2d_loss,
+        parameters_scale=values.parameters_scale,
+        joints_3d_scale=values.joints_3d_scale,
+        joints_2d_scale=values.joints_2d_scale,
+        points="landmarks" if _landmarks(values) else "joints",
+        projected_rotations=values.projected_rotations,
+        center_2d=None if values.center_2d == "none" else values.center_2d,
+        weight_decay=values.weight_decay,
+    )
+
+
 def compile_network(network: FittingNetwork, values: flags.FlagValues, steps: int) -> None:
     """Gives a network its losses and its optimiser.
 
@@ -99,21 +125,7 @@ def compile_network(network: FittingNetwork, values: flags.FlagValues, steps: in
     """
     network.compile(
         paper_optimizer(steps, values.learning_rate, values.decay_power, values.beta_1),
-        loss=FittingLoss(
-            parameters_weight=values.parameters_weight,
-            joints_3d_weight=values.joints_3d_weight,
-            joints_2d_weight=values.joints_2d_weight,
-            parameters_kind=values.parameters_loss,
-            joints_3d_kind=values.joints_3d_loss,
-            joints_2d_kind=values.joints_2d_loss,
-            parameters_scale=values.parameters_scale,
-            joints_3d_scale=values.joints_3d_scale,
-            joints_2d_scale=values.joints_2d_scale,
-            points="landmarks" if _landmarks(values) else "joints",
-            projected_rotations=values.projected_rotations,
-            center_2d=None if values.center_2d == "none" else values.center_2d,
-            weight_decay=values.weight_decay,
-        ),
+        loss=loss(values),
         jit_compile=values.jit_compile,
     )
     # With all its variables there, the training step is traced once and not twice.
@@ -205,6 +217,27 @@ def restore(
     Raises:
       UserError: there is no checkpoint, or it belongs to another body.
     """
+    checkpoint = latest_checkpoint(run)
+    body = load_body(values)
+    if body is not None:
+        check_body(body, checkpoint.state["body"], str(checkpoint.weights))
+    network = build(values, body)
+    checkpoints.restore(checkpoint, network)
+    return network, checkpoint
+
+
+def latest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:
+    """Finds the newest checkpoint of a run.
+
+    Args:
+      run: the run.
+
+    Returns:
+      The checkpoint.
+
+    Raises:
+      UserError: there is none.
+    """
     checkpoint = checkpoints.latest(run.checkpoints)
     if checkpoint is None:
         raise UserError(
@@ -212,9 +245,24 @@ def restore(
             f"experiments/train_nbf.py --flagfile={run.flags_file} --runs_dir={run.path.parent} "
             f"--run_name={run.path.name}"
         )
-    body = load_body(values)
-    if body is not None:
-        check_body(body, checkpoint.state["body"], str(checkpoint.weights))
-    network = build(values, body)
-    checkpoints.restore(checkpoint, network)
-    return network, checkpoint
+    return checkpoint
+
+
+def start_from(run: RunFolder, network: keras.Model) -> None:
+    """Gives a new network the weights of an earlier run, of pictures of any size.
+
+    Args:
+      run: the earlier run.
+      network: of the same form, not compiled.
+
+    Raises:
+      UserError: the run has no checkpoint, or its network has another form.
+    """
+    checkpoint = latest_checkpoint(run)
+    try:
+        network.load_weights(checkpoint.weights)
+    except ValueError as error:
+        raise UserError(
+            f"--initial_run={run.path}: {checkpoint.weights.name} does not fit this network; "
+            f"its form stands in {run.flags_file}"
+        ) from error

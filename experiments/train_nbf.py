@@ -45,7 +45,7 @@ def main(values) -> None:
             network, checkpoint = nbf_runs.restore(run, values, stage.build)
         else:
             network, checkpoint = nbf_training.train(run, values, stage)
-        evaluation = stage.evaluate(network, values, "test")
+        evaluation = stage.evaluate(network, values, values.test_split)
         if not record:
             record = stage.make_record(run, values, network, checkpoint, evaluation)
             write_json(run.record_file, record)
