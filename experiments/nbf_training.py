@@ -39,9 +39,12 @@ def train(
         keras.mixed_precision.set_global_policy(values.mixed_precision)
     body = nbf_runs.load_body(values)
     network, feed = stage.build(values, body), stage.feed(values)
+    checkpoint = checkpoints.latest(run.checkpoints)
+    if checkpoint is None and values.initial_run:
+        # Before the network is compiled: the earlier run's optimiser stays behind.
+        nbf_runs.start_from(RunFolder.existing(values.initial_run), network)
     nbf_data.generate_data(values)
     data = nbf_data.check_data(values, body)
-    checkpoint = checkpoints.latest(run.checkpoints)
     epoch = checkpoint.epoch if checkpoint else 0
     batches, steps = nbf_data.training_batches(values, epoch, feed)
     stage.compile(network, values, steps * values.epochs)
@@ -57,7 +60,7 @@ def train(
         checkpoints.restore(checkpoint, network)
         earlier = checkpoint.state
         print(f"{run.path}: goes on after epoch {epoch} of {values.epochs}")
-    else:
+    elif not values.initial_run:
         with nbf_data.naming_damage(values.data, "train"):
             stage.prepare(network, values)
     if epoch < values.epochs:

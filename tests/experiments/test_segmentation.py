@@ -198,3 +198,22 @@ def test_a_restored_segmenter_comes_with_the_flags_of_its_run(segmented, tmp_pat
     with pytest.raises(common.UserError, match="no checkpoint yet; first train"):
         segmentation_runs.restore_segmenter(RunFolder(moved))
     assert nbf_runs.flags_of(RunFolder(moved)).stage == "segmentation"
+
+
+def test_a_run_may_start_from_the_weights_of_another_at_another_size(
+    segmented, small, call, tmp_path
+):
+    arguments = (f"--initial_run={segmented}", "--input_size=16", f"--runs_dir={tmp_path}")
+    answer = call(
+        train_nbf, *small, *arguments, "--run_name=next", "--learning_rate=0", "--epochs=1"
+    )
+    assert answer.status == 0, answer.err
+    before, _ = segmentation_runs.restore_segmenter(RunFolder(segmented))
+    after, _ = segmentation_runs.restore_segmenter(RunFolder(tmp_path / "next"))
+    for old, new in zip(before.trainable_variables, after.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+    answer = call(train_nbf, *small, *arguments, "--segmenter_width=8", "--run_name=wide")
+    assert answer.status == 1
+    assert "does not fit this network" in answer.err and str(segmented) in answer.err
+    answer = call(train_nbf, *small, "--initial_run=/nowhere", f"--runs_dir={tmp_path}")
+    assert answer.status == 1 and "/nowhere: no run here" in answer.err
