@@ -17,7 +17,7 @@ from datasets import example as example_lib
 from datasets import processes, records
 from datasets.bodies import Bodies, Fits
 from smpl_tf.parts import PARTS_6, merge_labels
-from smpl_tf.skeleton import SMPL_24
+from smpl_tf.skeleton import LSP_14, SMPL_24, shared_points
 
 _BATCH = 64
 _REPROJECTION = 0.5  # pixels between 2D joints and projected 3D joints
@@ -25,6 +25,9 @@ _BODY = 2.0  # pixels between 2D joints and projected joints of the posed body, 
 _LEFT_HIP, _RIGHT_HIP = SMPL_24.indices(["left_hip", "right_hip"])
 _KNEES = SMPL_24.indices(["left_knee", "right_knee"])
 _LEGS = [PARTS_6.names.index(name) for name in ("left_leg", "right_leg")]
+# The limbs' joints among SMPL's and among the annotated points.
+_SMPL_LIMBS, _LSP_LIMBS = shared_points(SMPL_24, LSP_14)
+_NEAR_BOX = 0.5  # of its size; captured points lie nearer to the person's box
 
 
 class Result(NamedTuple):
@@ -53,7 +56,8 @@ def check(
 
     Checksums; keys, shapes and types; sizes of pictures and label maps; ids that occur twice, here
     or in another split of the folder; 2D joints against 3D joints and against the posed body;
-    whether left is left in pictures, labels and bodies.
+    captured points against the person's box; whether left is left in labels, annotations and
+    bodies.
 
     Args:
       directory: folder of the shards.
@@ -66,7 +70,7 @@ def check(
       What was found.
 
     Raises:
-      RecordError: a shard is missing or damaged.
+      RecordError: a shard is missing or damaged, or holds what is no Example.
     """
     manifest = records.check(directory, split, checksums=True)
     not_checked = []
@@ -81,14 +85,18 @@ def check(
     with tqdm.tqdm(
         total=manifest.count, desc=f"checking {split}", unit="Example", disable=not progress
     ) as bar:
-        for found in results:
-            for name, problems in found:
-                if name in seen:
-                    findings["its id occurs twice"].append(name)
-                seen.add(name)
-                for problem in problems:
-                    findings[problem].append(name)
-            bar.update(len(found))
+        try:
+            for found in results:
+                for name, problems in found:
+                    if name in seen:
+                        findings["its id occurs twice"].append(name)
+                    seen.add(name)
+                    for problem in problems:
+                        findings[problem].append(name)
+                bar.update(len(found))
+        except tf.errors.InvalidArgumentError:  # a record that is no Example
+            records.diagnose(directory, split)
+            raise
     return Result(manifest.count, dict(findings), tuple(not_checked))
 
 
@@ -122,6 +130,10 @@ def _problems(example: Mapping[str, Any], posed_joints: np.ndarray | None) -> It
         yield "its body is a mirror image: left and right of 3D joints and pose disagree"
     if has_joints and example["parts/valid"] and _legs_are_swapped(example):
         yield "left and right of its labels and its 2D joints disagree"
+    if _annotation_is_swapped(example):
+        yield "left and right of its annotated points and its 2D joints disagree"
+    if _capture_is_elsewhere(example):
+        yield "its captured points do not project to the person's box"
     if has_joints and example["smpl/valid"] and posed_joints is not None:
         distance = _distances(example, posed_joints).mean()
         if _distances(example, posed_joints[SMPL_24.mirror]).mean() < 0.5 * distance:
@@ -161,6 +173,32 @@ def _legs_are_swapped(example: Mapping[str, Any]) -> bool:
         if np.linalg.norm(centre - own) < 2 * np.linalg.norm(centre - other):
             return False
     return True
+
+
+def _annotation_is_swapped(example: Mapping[str, Any]) -> bool:
+    """Whether the annotated limbs are clearly nearer to the joints of the other side."""
+    swapped = LSP_14.mirror[_LSP_LIMBS]
+    valid = example["lsp/2d/valid"]
+    known = (valid[_LSP_LIMBS] & valid[swapped] & example["joints/2d/valid"][_SMPL_LIMBS]) > 0
+    joints = example["joints/2d"][_SMPL_LIMBS]
+    own, other = (
+        np.linalg.norm(example["lsp/2d"][points] - joints, axis=-1)[known].sum()
+        for points in (_LSP_LIMBS, swapped)
+    )
+    return other < 0.5 * own
+
+
+def _capture_is_elsewhere(example: Mapping[str, Any]) -> bool:
+    """Whether most of the captured points project far from the person's box."""
+    known = example["h36m/3d/valid"] > 0
+    if not (known.any() and example["camera/valid"] and example["person/box/valid"]):
+        return False
+    projected = example["h36m/3d"][known] @ example["camera/intrinsics"].T
+    projected = projected[:, :2] / projected[:, 2:]
+    low, high = np.split(example["person/box"], 2)
+    margin = _NEAR_BOX * (high - low).max()
+    inside = (projected > low - margin) & (projected < high + margin)
+    return inside.all(-1).mean() < 0.5
 
 
 def _posed_joints(batch: Mapping[str, np.ndarray], bodies: Bodies) -> np.ndarray:

@@ -149,13 +149,7 @@ def plan(
       ConversionError: it is not complete.
       MissingBodyError, ModelFileError: a body that the data set needs is not there.
     """
-    found, official, unit = source.inventory()
-    if official is not None and found != official and not allow_incomplete:
-        raise ConversionError(
-            f"{source.root}: found {found} {unit} of split '{source.split}', the official "
-            f"{source.dataset} has {official}; complete it, or convert what is there with "
-            "--allow_incomplete"
-        )
+    check_complete(source, allow_incomplete)
     items = list(source.items())
     if not items:
         raise SourceError(f"{source.root}: nothing of split '{source.split}' found")
@@ -171,6 +165,26 @@ def plan(
     )
     order = np.random.default_rng(0).permutation(len(items))
     return manifest, [items[index] for index in order]
+
+
+def check_complete(source: Source, allow_incomplete: bool) -> None:
+    """Compares what is there with the official data set.
+
+    Args:
+      source: the split.
+      allow_incomplete: whether less than that is welcome.
+
+    Raises:
+      SourceError: the tree is not as distributed.
+      ConversionError: it is not complete.
+    """
+    found, official, unit = source.inventory()
+    if official is not None and found != official and not allow_incomplete:
+        raise ConversionError(
+            f"{source.root}: found {found} {unit} of split '{source.split}', the official "
+            f"{source.dataset} has {official}; complete it, or convert what is there with "
+            "--allow_incomplete"
+        )
 
 
 def convert_item(source: Source, item: Any) -> Converted:

@@ -5,7 +5,8 @@ Layout: `cmu/{train,val,test}/run{0,1,2}/<sequence>/<sequence>_c%04d{.mp4,_info.
 What is repaired here (facts/datasets.md 2.3, fix A): the rendered world is the mirror image of
 the SMPL bodies, so pictures, labels and 2D joints are mirrored back and the camera becomes a
 proper one; the root rotation is brought from the mocap frame, before `zrot`, to the camera.
-Clips of one frame have lost a dimension in their .mat files.
+Clips of one frame have lost a dimension in their .mat files. The official val split is a part of
+the test split: the ids differ, the clips are the same.
 
 The joints are SURREAL's own: they come from a coarser regressor than SMPL's (surreal issue 10),
 so the joints of the posed body differ from them by its offsets, at most a few centimetres.
@@ -193,16 +194,17 @@ def select_frames(
 
     Args:
       source: the split; its `selection` is not looked at.
-      path: of the file to write, for `Surreal.selection`; an existing one is kept.
+      path: of the file to write, for `Surreal.selection`; an existing one of the same clips is
+        kept.
       distance: metres.
       workers: processes that read clips; None = one per core, 0 = this process.
       progress: whether to show a bar.
     """
-    if Path(path).exists():
-        return
     source = dataclasses.replace(source, selection=None)
-    subset, frames = subsampling.PoseSubset(distance), {}
     items = source.items()
+    if Path(path).exists() and _selected(path).keys() == set(items):
+        return
+    subset, frames = subsampling.PoseSubset(distance), {}
     results = processes.map_in_order(functools.partial(_poses, source), items, workers)
     bar = tqdm.tqdm(results, f"surreal {source.split} poses", len(items), disable=not progress)
     for item, poses in zip(items, bar, strict=True):
@@ -211,6 +213,7 @@ def select_frames(
         frames[item] = kept
         bar.set_postfix(kept=len(subset), refresh=False)
     subsampling.save(path, frames)
+    _selected.cache_clear()
 
 
 def _poses(source: Surreal, item: str) -> np.ndarray | None:

@@ -27,11 +27,12 @@ from experiments.flag_definer import FlagDefiner
 
 
 def _surreal(values):
-    from datasets import surreal
+    from datasets import conversion, surreal
 
     source = surreal.Surreal(values.source, values.split, _bodies(values), **_every(values))
     if values.min_distance_mm is None:
         return source
+    conversion.check_complete(source, values.allow_incomplete)  # before hours of reading
     name = f"{values.split}.every{source.every}.{values.min_distance_mm:g}mm.json"
     path = Path(values.output) / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,10 @@ _FLAGS_OF = {
     "up_s31": ("up3d",),
     "min_distance_mm": ("surreal",),
     **{name: (SYNTHETIC,) for name in ("count", "image_size", "seed")},
-    **{name: tuple(SOURCES) for name in ("source", "max_skipped", "allow_incomplete", "runner")},
+    **{
+        name: tuple(SOURCES)
+        for name in ("source", "max_skipped", "allow_incomplete", "shard_mb", "runner")
+    },
 }
 
 
@@ -124,6 +128,7 @@ def define_flags(values) -> None:
     flag.string("up_s31", None, "Folder of UP-S31; unset: looked for beside up-3d.")
     flag.integer("max_skipped", 100, "Bad items, which give no Example, that are tolerated.", 0)
     flag.bool("allow_incomplete", False, "Convert less than the official data set.")
+    flag.number("shard_mb", 130, "A shard is closed when it has so many megabytes.", low=0.001)
     flag.string("runner", None, "Convert on Apache Beam with this runner, e.g. DataflowRunner.")
     flag.strings("beam_options", [], "Further options of the Beam pipeline.")
     flag.integer("count", 1000, "Synthetic people to make.", 1)
@@ -185,6 +190,7 @@ def _convert(values):
     options = {
         "max_skipped": values.max_skipped,
         "allow_incomplete": values.allow_incomplete,
+        "shard_bytes": round(values.shard_mb * 1e6),
     }
     if values.runner is None:
         return conversion.convert(source, values.output, workers=values.workers, **options)

@@ -3,10 +3,12 @@
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from datasets import bodies, checks, conversion, records, up3d
+from datasets import example as example_lib
 from smpl_tf.parts import PARTS_24
-from smpl_tf.skeleton import SMPL_24
+from smpl_tf.skeleton import LSP_14, SMPL_24
 from tests.datasets import fake_up3d, fakes
 
 
@@ -43,6 +45,11 @@ BREAKS = {
                                          "joints/2d": e["joints/2d"][SMPL_24.mirror]},
     "right of its labels and its 2D": swap_labels,
     "SMPL body's joints project more": lambda e: {"smpl/betas": e["smpl/betas"] + 2},
+    "right of its annotated points and its": lambda e: {"lsp/2d": e["lsp/2d"][LSP_14.mirror]},
+    "captured points do not project": lambda e: {
+        "h36m/3d": np.tile(e["joints/3d"][0] + [0, 9, 0], (17, 1)),
+        "h36m/3d/valid": np.ones(17, np.int64),
+    },
     "right of its SMPL body and its 2D": lambda e: {
         "joints/3d": e["joints/3d"][SMPL_24.mirror],
         "joints/2d": e["joints/2d"][SMPL_24.mirror],
@@ -71,6 +78,21 @@ def test_a_wrong_example_is_found(folder, tmp_path, finding):
     found = check(tmp_path).findings
     (names,) = [names for problem, names in found.items() if finding in problem]
     assert names == [examples[1]["id"].decode()]
+
+
+def test_what_is_no_example_is_named_with_its_place(folder, tmp_path):
+    manifest = records.Manifest("x", "train", 1, 1, {}, {})
+    writer = records.ShardWriter(str(tmp_path), "train", 0)
+    (one,) = list(records.read_examples(str(folder), "train"))[:1]
+    writer.write(example_lib.encode(one))
+    writer.write(tf.train.Example().SerializeToString())
+    split = records.SplitWriter(manifest, str(tmp_path))
+    split.add(0, writer.close(1))
+    split.finish()
+    offset = len(example_lib.encode(one)) + records.RECORD_OVERHEAD
+    message = f"train-00000.tfrecord: the record at offset {offset} holds no Example; delete"
+    with pytest.raises(records.RecordError, match=message):
+        check(tmp_path, given=None)
 
 
 def test_an_id_in_two_splits_is_found(folder, tmp_path):

@@ -83,11 +83,6 @@ def test_a_killed_conversion_goes_on_and_gives_the_same_bytes(whole, tmp_path, s
     assert contents(tmp_path / "killed") == contents(whole)
 
 
-def test_processes_do_not_change_the_bytes(whole, tmp_path, source):
-    convert(tmp_path / "parallel", source, workers=2)
-    assert contents(tmp_path / "parallel") == contents(whole)
-
-
 def test_a_damaged_shard_of_a_killed_run_is_made_again(whole, tmp_path, source):
     stop = tmp_path / "raw" / "stop_at"
     stop.write_text(str(NUM_ITEMS - 1))

@@ -1,3 +1,5 @@
+"""A conversion by the script in two processes, killed in its middle, and what becomes of it."""
+
 import os
 import signal
 import subprocess
@@ -5,36 +7,90 @@ import sys
 import time
 from pathlib import Path
 
-_SCRIPT = """
-import os, time
-from datasets.processes import process_pool
+import numpy as np
+import pytest
 
-if __name__ == "__main__":
-    with process_pool(1, 1) as pool:
-        print(pool.submit(os.getpid).result(), flush=True)
-        pool.submit(time.sleep, 600).result()
-"""
+from datasets import records
+from experiments import common, convert_dataset
+from tests.datasets.fake_amass import write_sequence
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NUM_SEQUENCES = 16
+BLOCKED = 11  # place, in the order of the conversion, of the sequence that does not come
 
 
-def _runs(process: int) -> bool:
+def children(process):
+    """The processes that a process has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent, *_ = path.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == process and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def runs(process):
     try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except FileNotFoundError:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return status.rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def test_workers_end_with_a_killed_parent(tmp_path):
-    script = tmp_path / "work.py"
-    script.write_text(_SCRIPT)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+def arguments(source, output, workers):
+    return [
+        str(REPOSITORY / "experiments" / "convert_dataset.py"),
+        *("--dataset=amass", f"--source={source}", f"--output={output}", "--shard_mb=0.05"),
+        *("--female_body=open", "--male_body=open", f"--workers={workers}"),
+    ]
+
+
+def convert(source, output):
+    given = arguments(source, output, workers=0)
+    assert common.run(convert_dataset.main, convert_dataset.define_flags, given) == 0
+    return {path.name: path.read_bytes() for path in output.iterdir()}
+
+
+def test_a_killed_conversion_leaves_no_process_and_goes_on_to_the_same_bytes(tmp_path):
+    source, output = tmp_path / "amass", tmp_path / "killed"
+    paths = [source / "CMU" / "01" / f"01_{n:02d}_poses.npz" for n in range(NUM_SEQUENCES)]
+    for seed, path in enumerate(paths):
+        write_sequence(path, 40, seed=seed)
+    # A pipe that nobody fills, in place of a sequence: its reader waits for ever.
+    blocked = paths[np.random.default_rng(0).permutation(NUM_SEQUENCES)[BLOCKED]]
+    blocked.rename(tmp_path / "aside.npz")
+    os.mkfifo(blocked)
     with subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, env=environment
+        [sys.executable, *arguments(source, output, workers=2)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as parent:
-        worker = int(parent.stdout.readline())
-        assert _runs(worker)
-        parent.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while _runs(worker) and time.monotonic() < deadline:
+        try:
+            while not (output / "train-00002.tfrecord").exists():
+                assert parent.poll() is None
+                time.sleep(0.05)
+            workers = children(parent.pid)
+        finally:
+            parent.send_signal(signal.SIGKILL)
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 60
+    while any(map(runs, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _runs(worker)
+    assert not any(map(runs, workers))
+    with pytest.raises(records.RecordError, match="not finished; run its conversion again"):
+        records.check(str(output), "train")
+    done = {path: path.stat().st_mtime_ns for path in output.glob("*.tfrecord")}
+    assert len(done) == 3
+
+    blocked.unlink()
+    (tmp_path / "aside.npz").rename(blocked)
+    continued = convert(source, output)
+    assert continued == convert(source, tmp_path / "undisturbed")
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert sorted(continued) == [
+        *(f"train-{shard:05d}.tfrecord" for shard in range(6)),
+        "train.manifest.json",
+        "train.skipped.jsonl",
+    ]

@@ -1,10 +1,14 @@
+import concurrent.futures
+import contextlib
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import records
+from datasets import processes, records
 from tests.datasets.tiny import numbered_example, numbered_examples, tiny_manifest
 
 
@@ -40,9 +44,21 @@ def test_manifest_describes_the_shards(tiny):
     ]
 
 
-def test_bytes_do_not_depend_on_the_number_of_workers(tiny, tmp_path_factory):
-    other = tmp_path_factory.mktemp("two_workers")
-    write(other, workers=2)
+def test_bytes_do_not_depend_on_which_shard_is_done_first(tiny, tmp_path_factory, monkeypatch):
+    # Threads in place of processes, which tests/datasets/test_processes.py has.
+    all_started = threading.Barrier(3)
+
+    def the_last_shard_first(start, stop):
+        all_started.wait()
+        time.sleep((8 - start) / 50)
+        return numbered_examples(start, stop)
+
+    pool = concurrent.futures.ThreadPoolExecutor(3)
+    monkeypatch.setattr(
+        processes, "process_pool", lambda workers, most: contextlib.nullcontext(pool)
+    )
+    other = tmp_path_factory.mktemp("three_workers")
+    write(other, make_examples=the_last_shard_first, workers=3)
     assert contents(other) == contents(tiny)
 
 

@@ -1,0 +1,115 @@
+"""Measures how fast a data set's raw files become Examples.
+
+    python experiments/benchmark_conversion.py --dataset=surreal --source=DIR --female_body=open \
+        --male_body=open
+    python -m tests.datasets.large_trees DIR    # made-up trees of every set, to try it on
+
+It takes the flags of convert_dataset.py, reads items again and again for --seconds with all
+cores, and writes nothing. What each process does first (reading the body, compiling) does not
+count. CPU time per Example holds on a busy machine too, Examples per second does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import sys
+import time
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common, convert_dataset
+from experiments.common import UserError
+from experiments.flag_definer import FlagDefiner
+
+_WARM_UP = 3  # items per process that are not counted
+_REPEATS = 10_000  # items at most, per item of the source
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags to those of the conversion.
+
+    Args:
+      values: where the flags are added.
+    """
+    convert_dataset.define_flags(values)
+    FlagDefiner(values).number("seconds", 10.0, "How long to read.", low=0.01)
+
+
+def main(values) -> None:
+    """Reads one split for some time and prints the speed.
+
+    Args:
+      values: the flags.
+    """
+    common.require(values, "dataset", "source")
+    if values.dataset == convert_dataset.SYNTHETIC:
+        raise UserError("--dataset=synthetic has no raw files to read")
+    common.load_tensorflow()
+    from datasets import processes
+
+    source = convert_dataset.SOURCES[values.dataset](values)
+    items = list(source.items())
+    workers = processes.num_cores() if values.workers is None else values.workers
+    with common.quiet_c():
+        counted = measure(source, items, workers, values.seconds)
+    examples, num_bytes, cpu_seconds, seconds = counted
+    if not examples:
+        raise UserError(f"{values.source}: no item of split '{values.split}' gave an Example")
+    milliseconds = 1000 * cpu_seconds / examples
+    print(
+        f"{values.dataset}: {examples} Examples of {num_bytes / examples / 1000:.1f} kB, "
+        f"{milliseconds:.2f} ms of CPU each; {examples / seconds:.0f} a second in "
+        f"{max(workers, 1)} processes, which had {100 * cpu_seconds / seconds:.0f} % of a core "
+        f"({1000 * max(workers, 1) / milliseconds:.0f} a second with a core for each)"
+    )
+
+
+def measure(source, items, workers: int, seconds: float) -> tuple[int, int, float, float]:
+    """Reads and encodes items, over and over.
+
+    Args:
+      source: the split.
+      items: its items.
+      workers: processes; 0 = this one.
+      seconds: how long, after each process has warmed up.
+
+    Returns:
+      Examples, their bytes, CPU seconds and wall seconds.
+    """
+    from datasets import processes
+
+    many = list(itertools.islice(itertools.cycle(items), _REPEATS * len(items)))
+    read = functools.partial(_read, source)
+    examples = num_bytes = 0
+    cpu_seconds = 0.0
+    start = time.perf_counter()
+    with contextlib.closing(processes.map_in_order(read, many, workers)) as results:
+        for number, (count, size, cpu) in enumerate(results, 1 - _WARM_UP * max(workers, 1)):
+            if number == 0:
+                start = time.perf_counter()
+            if number > 0:
+                examples, num_bytes, cpu_seconds = (
+                    examples + count,
+                    num_bytes + size,
+                    cpu_seconds + cpu,
+                )
+                if time.perf_counter() - start > seconds:
+                    break
+    return examples, num_bytes, cpu_seconds, time.perf_counter() - start
+
+
+def _read(source, item) -> tuple[int, int, float]:
+    """Examples of an item, their bytes, and CPU seconds."""
+    from datasets import conversion
+
+    start = time.process_time()
+    converted = conversion.convert_item(source, item)
+    return len(converted.examples), converted.size, time.process_time() - start
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))

@@ -1,0 +1,103 @@
+"""Measures whether the input pipeline keeps up with the training of NBF's networks.
+
+    python experiments/benchmark_pipeline.py --flagfile=experiments/flags/nbf_quickstart.cfg
+
+It takes the flags of train_nbf.py. In each round it reads an epoch from the shards, then the same
+number of batches of the next epoch (from memory with --cache), and then trains on one batch that
+is at hand; so a busy machine hits all three alike. The ratios are medians over the rounds: of
+wall time, and of CPU time, which others on the machine do not disturb.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common
+from experiments.flag_definer import FlagDefiner
+from experiments.nbf_flags import define_run_flags
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags to those of the training.
+
+    Args:
+      values: where the flags are added.
+    """
+    define_run_flags(values)
+    flag = FlagDefiner(values)
+    flag.integer("rounds", 5, "How often reading and training take turns.", 1)
+    flag.integer("training_steps", 10, "Steps of training per round.", 1)
+
+
+def main(values) -> None:
+    """Times reading and training in turns and prints their ratios.
+
+    Args:
+      values: the flags.
+    """
+    common.load_tensorflow(values.deterministic)
+    from experiments import nbf_data, nbf_runs
+    from experiments.nbf_stages import stage_of
+
+    nbf_data.generate_data(values)
+    stage, body = stage_of(values), nbf_runs.load_body(values)
+    nbf_data.check_data(values, body)
+    network = stage.build(values, body)
+    stage.compile(network, values, 1000)
+    rounds = []
+    for _ in range(1 + values.rounds):
+        batches, steps = nbf_data.training_batches(values, 0, stage.feed(values))
+        iterator = iter(batches)
+        batch = next(iterator)  # opens the files, traces
+        first = timed(iterator.get_next, steps - 1)
+        later = timed(iterator.get_next, steps)
+        del iterator
+        train = trainer(network, batch)
+        train()  # traces
+        rounds.append((first, later, timed(train, values.training_steps)))
+    examples_per_step = values.batch_size
+    for name, place in (("first epoch, from the shards", 0), ("later epochs", 1)):
+        # The first round warms up.
+        pairs = [(one[2], one[place]) for one in rounds[1:]]
+        wall, cpu = (
+            statistics.median(train[kind] / read[kind] for train, read in pairs) for kind in (0, 1)
+        )
+        read = statistics.median(one[place][1] for one in rounds[1:]) / examples_per_step
+        print(
+            f"{name}: {1000 * read:.3f} ms of CPU per Example; the pipeline delivers "
+            f"{wall:.1f} times what training consumes ({cpu:.1f} times by CPU time)"
+        )
+    trained = statistics.median(one[2][1] for one in rounds[1:]) / examples_per_step
+    print(f"training: {1000 * trained:.3f} ms of CPU per Example")
+
+
+def trainer(network, batch):
+    """Makes a call that trains on a batch."""
+    import tensorflow as tf
+
+    repeated = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    step = network.make_train_function()
+    return lambda: step(repeated)
+
+
+def timed(call, times: int) -> tuple[float, float]:
+    """Calls `times` times.
+
+    Returns:
+      Wall and CPU seconds per call; the CPU's are those of all threads.
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(times):
+        result = call()
+    del result
+    return (time.perf_counter() - wall) / times, (time.process_time() - cpu) / times
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))
