@@ -110,16 +110,21 @@ def _standing() -> np.ndarray:
 
 
 def _random_poses() -> np.ndarray:
-    """Poses of everyday life [N, 24, 3], those of the synthetic people, upright."""
+    """Poses of everyday life [N, 24, 3]: those of the synthetic people, facing the reader."""
     from scipy.spatial.transform import Rotation
 
-    from datasets.synthetic import activities, poses
+    from datasets.synthetic import people
 
     rng = np.random.default_rng(0)
-    drawn = [poses.limited(activities.sample(rng)[2]) for _ in range(RANDOM_POSES)]
-    angles = {name: np.array([pose[name] for pose in drawn]) for name in poses.LIMITS}
-    matrices = poses.joint_rotations(angles)
-    return Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec().reshape(-1, 24, 3)
+    drawn = [people.draw(rng, translation_jitter=0) for _ in range(RANDOM_POSES)]
+    _, poses = people.choose_poses(drawn)
+    poses = poses.astype(np.float64)
+    # From the camera's frame to the body's, and without the heading.
+    roots = Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_rotvec(poses[:, 0])
+    forward = roots.apply([0, 0, 1])
+    heading = np.arctan2(forward[:, 0], forward[:, 2])
+    poses[:, 0] = (Rotation.from_rotvec(-heading[:, None] * [0, 1, 0]) * roots).as_rotvec()
+    return poses
 
 
 if __name__ == "__main__":

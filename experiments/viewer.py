@@ -87,8 +87,8 @@ def body_viewer(
       bodies: what to show; the reader chooses among the scenes.
       *models: the model of the bodies; with several (of one topology, such as the open body's
         genders) the reader may change to another.
-      poses: [N, 24, 3] axis-angles to draw random poses from; given, the page has sliders for
-        every joint.
+      poses: [N, 24, 3] axis-angles, model frame, to draw random poses from; given, the page has
+        sliders for every joint.
 
     Returns:
       An HTML fragment that holds everything in itself: `report.Page(viewer=...)` shows it. The

@@ -61,6 +61,7 @@ class Chromium:
         )["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def call(self, method, **parameters):
         """Sends a command and returns its result; what happens meanwhile is noted."""
@@ -147,6 +148,16 @@ class Chromium:
             **{"type": kind, "x": place[0], "y": place[1], "button": "left"},
             **{"buttons": 0 if kind == "mouseReleased" else 1, "clickCount": 1},
         )
+
+    def pinch(self, middle, before, after):
+        """Spreads two fingers, pixels of the window."""
+        for kind, wide in (("touchStart", before), ("touchMove", after), ("touchEnd", None)):
+            ends = [] if wide is None else (-wide / 2, wide / 2)
+            points = [
+                {"x": middle[0] + end, "y": middle[1], "id": number}
+                for number, end in enumerate(ends)
+            ]
+            self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def press(self, key, code, text=""):
         """Presses and releases a key."""

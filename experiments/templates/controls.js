@@ -4,7 +4,7 @@
 function bindCamera(viewer) {
   const { picture, camera } = viewer;
   const pointers = new Map();
-  const perPixel = () => camera.metresPerHeight / picture.clientHeight / 1;
+  const perPixel = () => camera.metresPerHeight / picture.clientHeight;
   const move = (right, down) => {
     camera.shift[0] -= right * perPixel();
     camera.shift[1] += down * perPixel();
@@ -84,8 +84,9 @@ function bindControls(viewer) {
     viewer.speed = Number(list.value);
   });
   on("frame", "input", (slider) => {
+    const frame = Number(slider.value); // stopping sets the slider to where the play had come
     viewer.stop();
-    viewer.goTo(Number(slider.value));
+    viewer.goTo(frame);
   });
   on("selected", "change", (list) => {
     viewer.selected = viewer.actors[list.value];
@@ -183,8 +184,13 @@ function makeActions(viewer) {
     "rest-pose": () => viewer.setPose(pose().map((old, joint) => (joint ? [0, 0, 0] : old))),
     "random-pose": () => {
       const { poses } = viewer.content;
-      const drawn = poses[Math.floor(Math.random() * poses.length)];
-      viewer.setPose(pose().map((old, joint) => (joint ? drawn[joint] : old)));
+      const drawn = [...poses[Math.floor(Math.random() * poses.length)]];
+      if (viewer.selected.body.upsideDown) {
+        // A half turn about x, from the model frame to the camera's.
+        const [x, y, z, w] = axisAngleToQuaternion(drawn[0]);
+        drawn[0] = quaternionToAxisAngle([w, -z, y, -x]);
+      }
+      viewer.setPose(drawn);
     },
     "mirror-pose": () => {
       // The mirror image about the body's own middle plane: sides change, and so do the signs of
