@@ -9,14 +9,18 @@ import numpy as np
 
 from datasets import records
 from smpl_tf.parts import PARTS_24, colour_code
-from smpl_tf.skeleton import SMPL_24
+from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24
 
 CELL = 288  # pixels, side of one Example
 COLUMNS = 6
 _CAPTION = 16  # pixels
-_LABELS_OPACITY = 0.45
-_LEFT, _RIGHT, _MIDDLE = (255, 70, 70), (70, 170, 255), (255, 255, 255)  # RGB
-_ANNOTATED = (255, 230, 0)
+_LABELS_OPACITY = 0.3
+_LEFT, _RIGHT, _MIDDLE = (255, 60, 60), (60, 150, 255), (235, 235, 235)  # RGB
+_BLACK, _OUTLINE = (0, 0, 0), (255, 230, 0)
+_LEGEND = (
+    "the person's LEFT is red, the RIGHT is blue, in each of:   lines: SMPL joints   "
+    "circles: annotated or captured points   tint: part labels (yellow: their outline)"
+)
 _MARGIN = 1.25  # of the cell to the person's box
 _POSE_HEIGHT = 2.2  # metres in a cell, of a pose without a picture
 
@@ -24,8 +28,9 @@ _POSE_HEIGHT = 2.2  # metres in a cell, of a pose without a picture
 def draw(directory: str, split: str, count: int = 4 * COLUMNS) -> np.ndarray:
     """Draws Examples taken evenly from a split.
 
-    Pictures are cut to the person; labels lie over them; the person's left is red and the right
-    blue; annotated and captured points are yellow.
+    Pictures are cut to the person. Labels, joints and annotated points come from different files
+    of a data set; all of them show the person's left red and the right blue, so that they can be
+    compared with the picture and with each other.
 
     Args:
       directory: folder of the shards.
@@ -44,7 +49,7 @@ def draw(directory: str, split: str, count: int = 4 * COLUMNS) -> np.ndarray:
     cells = [_cell(example) for example in chosen]
     cells += [np.zeros_like(cells[0])] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[row : row + COLUMNS]) for row in range(0, len(cells), COLUMNS)]
-    return np.vstack(rows)
+    return np.vstack([_text(_LEGEND, rows[0].shape[1]), *rows])
 
 
 def _cell(example) -> np.ndarray:
@@ -53,21 +58,27 @@ def _cell(example) -> np.ndarray:
         pixels = _picture(example)
     else:
         pixels = _pose(example)
-    caption = np.zeros((_CAPTION, CELL, 3), np.uint8)
-    name = example["id"].decode()[-44:]
+    return np.vstack([pixels, _text(example["id"].decode()[-44:], CELL)])
+
+
+def _text(text: str, width: int) -> np.ndarray:
+    """A line of text, [caption, width, 3]."""
+    line = np.zeros((_CAPTION, width, 3), np.uint8)
     where = (3, _CAPTION - 5)
-    cv2.putText(caption, name, where, cv2.FONT_HERSHEY_SIMPLEX, 0.36, _MIDDLE, 1, cv2.LINE_AA)
-    return np.vstack([pixels, caption])
+    cv2.putText(line, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.36, _MIDDLE, 1, cv2.LINE_AA)
+    return line
 
 
 def _picture(example) -> np.ndarray:
     pixels = _decode(example["image/encoded"], cv2.IMREAD_COLOR)[..., ::-1]
-    for key in ("parts", "objects"):
-        if example[f"{key}/valid"]:
-            labels = _decode(example[f"{key}/encoded"], cv2.IMREAD_UNCHANGED)
-            colours = colour_code(np.where(labels == 255, 0, labels) % 25, PARTS_24)
-            mixed = pixels * (1 - _LABELS_OPACITY) + colours * _LABELS_OPACITY
-            pixels = np.where((labels > 0)[..., None], mixed, pixels).astype(np.uint8)
+    labels = np.zeros(pixels.shape[:2], np.uint8)
+    if example["parts/valid"]:
+        labels = _decode(example["parts/encoded"], cv2.IMREAD_UNCHANGED)
+        pixels = _tinted(pixels, labels, _side_colours()[labels])
+    if example["objects/valid"]:
+        labels = _decode(example["objects/encoded"], cv2.IMREAD_UNCHANGED)
+        labels = np.where(labels == 255, 0, labels)
+        pixels = _tinted(pixels, labels, colour_code(labels % len(PARTS_24.names), PARTS_24))
     # A square around the person, or around the whole picture.
     box = np.array([0, 0, pixels.shape[1], pixels.shape[0]], np.float64)
     side = box[2:].max()
@@ -80,15 +91,17 @@ def _picture(example) -> np.ndarray:
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     matrix[:, 2] += 0.5 * scale - 0.5
     pixels = cv2.warpAffine(pixels, matrix, (CELL, CELL), flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(np.uint8(labels > 0) * 255, matrix, (CELL, CELL)) > 127
+    outline = cv2.findContours(np.uint8(mask), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    cv2.drawContours(pixels, outline, -1, _OUTLINE, 1)
     if example["joints/2d/valid"].any():
         joints = scale * example["joints/2d"] + shift
         _bones(pixels, joints, example["joints/2d/valid"], SMPL_24)
-    known = example["lsp/2d/valid"] > 0
-    _dots(pixels, scale * example["lsp/2d"][known] + shift)
-    known = example["h36m/3d/valid"] > 0
-    if known.any():
-        points = example["h36m/3d"][known] @ example["camera/intrinsics"].T
-        _dots(pixels, scale * points[:, :2] / points[:, 2:] + shift)
+    _dots(pixels, scale * example["lsp/2d"] + shift, example["lsp/2d/valid"], LSP_14)
+    if example["h36m/3d/valid"].any():
+        points = example["h36m/3d"] @ example["camera/intrinsics"].T
+        points = points[:, :2] / np.where(points[:, 2:] > 0, points[:, 2:], 1)
+        _dots(pixels, scale * points + shift, example["h36m/3d/valid"], H36M_17)
     return pixels
 
 
@@ -102,19 +115,44 @@ def _pose(example) -> np.ndarray:
     return pixels
 
 
+def _tinted(pixels, labels, colours) -> np.ndarray:
+    mixed = pixels * (1 - _LABELS_OPACITY) + colours * _LABELS_OPACITY
+    return np.where((labels > 0)[..., None], mixed, pixels).astype(np.uint8)
+
+
+def _side_colours() -> np.ndarray:
+    """[25, 3] a colour per part that tells its side, in turn bright and dark along a limb."""
+    colours = np.zeros((1 + len(SMPL_24), 3))
+    depth = [0]
+    for parent in SMPL_24.parents[1:]:
+        depth.append(depth[parent] + 1)
+    for joint, name in enumerate(SMPL_24.names):
+        colours[1 + joint] = np.array(_side_colour(name)) * (0.55 if depth[joint] % 2 else 1)
+    return colours
+
+
+def _side_colour(name: str) -> tuple[int, int, int]:
+    return _LEFT if name.startswith("left") else _RIGHT if name.startswith("right") else _MIDDLE
+
+
 def _bones(pixels, points, valid, skeleton) -> None:
     for joint, parent in enumerate(skeleton.parents):
         if parent >= 0 and valid[joint] and valid[parent]:
-            name = skeleton.names[joint]
-            colour = _LEFT if "left" in name else _RIGHT if "right" in name else _MIDDLE
-            ends = [np.int32(np.rint(points[end] * 16)).tolist() for end in (parent, joint)]
-            cv2.line(pixels, *ends, colour, 1, cv2.LINE_AA, shift=4)
+            ends = [_sixteenths(points[end]) for end in (parent, joint)]
+            for colour, width in ((_BLACK, 4), (_side_colour(skeleton.names[joint]), 2)):
+                cv2.line(pixels, *ends, colour, width, cv2.LINE_AA, shift=4)
 
 
-def _dots(pixels, points) -> None:
-    for point in points:
-        centre = np.int32(np.rint(point * 16)).tolist()
-        cv2.circle(pixels, centre, 2 * 16, _ANNOTATED, 1, cv2.LINE_AA, shift=4)
+def _dots(pixels, points, valid, skeleton) -> None:
+    for point, known, name in zip(points, valid, skeleton.names, strict=True):
+        if known:
+            for colour, width in ((_BLACK, 4), (_side_colour(name), 2)):
+                cv2.circle(pixels, _sixteenths(point), 4 * 16, colour, width, cv2.LINE_AA, shift=4)
+
+
+def _sixteenths(point) -> list[int]:
+    """Index coordinates in sixteenths of a pixel, where centres are whole numbers."""
+    return np.int32(np.rint((point - 0.5) * 16)).tolist()
 
 
 def _decode(encoded: bytes, mode: int) -> np.ndarray:
