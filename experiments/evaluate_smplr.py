@@ -3,10 +3,13 @@
     python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape
     python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape --peers=256
     python experiments/evaluate_smplr.py --flagfile=experiments/flags/smplr_t1_stitched.cfg
+    python experiments/evaluate_smplr.py --run=runs/smplr_pose --real_clip=.../00449
 
 --peers=N puts the closed-form fit and 200 steps of gradient descent through SMPL beside the
 networks: accuracy on the same N bodies, clean and noisy, and bodies per second. --parts joins an
-hourglass, an autoencoder and both regressors (a row of the paper's Table 1).
+hourglass, an autoencoder and both regressors (a row of the paper's Table 1). --real_clip=DIR asks
+instead how well Ω turns the joints of a real SMPL body, on a sequence of the authors' (CLOTH3D++,
+info_body.mat); leaf joints stand apart, as no point observes their twist.
 """
 
 from __future__ import annotations
@@ -50,6 +53,7 @@ def define_flags(values) -> None:
     f.integer("peers", 0, "Bodies that are also given to the peers; 0: none.", 0)
     f.string("noisy_run", None, "Folder of a run trained on noise, to stand among the peers.")
     f.enum("peer_noise", "structured", NOISES[1:4], "What is wrong with their noisy points.")
+    f.string("real_clip", None, "Folder of a sequence with info_body.mat, for Ω's rotations.")
     f.string("output", None, "Folder to write; unset: evaluation in --run or in --run_name.")
 
 
@@ -61,7 +65,13 @@ def main(values) -> None:
     """
     common.load_tensorflow(values.deterministic)
     # Only now: these modules load TensorFlow.
-    from experiments import smplr_evaluation, smplr_peers, smplr_runs
+    from experiments import (
+        report,
+        smplr_clip,
+        smplr_evaluation,
+        smplr_report,
+        smplr_runs,
+    )
 
     if values.run:
         run = RunFolder.existing(values.run)
@@ -74,19 +84,28 @@ def main(values) -> None:
         run, run_values = RunFolder(Path(values.runs_dir) / values.run_name), values
         run_values.stage = "end_to_end"
         model = smplr_runs.build_model(run_values)
+    output = Path(values.output) if values.output else run.path / "evaluation"
+    if values.real_clip:
+        found = smplr_clip.measure(model, values.real_clip)
+        print(f"\n{smplr_clip.table(found)}\n")
+        write_json(output / "real_clip.json", run.make_record(run_values, {"metrics": found}))
+        print(f"record  {output / 'real_clip.json'}")
+        return
     evaluation = smplr_evaluation.evaluate(model, run_values)
-    record = run.make_record(run_values, {"stage": run_values.stage, **evaluation})
+    record = smplr_evaluation.make_record(run, run_values, evaluation, model)
     print(f"\n{smplr_evaluation.table(record)}\n")
     if values.peers:
+        from experiments import smplr_peers
+
         models = {"networks": model}
         if values.noisy_run:
             noisy = RunFolder.existing(values.noisy_run)
             models["networks, trained on noise"] = smplr_runs.load_model(noisy)[0]
         record["peers"] = smplr_peers.compare(models, run_values, values.peers, values.peer_noise)
         print(f"{smplr_peers.table(record['peers'])}\n")
-    output = Path(values.output) if values.output else run.path / "evaluation"
     write_json(output / "record.json", record)
-    print(f"record  {output / 'record.json'}")
+    report.write(smplr_report.make_page(run_values, evaluation, record), output / "index.html")
+    print(f"record  {output / 'record.json'}\npage    {output / 'index.html'}")
 
 
 if __name__ == "__main__":

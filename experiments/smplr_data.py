@@ -73,6 +73,11 @@ def with_noise(
     """
     points, seen = batch["points"], batch.get("seen", batch["points"])
     seeds = tf.unstack(tf.random.split(seed, 2))
+    if values.bone_deviation_deg:
+        deviation = np.deg2rad(values.bone_deviation_deg)
+        # A third stream; the other two are those of runs that have no such flag.
+        third = tf.random.fold_in(seed, 2)
+        seen = noise.foreign_bones(seen, batch["rotations"], third, deviation)
     add_noise = _NOISE.get(kind or values.noise)
     if add_noise:
         seen = add_noise(seen, seeds[0], values.noise_scale)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -11,18 +11,59 @@ import tensorflow as tf
 from absl import flags
 
 from experiments import smplr_data, smplr_runs
+from experiments.common import UserError
 from experiments.report import Table
 from experiments.run_folder import RunFolder
 from experiments.smplr_flags import POINT_STAGES
+from smpl_tf.metrics import JOINT_GROUPS
 from smpl_tf.rotations import project_to_rotation
 from smplr import PointBody, metrics
 from smplr.bones import observed_points
 from smplr.targets import shape_vector
 
 _SURFACE_CHUNK = 64  # bodies whose vertices are held at once
+_KEPT_PICTURES = 128  # of the first people, for the page
+# Metric -> what people read; in the order of the table.
+LABELS = {
+    **{f"{group}_mm": f"{group}, mm" for group in JOINT_GROUPS},
+    "joints_16_mm": "mean of 16 joints, mm",
+    "joints_23_mm": "mean of 23 joints, mm",
+    "landmarks_mm": "landmarks, mm",
+    "bones_mm": "bone lengths, mm",
+    "pa_joints_mm": "joints, protocol 2, mm",
+    "pa_rigid_joints_mm": "joints, aligned without scale, mm",
+    "surface_mm": "surface, mm",
+    "pa_surface_mm": "surface, protocol 2, mm",
+    "rotation_deg": "rotations but those of leaves, degrees",
+    "leaf_rotation_deg": "rotations of leaves, degrees",
+    "gender_accuracy": "gender, share that is right",
+}
+# Before errors of points where a body has errors too.
+SEEN = "seen_"
 
 
-def evaluate(model: keras.Model, values: flags.FlagValues) -> dict[str, Any]:
+class Evaluation(NamedTuple):
+    """What came out for the people whose truth is known, in their stored order.
+
+    Attributes:
+      true: `points`, `rotations`, `betas`, `gender`; `seen` of stages that get points.
+      predicted: `seen`, points that come out, or `rotations` and `shape` of bodies, or both.
+      errors: name -> `[N]`; the unit in the name.
+      baseline: the same of the points that went in (dae), of the mean body (stages that give a
+        body) and of the mean points (hourglass).
+      pictures: uint8 `[K, S, S, 3]` of the first people; empty for stages that get points.
+      body: the bodies.
+    """
+
+    true: Mapping[str, np.ndarray]
+    predicted: Mapping[str, np.ndarray]
+    errors: Mapping[str, np.ndarray]
+    baseline: Mapping[str, np.ndarray]
+    pictures: np.ndarray
+    body: PointBody
+
+
+def evaluate(model: keras.Model, values: flags.FlagValues) -> Evaluation:
     """Measures a model on people that its training did not see.
 
     Args:
@@ -30,11 +71,11 @@ def evaluate(model: keras.Model, values: flags.FlagValues) -> dict[str, Any]:
       values: the flags of the run.
 
     Returns:
-      `people`: how many; `metrics` of the model; `baseline_metrics`: of the points that went in
-      (dae), of the mean body (stages that give a body), of the mean points (hourglass).
+      The evaluation.
 
     Raises:
       RecordError: the data is missing or damaged.
+      UserError: nobody in the data has a known body.
     """
     body = PointBody(smplr_runs.bodies(values), dtype="float32")
     if values.stage in POINT_STAGES:
@@ -42,12 +83,13 @@ def evaluate(model: keras.Model, values: flags.FlagValues) -> dict[str, Any]:
     else:
         batches = smplr_data.held_out_pictures(values, body, values.test_split)
     predict = _predictor(model, values.stage)
-    true, predicted = _collect((batch, predict(batch)) for batch in batches)
-    return {
-        "people": len(true["points"]),
-        "metrics": measure(true, predicted, body),
-        "baseline_metrics": measure(true, _baseline(true, predicted, values.stage), body),
-    }
+    true, predicted, pictures = _collect((batch, predict(batch)) for batch in batches)
+    if not len(true["points"]):
+        raise UserError(
+            f"{values.data}: nobody in the split '{values.test_split}' has a known body and gender"
+        )
+    baseline = errors_of(true, _baseline(true, predicted, values.stage), body)
+    return Evaluation(true, predicted, errors_of(true, predicted, body), baseline, pictures, body)
 
 
 def _predictor(model, stage):
@@ -71,19 +113,25 @@ def _predictor(model, stage):
     return predict
 
 
-def _collect(pairs) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Joins batches of (truth, prediction); pictures are not kept."""
+def _collect(pairs) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Joins batches of (truth, prediction) for people whose truth is known, and some pictures."""
     true: dict[str, list] = {}
     predicted: dict[str, list] = {}
+    pictures, count = [np.zeros((0, 1, 1, 3), np.uint8)], 0
     for batch, outputs in pairs:
+        known = np.isfinite(batch["points"]).all(axis=(1, 2))
+        if "pictures" in batch and count < _KEPT_PICTURES:
+            pictures.append(np.asarray(batch["pictures"])[known].astype(np.uint8))
+            count += len(pictures[-1])
         for name in set(batch) - {"pictures"}:
-            true.setdefault(name, []).append(np.asarray(batch[name]))
+            true.setdefault(name, []).append(np.asarray(batch[name])[known])
         for name, value in outputs.items():
-            predicted.setdefault(name, []).append(np.asarray(value))
-    return tuple(
+            predicted.setdefault(name, []).append(np.asarray(value)[known])
+    joined = [
         {name: np.concatenate(parts) for name, parts in every.items()}
         for every in (true, predicted)
-    )
+    ]
+    return *joined, np.concatenate(pictures[1:] or pictures)
 
 
 def _baseline(true, predicted, stage) -> dict[str, np.ndarray]:
@@ -110,6 +158,13 @@ def _baseline(true, predicted, stage) -> dict[str, np.ndarray]:
 def measure(
     true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray], body: PointBody
 ) -> dict[str, float]:
+    """Averages `errors_of` over the people."""
+    return metrics.summary(errors_of(true, predicted, body))
+
+
+def errors_of(
+    true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray], body: PointBody
+) -> dict[str, np.ndarray]:
     """Computes every error that a prediction allows.
 
     Args:
@@ -119,24 +174,20 @@ def measure(
       body: the bodies.
 
     Returns:
-      Name -> mean error over the people whose truth is known, the unit in the name. With both,
-      the errors of `seen` are called `seen_...`.
+      Name -> `[N]`, the unit in the name. With both, the errors of `seen` are called `seen_...`.
     """
-    known = np.isfinite(true["points"]).all(axis=(1, 2))
-    true = {name: value[known] for name, value in true.items()}
-    predicted = {name: value[known] for name, value in predicted.items()}
     found: dict[str, np.ndarray] = {}
     if "seen" in predicted:
         points = true["points"][:, : predicted["seen"].shape[1]]
-        prefix = "seen_" if "rotations" in predicted else ""
+        prefix = SEEN if "rotations" in predicted else ""
         for name, values in metrics.point_errors(points, predicted["seen"]).items():
             found[prefix + name] = values
     if "rotations" in predicted:
         found |= _body_errors(true, predicted, body)
-        rotations = project_to_rotation(predicted["rotations"])
+        rotations = project_to_rotation(predicted["rotations"]).numpy()
         found |= metrics.rotation_errors(true["rotations"], rotations)
         found |= metrics.gender_hits(true["gender"], predicted["shape"][:, -1])
-    return metrics.summary(found)
+    return found
 
 
 def _body_errors(true, predicted, body) -> dict[str, np.ndarray]:
@@ -165,31 +216,36 @@ def _body_errors(true, predicted, body) -> dict[str, np.ndarray]:
 def make_record(
     run: RunFolder,
     values: flags.FlagValues,
+    evaluation: Evaluation,
     model: keras.Model,
-    state: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
+    state: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Puts the record of an evaluated run together.
 
     Args:
       run: the run.
       values: its flags.
-      model: the trained model.
-      state: of its last checkpoint.
-      evaluation: from `evaluate`.
+      evaluation: of its model.
+      model: the model.
+      state: of its last checkpoint; None where nothing was trained.
 
     Returns:
       JSON values.
     """
     content = {
         "stage": values.stage,
-        "bodies": state["bodies"],
-        "trained_parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
-        "epochs": values.epochs,
-        "training_seconds": round(state["seconds"], 1),
-        "history": state["history"],
-        **evaluation,
+        "bodies": [one.fingerprint for one in evaluation.body.bodies],
+        "people": len(evaluation.true["points"]),
+        "metrics": metrics.summary(evaluation.errors),
+        "baseline_metrics": metrics.summary(evaluation.baseline),
     }
+    if state is not None:
+        content |= {
+            "trained_parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
+            "epochs": values.epochs,
+            "training_seconds": round(state["seconds"], 1),
+            "history": state["history"],
+        }
     return run.make_record(values, content)
 
 
@@ -200,26 +256,22 @@ def table(record: Mapping[str, Any]) -> Table:
       record: with `metrics` and `baseline_metrics`.
 
     Returns:
-      The table.
+      The table; points that a picture stage saw come first.
     """
     ours, theirs = record["metrics"], record["baseline_metrics"]
-    rows = [[name, f"{ours[name]:.2f}", f"{theirs[name]:.2f}"] for name in ours if name in theirs]
-    return Table(["metric", record["stage"], "baseline"], rows)
-
-
-def columns(names: Iterable[str], records: Mapping[str, Mapping[str, float]]) -> Table:
-    """Lays several methods out side by side, one per row.
-
-    Args:
-      names: of the metrics to show.
-      records: method -> metrics.
-
-    Returns:
-      The table; a metric that a method lacks is left blank.
-    """
-    names = list(names)
+    baseline = "noisy points" if record["stage"] == "dae" else "mean of the people"
     rows = [
-        [method, *(f"{found[name]:.1f}" if name in found else "" for name in names)]
-        for method, found in records.items()
+        [
+            ("points: " if prefix else "") + label,
+            _shown(name, ours[key]),
+            _shown(name, theirs[key]),
+        ]
+        for prefix in (SEEN, "")
+        for name, label in LABELS.items()
+        if (key := prefix + name) in ours and key in theirs
     ]
-    return Table(["method", *names], rows)
+    return Table(["metric", record["stage"], baseline], rows)
+
+
+def _shown(name, value) -> str:
+    return f"{value:.3f}" if name == "gender_accuracy" else f"{value:.1f}"

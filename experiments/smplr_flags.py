@@ -42,6 +42,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("yaw_deviation_deg", 40.0, "Random turn about the vertical; negative: any.", low=None)
     f.number("pitch_deviation_deg", 6.0, "Random turn about the horizontal, degrees.")
 
+    f.number("bone_deviation_deg", 0.0, "Random turn of every bone at rest: other bodies.")
     f.enum("noise", "none", NOISES, "What is wrong with the points that go in.")
     f.enum(
         "test_noise",

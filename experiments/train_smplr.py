@@ -7,8 +7,9 @@ shape (points to betas and gender), pose_shape (both through SMPL) and end_to_en
 with the others frozen behind it). A later stage starts from the networks of earlier runs, which
 --parts names. Points come from endless motion, pictures from the shards of --data.
 
-Writes runs/<run_name>/: flags.cfg, checkpoints/, tensorboard/, model.keras and record.json. Killed
-at any moment, the same command goes on from the last checkpoint and ends with the same numbers.
+Writes runs/<run_name>/: flags.cfg, checkpoints/, tensorboard/, model.keras, report/index.html and
+record.json. Killed at any moment, the same command goes on from the last checkpoint and ends with
+the same numbers.
 Times and expected scores stand in the flag files.
 """
 
@@ -38,7 +39,13 @@ def main(values) -> None:
         run.adopt_flags(values)
         common.load_tensorflow(values.deterministic)
         # Only now: these modules load TensorFlow.
-        from experiments import smplr_evaluation, smplr_training
+        from experiments import (
+            report,
+            smplr_evaluation,
+            smplr_report,
+            smplr_runs,
+            smplr_training,
+        )
 
         record = run.read_record()
         if record:
@@ -46,10 +53,12 @@ def main(values) -> None:
         else:
             model, state = smplr_training.train(run, values)
             evaluation = smplr_evaluation.evaluate(model, values)
-            record = smplr_evaluation.make_record(run, values, model, state, evaluation)
+            record = smplr_evaluation.make_record(run, values, evaluation, model, state)
+            report.write(smplr_report.make_page(values, evaluation, record), run.report)
             write_json(run.record_file, record)
         print(f"\n{smplr_evaluation.table(record)}\n")
-        print(f"record  {run.record_file}\nmodel   {run.path / 'model.keras'}")
+        print(f"record  {run.record_file}\npage    {run.report}")
+        print(f"model   {smplr_runs.model_file(run)}")
 
 
 if __name__ == "__main__":

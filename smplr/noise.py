@@ -9,7 +9,11 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from smplr.landmarks import LIMBS, point_skeleton
+from smpl_tf.kinematics import relative_to_global
+from smpl_tf.rotations import axis_angle_to_matrix
+from smpl_tf.skeleton import SMPL_24
+from smplr.bones import bone_paths, bone_vectors
+from smplr.landmarks import LIMBS, NUM_JOINTS, point_skeleton
 
 # Half-widths of the released uniform noise in mm, of points 1..41: x, y, z (away). The released
 # table has depth first.
@@ -123,6 +127,37 @@ def structured_noise(points: tf.Tensor, seed: tf.Tensor, scale: float = 1.0) -> 
     deviations = _limits(points) * (scale * _STRUCTURED_SCALE / np.sqrt(3))
     gain = 1 + (_OCCLUSION_GAIN - 1) * occluded
     return points + errors * deviations * gain[..., None]
+
+
+def foreign_bones(
+    points: tf.Tensor, rotations: tf.Tensor, seed: tf.Tensor, deviation: float
+) -> tf.Tensor:
+    """Turns every bone in its body's rest pose: the points of people who are built otherwise.
+
+    Bones keep their lengths, and each turns with the joint that it hangs on. What is trained so
+    reads rotations from the points of bodies that it does not know.
+
+    Args:
+      points: of bodies in the pose of `rotations`, metres, camera axes, `[N, P, 3]`.
+      rotations: parent-relative, the root's in camera axes, `[N, 24, 3, 3]`.
+      seed: int `[2]`.
+      deviation: standard deviation of the turn about each axis, radians.
+
+    Returns:
+      Points, metres, `[N, P, 3]`.
+
+    Source: not in the paper, which trains and tests on one body.
+    """
+    parents = np.array(point_skeleton(points.shape[-2]).parents[1:])
+    carriers = parents.copy()
+    while (carriers >= NUM_JOINTS).any():  # landmarks hang on a joint, some on another landmark
+        beyond = carriers >= NUM_JOINTS
+        carriers[beyond] = parents[carriers[beyond] - 1]
+    frames = tf.gather(relative_to_global(rotations, SMPL_24.parents), carriers, axis=-3)
+    turns = tf.random.stateless_normal(tf.shape(points), seed, dtype=points.dtype)
+    turns = tf.matmul(axis_angle_to_matrix(turns * deviation), frames, transpose_b=True)
+    bones = tf.linalg.matvec(tf.matmul(frames, turns), bone_vectors(points))
+    return tf.einsum("ij,...jk->...ik", tf.constant(bone_paths(parents), points.dtype), bones)
 
 
 def without_depth(points: tf.Tensor) -> tf.Tensor:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from smpl_tf.skeleton import SMPLR_42
+from smpl_tf.kinematics import relative_to_global
+from smpl_tf.skeleton import SMPL_24, SMPLR_42
 from smplr import noise
-from tests.smplr.people import people
+from smplr.bones import bone_directions, bone_lengths, bone_vectors
+from tests.smplr.people import people, point_body
 
 KINDS = [noise.uniform_noise, noise.gaussian_noise, noise.structured_noise]
 SEED = [3, 4]
@@ -97,6 +99,29 @@ def test_reversed_limbs_keep_their_bone_lengths():
     np.testing.assert_allclose(*lengths, atol=1e-5)
     lengths = [np.linalg.norm(p[:, wrist] - p[:, elbow], axis=-1) for p in (moved, truth)]
     np.testing.assert_allclose(*lengths, atol=1e-5)
+
+
+def test_foreign_bones_keep_their_lengths_and_turn_with_their_joints():
+    truth = people(4)
+    points, rotations = tf.constant(truth["points"]), truth["rotations"]
+    foreign = noise.foreign_bones(points, rotations, SEED, 0.2)
+    np.testing.assert_allclose(bone_lengths(foreign), bone_lengths(points), atol=1e-5)
+    cosines = np.sum(bone_directions(foreign) * bone_directions(points), axis=-1)
+    # The turn about the bone itself does not show: two axes of three.
+    assert np.sqrt(np.mean(np.arccos(cosines) ** 2)) == pytest.approx(0.2 * np.sqrt(2), rel=0.15)
+
+    # In another pose the same seed gives the same foreign body.
+    pose = people(4, seed=1)["rotations"]
+    again = point_body()(rotations=pose, betas=truth["betas"], gender=truth["gender"])["points"]
+    again = noise.foreign_bones(again, pose, SEED, 0.2)
+
+    def at_rest(points, pose):
+        frames = relative_to_global(pose, SMPL_24.parents).numpy()[:, SMPL_24.parents[1:]]
+        return np.einsum("njki,njk->nji", frames, bone_vectors(points)[:, :23])
+
+    np.testing.assert_allclose(at_rest(again, pose), at_rest(foreign, rotations), atol=1e-5)
+    still = noise.foreign_bones(points[:, :23], rotations, SEED, 0.0)
+    np.testing.assert_allclose(still, points[:, :23], atol=1e-5)
 
 
 def test_without_depth_keeps_the_picture_plane():

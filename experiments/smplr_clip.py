@@ -1,0 +1,91 @@
+"""Ω on the sequence that SMPLR's authors released: joints and landmarks of a real SMPL body."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from datasets import matlab
+from experiments.common import UserError
+from experiments.report import Table
+from smpl_tf.rotations import project_to_rotation
+from smplr import metrics
+from smplr.bones import bone_directions
+
+_FILE = "info_body.mat"
+# Each variable -> its shape after the frames.
+_SHAPES = {"joints": (24, 3), "lmarks": (18, 3), "rotations": (24, 3, 3)}
+# The file's axes are depth, left, up; the camera's are right, down, away.
+_TO_CAMERA = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]], np.float32)
+
+
+def read_clip(folder: str | Path) -> dict[str, np.ndarray]:
+    """Reads a sequence of CLOTH3D++ as SMPLR's authors laid it out.
+
+    Args:
+      folder: with `info_body.mat`.
+
+    Returns:
+      `points` `[T, 41, 3]` root-relative, metres, camera axes; `rotations` `[T, 24, 3, 3]`
+      parent-relative, the root's in camera axes.
+
+    Raises:
+      UserError: the file is not there, or holds something else.
+    """
+    path = Path(folder) / _FILE
+    if not path.is_file():
+        raise UserError(f"{path}: not found; give the folder of one sequence, such as .../00449")
+    arrays = matlab.load(path)
+    for name, shape in _SHAPES.items():
+        found = np.shape(arrays.get(name, 0))
+        if found[1:] != shape:
+            raise UserError(f"{path}: expected '{name}' of shape [T, {shape}], got {found}")
+    joints, landmarks = arrays["joints"], arrays["lmarks"]
+    points = np.concatenate([joints[:, 1:], landmarks], axis=1) - joints[:, :1]
+    rotations = arrays["rotations"].astype(np.float32)
+    rotations[:, 0] = _TO_CAMERA @ rotations[:, 0]
+    return {"points": (points @ _TO_CAMERA.T).astype(np.float32), "rotations": rotations}
+
+
+def measure(model: keras.Model, folder: str | Path) -> dict[str, dict[str, float]]:
+    """Measures Ω's rotations on a sequence, beside the mean rotation of that sequence itself.
+
+    Args:
+      model: an SMPLR whose Ω is trained, on any body.
+      folder: see `read_clip`.
+
+    Returns:
+      Method -> the errors of `metrics.rotation_errors`, means over the frames, degrees.
+
+    Raises:
+      UserError: the model has no Ω for these points, or the sequence cannot be read.
+    """
+    omega = getattr(model, "pose_regressor", None)
+    if omega is None:
+        raise UserError("the sequence is for Ω; give a run of --stage=pose or pose_shape")
+    clip = read_clip(folder)
+    true = clip["rotations"]
+    points = clip["points"][:, : omega.input.shape[1]]
+    ours = project_to_rotation(omega(bone_directions(points), training=False))
+    mean = project_to_rotation(true.mean(axis=0))
+    methods = {"Ω": ours.numpy(), "mean rotation": np.broadcast_to(mean, true.shape)}
+    return {
+        name: metrics.summary(metrics.rotation_errors(true, found))
+        for name, found in methods.items()
+    }
+
+
+def table(found: dict[str, dict[str, float]]) -> Table:
+    """Lays the methods out, one per row.
+
+    Args:
+      found: from `measure`.
+
+    Returns:
+      The table.
+    """
+    names = list(found["Ω"])
+    rows = [[method, *(f"{errors[n]:.1f}" for n in names)] for method, errors in found.items()]
+    return Table(["method", *names], rows)
