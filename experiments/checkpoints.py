@@ -1,8 +1,9 @@
 """Checkpoints of a training: weights, optimiser, and what else is needed to go on.
 
 `epoch_0007.weights.h5` is an ordinary Keras weight file (with the optimiser's variables in it), so
-any model of the same shape can load it; `epoch_0007.json` holds the rest. The weights get their
-final name last: where they stand, the pair is whole.
+any model of the same shape can load it; `epoch_0007.json` holds the rest, the states of dropouts
+among it, which Keras does not save. The weights get their final name last: where they stand, the
+pair is whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import keras
 from experiments.common import UserError
 from experiments.run_folder import write_json, written_aside
 
+_RANDOM = "random_states"  # in the JSON file
 _PATTERN = re.compile(r"epoch_(\d+)\.weights\.h5")
 
 
@@ -27,11 +29,13 @@ class Checkpoint(NamedTuple):
       epoch: number of finished epochs.
       weights: the weight file.
       state: what was saved beside the weights.
+      random_states: of the model's random layers, in their order.
     """
 
     epoch: int
     weights: Path
     state: dict[str, Any]
+    random_states: list[list[int]]
 
 
 def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], keep: int = 2):
@@ -45,7 +49,8 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
       keep: how many checkpoints remain, this one included.
     """
     name = f"epoch_{epoch:04d}"
-    write_json(folder / f"{name}.json", state)
+    random_states = [variable.numpy().tolist() for variable in _random_states(model)]
+    write_json(folder / f"{name}.json", {**state, _RANDOM: random_states})
     with written_aside(folder / f"{name}.weights.h5") as aside:
         model.save_weights(aside)
     for old in _epochs(folder)[:-keep]:
@@ -67,7 +72,8 @@ def latest(folder: Path) -> Checkpoint | None:
         return None
     name = f"epoch_{epochs[-1]:04d}"
     state = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state)
+    random_states = state.pop(_RANDOM, [])
+    return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)
 
 
 def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
@@ -89,6 +95,14 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
             f"{checkpoint.weights}: not the weights of this network; "
             "delete the run's folder and train again"
         ) from error
+    # Zip ends with the shorter: a model without its training's random layers needs none.
+    for variable, value in zip(_random_states(model), checkpoint.random_states, strict=False):
+        variable.assign(value)
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    known = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in known]
 
 
 def _epochs(folder: Path) -> list[int]:

@@ -7,7 +7,8 @@ from experiments.common import UserError
 
 
 def make_model(units=3):
-    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(units)])
+    layers = [keras.layers.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(units)]
+    model = keras.Sequential(layers)
     schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 20)
     model.compile(keras.optimizers.Adam(schedule), "mse")
     return model
