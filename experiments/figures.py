@@ -11,6 +11,7 @@ from smpl_tf.rasterizer import overlay, render
 
 PREDICTED = (120, 170, 225)  # colour of a predicted body, RGB
 TRUE = (150, 195, 130)  # colour of a true body, RGB
+LARGEST_SUPERSAMPLED = 700  # pixels of a body's longer side
 THUMBNAIL = 128  # pixels, of the pictures in TensorBoard
 
 
@@ -43,7 +44,10 @@ def body_over(pixels: np.ndarray, vertices, faces, camera: Camera, colour) -> np
       `[S, S, 3]` uint8.
     """
     camera = camera.resize(pixels.shape[1], pixels.shape[0])
-    return overlay(pixels, render(vertices, faces, camera, vertex_colours=colour), opacity=0.9)
+    drawing, rows, columns = _drawn_in_its_box(vertices, faces, camera, colour)
+    result = pixels.copy()
+    result[rows, columns] = overlay(result[rows, columns], drawing, opacity=0.9)
+    return result
 
 
 def body_from_side(size: int, vertices, faces, camera: Camera, colour) -> np.ndarray:
@@ -67,7 +71,26 @@ def body_from_side(size: int, vertices, faces, camera: Camera, colour) -> np.nda
     turned = (vertices - centre) @ turn.T + centre
     middle = np.asarray(camera.intrinsics)[0, 2] - size / 2
     turned[:, 0] += -centre[0] - middle * centre[2] / np.asarray(camera.intrinsics)[0, 0]
-    return render(turned, faces, camera, vertex_colours=colour)
+    drawing, rows, columns = _drawn_in_its_box(turned, faces, camera, colour)
+    result = np.zeros((size, size, 4), np.uint8)
+    result[rows, columns] = drawing
+    return result
+
+
+def _drawn_in_its_box(vertices, faces, camera, colour):
+    """Draws a body in the box that it fills: RGBA, and the box's rows and columns as slices."""
+    corners = np.asarray(camera.project(np.asarray(vertices, np.float64)))
+    size = np.array([camera.width, camera.height])
+    low = np.floor(corners.min(0)).clip(0, size).astype(int)
+    high = np.ceil(corners.max(0)).clip(low, size).astype(int)
+    rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
+    if (high == low).any():
+        return np.zeros((*(high - low)[::-1], 4), np.uint8), rows, columns
+    box = camera.crop(*low, *(high - low))
+    # Edges are smooth enough with one sample per pixel where the body is large.
+    fine = 1 if (high - low).max() > LARGEST_SUPERSAMPLED else 2
+    drawing = render(vertices, faces, box, vertex_colours=colour, supersampling=fine)
+    return drawing, rows, columns
 
 
 def visible(input_map) -> np.ndarray:

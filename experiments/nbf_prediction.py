@@ -1,141 +1,190 @@
-"""From a photograph to a body, with a trained fitting network."""
+"""From squares of photographs to bodies, with trained networks."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
-from experiments import figures, pictures, report
+from experiments import windows
 from experiments.common import UserError
-from experiments.run_folder import written_aside
-from nbf import FittingNetwork, input_maps
-from smpl_tf import SMPL, kinematics, rotations
-from smpl_tf.camera import NBF_TRANSLATION, nbf_camera
+from experiments.stopwatch import Stopwatch
+from experiments.windows import Window
+from nbf import FittingNetwork, NeuralBodyFitting, input_maps
+from nbf.segmentation import PartSegmenter
+from smpl_tf import SMPL, kinematics
+from smpl_tf.camera import NBF_TRANSLATION, Camera
 from smpl_tf.skeleton import SMPL_24
 
-SHOWN_SIZE = 512  # pixels, longer side of drawn pictures
+_BATCH = 16  # people at once
 
 
-class Prediction(NamedTuple):
-    """One fitted body and its pictures.
+class FittedPerson(NamedTuple):
+    """A body fitted to a person of a picture.
 
     Attributes:
-      parameters: name -> array, for parameters.npz: `betas` [10]; `pose` [24, 3] parent-relative
-        axis-angles, radians; `rotations` [24, 3, 3] the same as matrices; `global_rotations`
-        [24, 3, 3] camera frame; `translation` [3] metres, camera frame; `joints_3d` [24, 3]
-        metres, camera frame; `joints_2d` [24, 2] and `intrinsics` [3, 3] in pixels of the
-        original picture.
-      photograph: `[H, W, 3]` uint8, at most SHOWN_SIZE.
-      input: `[SHOWN_SIZE, SHOWN_SIZE, 3]` uint8, what the network saw.
-      overlay: `[H, W, 3]` uint8, the body over the photograph.
-      side: `[SHOWN_SIZE, SHOWN_SIZE, 4]` uint8, the body from the side.
+      betas: `[10]`.
+      rotations: `[24, 3, 3]` parent-relative; the root's in the camera frame.
+      translation: `[3]` metres, camera frame.
+      camera: of the whole picture; the body's own, as NBF's camera looks at its square.
+      window: the square of the picture that the networks saw.
+      seen: `[S, S, 3]` uint8, that square as the first network saw it.
+      labels: `[S, S]` the segmenter's part of each pixel; None without a segmenter.
     """
 
-    parameters: dict[str, np.ndarray]
-    photograph: np.ndarray
-    input: np.ndarray
-    overlay: np.ndarray
-    side: np.ndarray
+    betas: np.ndarray
+    rotations: np.ndarray
+    translation: np.ndarray
+    camera: Camera
+    window: Window
+    seen: np.ndarray
+    labels: np.ndarray | None = None
 
 
 class Predictor:
-    """Fits bodies to whole photographs of one person.
+    """Finds people in pictures, and fits bodies to them.
 
     Attributes:
-      warning: one line for the user on what the network is shown; empty if that is what it knows.
+      body: the SMPL layer of the fitted bodies.
+      metres: stature of its mean body.
+      scheme: the segmenter's parts; None without a segmenter.
     """
 
-    def __init__(self, network: FittingNetwork, input_map: str):
-        """Prepares a network.
+    def __init__(
+        self,
+        fitting: FittingNetwork,
+        input_map: str,
+        segmenter: PartSegmenter | None = None,
+        stopwatch: Stopwatch | None = None,
+    ):
+        """Joins the networks.
 
         Args:
-          network: the trained network.
+          fitting: the trained fitting network.
           input_map: what it was trained on.
+          segmenter: a trained segmenter; one that sees the picture itself can do without, but
+            then takes every picture for one of a single person who fills it.
+          stopwatch: with the stages "segment" and "fit".
 
         Raises:
-          UserError: a photograph cannot stand in for its input.
+          UserError: the networks do not go together.
         """
-        if input_maps.input_map(input_map).channels != 3:
+        encoding = input_maps.input_map(input_map)
+        if encoding.joints:
             raise UserError(
-                f"--run was trained on {input_map}, which only a segmentation network makes of a "
-                "photograph, and none is trained yet; give a run with --input_map=parts_12 or rgb"
+                f"--run was trained on {input_map}, drawn from known joints; give a run with "
+                "--input_map=parts_12 or rgb"
             )
-        self.warning = ""
-        if input_map != "rgb":
-            self.warning = (
-                f"No segmentation network is trained yet: the fitting network, which learnt from "
-                f"{input_map}, is shown the photograph itself, so these bodies are poor."
+        if encoding.scheme is not None and segmenter is None:
+            raise UserError(
+                f"--run was trained on {input_map}, which a segmenter makes of a photograph: give "
+                "its run with --segmentation_run (experiments/train_nbf.py "
+                "--stage=segmentation trains one), or leave out --run"
             )
-        self._size = network.input_size
-        self._fit = tf.function(network)
-        self._body = SMPL(network.body.model_data)
+        if encoding.scheme is not None and encoding.scheme is not segmenter.scheme:
+            raise UserError(
+                f"--run was trained on {input_map}, but --segmentation_run gives "
+                f"{segmenter.scheme.name}; give a segmenter of the same parts"
+            )
+        self.body = SMPL(fitting.body.model_data)
+        self.metres = float(np.ptp(self.body().vertices[:, 1]))
+        self.scheme = segmenter.scheme if segmenter else None
+        self.size = segmenter.input_size if segmenter else fitting.input_size
+        self._stopwatch = stopwatch or Stopwatch("segment", "fit")
+        self._segment = segmenter and _traced(segmenter)
+        if encoding.scheme is None:
+            self._encode = lambda seen, logits: input_maps.to_unit_range(
+                input_maps.resize_picture(seen, fitting.input_size)
+            )
+        else:
+            chain = NeuralBodyFitting(segmenter, fitting)
+            self._encode = lambda seen, logits: chain.input_map(logits)
+        self._fit = _traced(fitting)
 
-    def predict(self, pixels: np.ndarray) -> Prediction:
-        """Fits a body to a photograph.
+    def find(self, pixels: np.ndarray) -> Window | None:
+        """Looks for the person in a whole picture: the first of two passes.
 
         Args:
           pixels: `[H, W, 3]` uint8 RGB.
 
         Returns:
-          The prediction.
+          The square around the largest person; None if nobody is seen. Without a segmenter, the
+          square around the picture.
         """
-        height, width = pixels.shape[:2]
-        seen = pictures.square(pixels, self._size)
-        fitted = self._fit({"input_map": input_maps.to_unit_range(seen)[tf.newaxis]})
-        turned = fitted["global_rotations"][0]
-        relative = kinematics.global_to_relative(turned, SMPL_24.parents)
-        body = self._body(betas=fitted["betas"][0], pose=relative, translation=NBF_TRANSLATION)
-        # The camera of the original picture sees the square around it as NBF's camera does.
-        square_camera = nbf_camera(self._size)
-        box = pictures.box_in_square(width, height, self._size)
-        camera = square_camera.crop(*box).resize(width, height)
-        photograph = pictures.shrink(pixels, SHOWN_SIZE)
-        vertices, faces = body.vertices.numpy(), self._body.faces
-        parameters = {
-            "betas": fitted["betas"][0],
-            "pose": rotations.matrix_to_axis_angle(relative),
-            "rotations": relative,
-            "global_rotations": turned,
-            "translation": np.array(NBF_TRANSLATION, np.float32),
-            "joints_3d": body.joints,
-            "joints_2d": camera.project(body.joints),
-            "intrinsics": camera.intrinsics,
-        }
-        return Prediction(
-            {name: np.asarray(value, np.float32) for name, value in parameters.items()},
-            photograph,
-            figures.enlarge(seen, SHOWN_SIZE),
-            figures.body_over(photograph, vertices, faces, camera, figures.PREDICTED),
-            figures.body_from_side(SHOWN_SIZE, vertices, faces, square_camera, figures.PREDICTED),
-        )
+        whole = windows.around(*pixels.shape[1::-1])
+        if self._segment is None:
+            return whole
+        return self.follow(whole, self.label(whole.cut(pixels, self.size)[None])[0])
+
+    def follow(self, window: Window, labels: np.ndarray) -> Window | None:
+        """Finds the square of a person whom a part map shows.
+
+        Args:
+          window: the square that the map shows.
+          labels: `[S, S]`.
+
+        Returns:
+          The window in the picture, or None.
+        """
+        found = windows.from_parts(labels, self.scheme, self.metres)
+        if found is None:
+            return None
+        zoom = window.side / len(labels)
+        left, top, side = found.scaled(zoom)
+        return Window(window.left + left, window.top + top, side)
+
+    def label(self, seen: np.ndarray) -> np.ndarray:
+        """Segments squares, `[N, S, S, 3]` uint8 to `[N, S, S]` uint8."""
+        with self._stopwatch("segment"):
+            logits = self._segment(tf.cast(seen, tf.float32))
+            return tf.argmax(logits, -1, tf.int32).numpy().astype(np.uint8)
+
+    def fit(self, pictures: Sequence[np.ndarray], squares: Sequence[Window]) -> list[FittedPerson]:
+        """Fits a body to the person of each square.
+
+        Args:
+          pictures: `[H, W, 3]` uint8 RGB, one for each square.
+          squares: where the people are.
+
+        Returns:
+          The people, in the order of the squares.
+        """
+        people = []
+        for first in range(0, len(squares), _BATCH):
+            batch = slice(first, first + _BATCH)
+            people += self._fit_batch(pictures[batch], squares[batch])
+        return people
+
+    def _fit_batch(self, pictures, squares) -> list[FittedPerson]:
+        seen = np.stack([w.cut(p, self.size) for w, p in zip(squares, pictures, strict=True)])
+        logits, labels = None, [None] * len(seen)
+        if self._segment is not None:
+            with self._stopwatch("segment"):
+                logits = self._segment(tf.cast(seen, tf.float32))
+                labels = tf.argmax(logits, -1, tf.int32).numpy().astype(np.uint8)
+        with self._stopwatch("fit"):
+            fitted = self._fit(self._encode(seen, logits))
+            turned = fitted["global_rotations"]
+            relative = kinematics.global_to_relative(turned, SMPL_24.parents).numpy()
+            betas = fitted["betas"].numpy()
+        return [
+            FittedPerson(
+                betas[i],
+                relative[i],
+                np.array(NBF_TRANSLATION, np.float32),
+                squares[i].camera(*pictures[i].shape[1::-1]),
+                squares[i],
+                seen[i],
+                labels[i],
+            )
+            for i in range(len(seen))
+        ]
 
 
-def write(prediction: Prediction, folder: Path) -> report.Person:
-    """Writes the files of one picture.
-
-    Args:
-      prediction: what to write.
-      folder: where; its name is the picture's.
-
-    Returns:
-      The person for the page.
-    """
-    with written_aside(folder / "parameters.npz") as aside:
-        np.savez(aside, **prediction.parameters)
-    for name, pixels in (("overlay.png", prediction.overlay), ("side.png", prediction.side)):
-        channels = [2, 1, 0, 3][: pixels.shape[-1]]
-        with written_aside(folder / name) as aside:
-            cv2.imwrite(str(aside), pixels[..., channels])
-    return report.Person(
-        folder.name,
-        [
-            report.picture("photograph", prediction.photograph),
-            report.picture("what the network sees", prediction.input),
-            report.picture("predicted body", prediction.overlay),
-            report.picture("from the side", prediction.side),
-        ],
-    )
+def _traced(network):
+    """A network as a graph that is traced once, for any number of pictures."""
+    size, channels = network.input_size, getattr(network, "input_channels", 3)
+    shape = tf.TensorSpec([None, size, size, channels], tf.float32)
+    return tf.function(network, input_signature=[shape]).get_concrete_function()

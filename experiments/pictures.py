@@ -8,116 +8,117 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from experiments.common import UserError
+from experiments.common import UserError, one_line
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
+# What undoes the turn that EXIF's tag names.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
-def find(folder: Path) -> list[Path]:
-    """Lists the pictures of a folder.
 
-    Args:
-      folder: where to look; not in its subfolders.
+LARGEST_SIDE = 4096  # pixels; larger pictures are shrunk while they are read
+LEAST_SIDE = 16  # pixels; nobody can be seen in less
 
-    Returns:
-      The files with a picture's ending, by name.
 
-    Raises:
-      UserError: there is no such folder, or no picture in it.
+class Photograph(NamedTuple):
+    """A picture as it was read.
+
+    Attributes:
+      pixels: `[H, W, 3]` uint8 RGB, at most LARGEST_SIDE high and wide.
+      width: of the file, pixels.
+      height: of the file, pixels.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give a folder of pictures with --images")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
-    if not paths:
-        raise UserError(
-            f"{folder}: no pictures here; expected files ending in {' '.join(ENDINGS)}"
-        )
-    return paths
+
+    pixels: np.ndarray
+    width: int
+    height: int
+
+    @property
+    def scale(self) -> float:
+        """Pixels as read per pixel of the file."""
+        return max(self.pixels.shape[:2]) / max(self.width, self.height)
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path) -> Photograph:
     """Reads a picture of any kind: grey, palette, transparent, 16-bit, turned by its EXIF tag.
 
     Args:
       path: the file.
 
     Returns:
-      `[H, W, 3]` uint8 RGB; what was transparent is grey.
+      The picture; what was transparent is grey.
 
     Raises:
-      UserError: the file does not decode to the end.
+      UserError: the file does not decode to the end, or nobody can be seen in it.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # Pillow warns at half of what it refuses.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return _to_rgb(ImageOps.exif_transpose(image))
+                return _read(image)
     except UnidentifiedImageError as error:
         raise UserError(f"{path}: not a picture; remove it, or save it as JPEG or PNG") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path}: too large ({one_line(error)}); save a smaller copy") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise UserError(f"{path}: {error.strerror}") from error
         raise UserError(f"{path}: does not decode ({error}); get a whole copy of it") from error
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _read(image: Image.Image) -> Photograph:
+    width, height = image.size
+    if min(width, height) < LEAST_SIDE:
+        raise UserError(
+            f"only {width} x {height} pixels; expected {LEAST_SIDE} or more of a person"
+        )
+    smaller = -(-max(width, height) // LARGEST_SIDE)
+    if smaller > 1:  # a JPEG is decoded at a half, a quarter or an eighth
+        image.draft(None, (-(-width // smaller), -(-height // smaller)))
+    image.load()
+    # Of what a draft left; other formats have all their pixels here.
+    smaller = -(-max(image.size) // LARGEST_SIDE)
+    pixels = _to_rgb(image, smaller)
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation in _UPRIGHT:
+        pixels = np.asarray(Image.fromarray(pixels).transpose(_UPRIGHT[orientation]))
+        if orientation >= 5:
+            width, height = height, width
+    return Photograph(pixels, width, height)
+
+
+def _to_rgb(image: Image.Image, smaller: int) -> np.ndarray:
     if image.mode.startswith(("I", "F")):  # 16 bits and more: stretched over the values it has
-        values = np.asarray(image, np.float64)
-        values -= values.min()
+        values = np.asarray(image)
+        values = values.astype(np.uint16 if image.mode.startswith("I;16") else np.float32)
+        if smaller > 1:
+            width, height = (-(-side // smaller) for side in image.size)
+            values = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
+        values = values.astype(np.float64) - values.min()
         values *= 255 / max(values.max(), 1e-9)
         return np.repeat(values.round().astype(np.uint8)[..., None], 3, axis=-1)
-    if image.has_transparency_data:
+    transparent = image.has_transparency_data
+    if image.mode not in ("L", "RGB", "RGBA"):
+        image = image.convert("RGBA" if transparent else "RGB")
+    if smaller > 1:
+        image = image.reduce(smaller)
+    if transparent:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, (128, 128, 128, 255)), rgba)
     return np.asarray(image.convert("RGB"))
-
-
-class Box(NamedTuple):
-    """Where a picture lies in a square; pixels of the square.
-
-    Attributes:
-      left: of the picture's left edge.
-      top: of its upper edge.
-      width: of the picture in the square.
-      height: likewise.
-    """
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-def box_in_square(width: int, height: int, size: int) -> Box:
-    """Fits a picture into the middle of a square, as large as it goes.
-
-    Args:
-      width: of the picture, pixels.
-      height: of the picture, pixels.
-      size: side of the square, pixels.
-
-    Returns:
-      Its place.
-    """
-    scale = size / max(width, height)
-    inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
-    return Box((size - inner_width) // 2, (size - inner_height) // 2, inner_width, inner_height)
-
-
-def square(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Puts a picture into the middle of a square; its borders are repeated, as in NBF's crops.
-
-    Args:
-      pixels: `[H, W, 3]` uint8.
-      size: side of the square, pixels.
-
-    Returns:
-      `[size, size, 3]` uint8.
-    """
-    box = box_in_square(pixels.shape[1], pixels.shape[0], size)
-    resized = resize(pixels, box.width, box.height)
-    below, right = size - box.top - box.height, size - box.left - box.width
-    return cv2.copyMakeBorder(resized, box.top, below, box.left, right, cv2.BORDER_REPLICATE)
 
 
 def shrink(pixels: np.ndarray, largest: int) -> np.ndarray:
@@ -133,8 +134,8 @@ def shrink(pixels: np.ndarray, largest: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     if max(height, width) <= largest:
         return pixels
-    box = box_in_square(width, height, largest)
-    return resize(pixels, box.width, box.height)
+    scale = largest / max(height, width)
+    return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -1,12 +1,14 @@
-"""Fits bodies to photographs, and writes parameters, overlays and a page.
+"""Fits bodies to the people of photographs and videos, and writes what other programs can use.
 
-    python experiments/predict.py --run=runs/nbf_quickstart --images=DIR --output=DIR
+    python experiments/predict.py --images=photos --output=predicted
 
-Takes every picture of a folder: any size, JPEG, PNG, grey, transparent, turned by its EXIF tag;
-one person each, who should fill most of the height. --output gets a folder per picture
-(parameters.npz, overlay.png, side.png) and index.html. A picture that does not decode is named,
-the others are done, and the exit status is 1. Ten pictures take 9 seconds of CPU time, most of it
-TensorFlow's start.
+--images takes files, folders, patterns, videos and the numbers of cameras; any size and format.
+A picture shows one person, found by the segmenter, or those of --people: boxes or 2D joints as
+COCO or OpenPose writes them. --output gets index.html, where the bodies can be turned, and a
+folder per picture: overlay.jpg, and for each person parameters.npz, joints.json, parts.png,
+side.png and the meshes of --mesh; of a video overlay.mp4, and for each person smoothed
+parameters.npz, motion.glb and motion.bvh. What cannot be done is named in one line each, the rest
+is done, and the exit status is 1. Times by stage stand at the end.
 """
 
 from __future__ import annotations
@@ -17,12 +19,19 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import tqdm
 from absl import flags
 
-from experiments import common, pictures
-from experiments.common import UserError
+from experiments import common, inputs
+from experiments.common import UsageError, UserError
+from experiments.flag_definer import FlagDefiner
 from experiments.run_folder import RunFolder
+
+PRETRAINED = common.REPOSITORY / "experiments" / "pretrained"
+MESH_FORMATS = ("obj", "ply", "glb")
+_CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
+_NAMED = 10  # unused pictures of --people that get a line each
 
 
 def define_flags(values) -> None:
@@ -31,55 +40,134 @@ def define_flags(values) -> None:
     Args:
       values: where the flags are added.
     """
-    to = {"flag_values": values}
-    flags.DEFINE_string("run", None, "Folder of the run, such as runs/nbf_quickstart.", **to)
-    flags.DEFINE_string("images", None, "Folder of pictures.", **to)
-    flags.DEFINE_string("output", None, "Folder to write, made if need be.", **to)
-    flags.DEFINE_string("body_model", None, "Where the run's body model file lies now.", **to)
+    f = FlagDefiner(values)
+    flags.DEFINE_multi_string(
+        "images", None, "Files, folders, patterns, camera numbers; repeat it.", flag_values=values
+    )
+    f.string("output", None, "Folder to write, made if need be.")
+    f.string("run", None, "Run of the fitting network; unset: the one that is shipped.")
+    f.string("segmentation_run", None, "Run of the segmenter; unset: with --run none.")
+    f.string("body_model", None, "Where the run's body model file lies now.")
+    f.string("people", None, "JSON of boxes or joints, or a folder of OpenPose's.")
+    f.strings("mesh", [], f"Mesh files to write: some of {','.join(MESH_FORMATS)}.")
+    f.bool("refine", False, "Move bodies to the joints of --people, or to their part maps.")
+    f.integer("step", 1, "Look at every so manieth frame of a video.", 1)
+    f.integer("frames", None, "Look at so many frames at most; unset: all, of a camera 300.", 1)
 
 
 def main(values) -> int:
-    """Fits a body to every picture.
+    """Fits bodies to everybody.
 
     Args:
       values: the flags.
 
     Returns:
-      1 if a picture could not be read, else 0.
+      1 if something could not be done, else 0.
     """
-    common.require(values, "run", "images", "output")
-    run = RunFolder.existing(values.run)
-    paths = pictures.find(Path(values.images))
-    output = Path(values.output)
+    common.require(values, "images", "output")
+    unknown = sorted(set(values.mesh) - set(MESH_FORMATS))
+    if unknown:
+        raise UsageError(f"--mesh={','.join(unknown)}: expected {', '.join(MESH_FORMATS)}")
+    run, segmentation_run = _runs(values)
+    found, failures = inputs.find(values.images)
+    if not found:
+        raise UserError("; ".join(failures))
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import nbf_prediction, nbf_runs, report
+    from experiments import people_files, picture_prediction, report, video_prediction, viewer
+    from experiments.stopwatch import Stopwatch
 
-    run_values = nbf_runs.flags_of(run, body_model=values.body_model)
-    network, _ = nbf_runs.restore_network(run, run_values)
-    predictor = nbf_prediction.Predictor(network, run_values.input_map)
-    if predictor.warning:
-        print(predictor.warning)
-    people, failures = [], []
-    for path in tqdm.tqdm(paths, desc="predict", unit="picture", disable=None):
+    output = Path(values.output)
+    people = people_files.read(Path(values.people)) if values.people else None
+    stopwatch = Stopwatch(*picture_prediction.STAGES)
+    predictor = _predictor(run, segmentation_run, values.body_model, stopwatch)
+    tools = picture_prediction.Tools(
+        predictor, people, values.refine, values.mesh, output, stopwatch
+    )
+    results = []
+    for item in tqdm.tqdm(found, desc="predict", unit="input", disable=None):
         try:
-            pixels = pictures.read(path)
+            if item.kind == "picture":
+                results.append(picture_prediction.predict_picture(item, tools))
+            else:
+                most = values.frames or (_CAMERA_FRAMES if item.kind == "camera" else None)
+                results.append(video_prediction.predict_video(item, tools, values.step, most))
         except UserError as error:
             failures.append(str(error))
-            continue
-        people.append(nbf_prediction.write(predictor.predict(pixels), output / path.name))
+    failures += _unused(people)
     for failure in failures:
         print(f"predict.py: {failure}", file=sys.stderr)
+    bodies = [body for result in results for body in result.bodies]
+    shown = [person for result in results for person in result.people]
     page = report.Page(
-        title="Bodies in photographs",
-        lead=f"{len(people)} of {len(paths)} pictures of {values.images}, with {values.run}.",
-        warning=predictor.warning,
+        title="Bodies in pictures",
+        lead=f"{len(results)} of {len(found)} inputs, {len(bodies)} people, with {run.path}.",
         failures=failures,
-        groups=[report.Group("People", people)] if people else [],
+        viewer=viewer.body_viewer(bodies, predictor.body.model_data) if bodies else "",
+        groups=[report.Group("People", shown)] if shown else [],
     )
     report.write(page, output / "index.html")
-    print(f"{len(people)} of {len(paths)} pictures done\npage    {output / 'index.html'}")
+    for line in _gains(results):
+        print(line)
+    pictures = sum(result.pictures for result in results)
+    if pictures:
+        print(f"\n{stopwatch.table(pictures, 'pictures')}\n")
+    print(f"{len(results)} of {len(found)} inputs done\npage    {output / 'index.html'}")
     return common.EXIT_ERROR if failures else 0
+
+
+def _runs(values) -> tuple[RunFolder, RunFolder | None]:
+    """The runs that the flags name, or those that are shipped."""
+    if values.run:
+        segmentation = values.segmentation_run
+        return (
+            RunFolder.existing(values.run),
+            RunFolder.existing(segmentation) if segmentation else None,
+        )
+    shipped = RunFolder(PRETRAINED / "nbf_fitting_small")
+    segmenter = RunFolder(values.segmentation_run or PRETRAINED / "nbf_segmentation_small")
+    for folder in (shipped, segmenter):
+        if not folder.flags_file.is_file():
+            raise UserError(
+                f"{folder.path}: no trained network here; train one with 'python "
+                f"experiments/train_nbf.py --flagfile=experiments/flags/{folder.path.name}.cfg' "
+                "(its first lines say how long that takes), and give --run and --segmentation_run"
+            )
+    return shipped, segmenter
+
+
+def _predictor(run, segmentation_run, body_model, stopwatch):
+    """Loads the networks of the runs."""
+    from experiments import nbf_runs, segmentation_runs
+    from experiments.nbf_prediction import Predictor
+
+    run_values = nbf_runs.flags_of(run, body_model=body_model)
+    network, _ = nbf_runs.restore_network(run, run_values)
+    segmenter = None
+    if segmentation_run is not None:
+        segmenter, _ = segmentation_runs.restore_segmenter(segmentation_run)
+    return Predictor(network, run_values.input_map, segmenter, stopwatch)
+
+
+def _unused(people) -> list[str]:
+    """One line for each picture of --people that was not among the inputs."""
+    names = people.unused() if people else []
+    lines = [f"{name}: named by --people, but not among --images" for name in names[:_NAMED]]
+    if len(names) > _NAMED:
+        lines.append(f"{len(names) - _NAMED} more pictures of --people are not among --images")
+    return lines
+
+
+def _gains(results) -> list[str]:
+    """What the refinement brought, on average over the people."""
+    lines = []
+    for kind in ("joints", "parts"):
+        gains = [gain for result in results for gain in result.gains if gain.kind == kind]
+        if gains:
+            before, after = np.mean([[gain.before, gain.after] for gain in gains], axis=0)
+            mean = gains[0]._replace(before=before, after=after)
+            lines.append(f"refined {len(gains)} people: {mean}")
+    return lines
 
 
 if __name__ == "__main__":

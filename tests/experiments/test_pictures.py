@@ -19,7 +19,7 @@ def pixels():
 def test_formats(tmp_path, pixels, ending):
     path = tmp_path / f"a.{ending}"
     Image.fromarray(pixels).save(path, quality=95)
-    read = pictures.read(path)
+    read = pictures.read(path).pixels
     assert read.dtype == np.uint8 and read.shape == pixels.shape
     for row, column in ((4, 6), (4, 24), (15, 6), (15, 24)):
         assert np.abs(read[row, column].astype(int) - pixels[row, column]).max() < 40
@@ -31,16 +31,16 @@ def test_grey_palette_and_16_bit_become_rgb(tmp_path, pixels):
     Image.fromarray((ramp * 257).astype(np.uint16)).save(tmp_path / "deep.png")
     Image.fromarray(pixels).quantize(16).save(tmp_path / "palette.png")
     for name in ("grey.png", "deep.png"):
-        read = pictures.read(tmp_path / name)
+        read = pictures.read(tmp_path / name).pixels
         assert np.abs(read.astype(float) - ramp[..., None]).max() <= 1
-    np.testing.assert_array_equal(pictures.read(tmp_path / "palette.png"), pixels)
+    np.testing.assert_array_equal(pictures.read(tmp_path / "palette.png").pixels, pixels)
 
 
 def test_transparent_pixels_are_grey(tmp_path, pixels):
     alpha = np.full((20, 31, 1), 255, np.uint8)
     alpha[:10] = 0
     Image.fromarray(np.concatenate([pixels, alpha], -1)).save(tmp_path / "a.png")
-    read = pictures.read(tmp_path / "a.png")
+    read = pictures.read(tmp_path / "a.png").pixels
     assert (read[:10] == 128).all()
     np.testing.assert_array_equal(read[10:], pixels[10:])
 
@@ -54,7 +54,9 @@ def test_a_camera_held_sideways(tmp_path, pixels, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(pictures.read(tmp_path / "a.png"), pixels)
+    read = pictures.read(tmp_path / "a.png")
+    np.testing.assert_array_equal(read.pixels, pixels)
+    assert (read.width, read.height) == (31, 20)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -76,37 +78,50 @@ def test_a_file_that_is_no_picture_is_named(tmp_path, content):
 
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    Image.new("RGB", (15, 10)).save(tmp_path / "large.png")
-    with pytest.raises(UserError, match=r"large\.png"):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.new("RGB", (50, 50)).save(tmp_path / "large.png")
+    with pytest.raises(UserError, match=r"large\.png: too large"):
         pictures.read(tmp_path / "large.png")
 
 
-def test_find_takes_pictures_by_name_and_nothing_else(tmp_path):
-    for name in ("b.PNG", "a.jpeg", "notes.txt"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "folder").mkdir()
-    assert [path.name for path in pictures.find(tmp_path)] == ["a.jpeg", "b.PNG"]
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        *(("png", kind) for kind in ("RGB", "L", "I;16", "P", "RGBA")),
+        *(("jpg", kind) for kind in ("RGB", "L")),
+    ],
+)
+def test_a_large_picture_is_shrunk_while_it_is_read(tmp_path, monkeypatch, ending, kind):
+    monkeypatch.setattr(pictures, "LARGEST_SIDE", 100)
+    ramp = np.linspace(0, 255, 390)[None].repeat(200, 0)
+    if kind == "I;16":
+        image = Image.fromarray((ramp * 257).astype(np.uint16))
+    else:
+        image = Image.fromarray(ramp.astype(np.uint8)).convert(kind)
+    image.save(tmp_path / f"a.{ending}")
+    read = pictures.read(tmp_path / f"a.{ending}")
+    assert (read.width, read.height) == (390, 200)
+    assert read.pixels.shape == (50, 98, 3)
+    np.testing.assert_allclose(read.scale, 0.25, rtol=0.01)
+    places = (np.arange(98) + 0.5) * 4
+    np.testing.assert_allclose(
+        read.pixels[25, :, 0], np.interp(places, (0, 390), (0, 255)), atol=3
+    )
 
 
-def test_a_missing_and_an_empty_folder_are_named(tmp_path):
-    with pytest.raises(UserError, match="nowhere: no such folder"):
-        pictures.find(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="no pictures here"):
-        pictures.find(tmp_path)
+def test_nobody_can_be_seen_in_a_dot(tmp_path):
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    with pytest.raises(UserError, match=r"dot\.png: only 1 x 1 pixels"):
+        pictures.read(tmp_path / "dot.png")
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (300, 2), (50, 70), (64, 64), (9, 4)])
-def test_a_square_holds_the_whole_picture_in_its_middle(shape):
-    picture = np.full((*shape, 3), 7, np.uint8)
-    picture[0], picture[-1] = 90, 90
-    result = pictures.square(picture, 64)
-    assert result.shape == (64, 64, 3)
-    assert result.dtype == np.uint8
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"a\.png: No such file"):
+        pictures.read(tmp_path / "a.png")
 
 
-def test_a_square_repeats_the_border(pixels):
-    result = pictures.square(pixels, 62)
-    assert result.shape == (62, 62, 3)
-    assert (result[0] == result[10]).all()
-    assert (result[0, 0] == (255, 0, 0)).all() and (result[-1, -1] == 255).all()
+@pytest.mark.parametrize("shape", [(20, 900), (300, 20), (50, 70)])
+def test_shrinking_keeps_the_proportions(shape):
+    result = pictures.shrink(np.zeros((*shape, 3), np.uint8), 60)
+    scale = min(1, 60 / max(shape))
+    np.testing.assert_allclose(result.shape[:2], np.array(shape) * scale, atol=0.51)

@@ -1,13 +1,65 @@
+import json
+
+import keras
 import numpy as np
 import pytest
+import trimesh
+from absl import flags
 from PIL import Image
 
-from experiments import common, predict
+from experiments import (
+    checkpoints,
+    common,
+    nbf_runs,
+    predict,
+    prediction_files,
+    segmentation_runs,
+    videos,
+)
+from experiments.nbf_flags import define_run_flags
+from experiments.run_folder import RunFolder
 from smpl_tf import SMPL
-from smpl_tf.camera import Camera
+from smpl_tf.camera import Camera, nbf_camera
+from smpl_tf.skeleton import COCO_17, SMPL_24
 
-SIZES = {"tall.png": (40, 60), "grey.jpg": (40, 60), "wide.jpg": (800, 60), "dot.png": (1, 1)}
-DAMAGED = ("notes.jpg", "cut.png")
+SIZES = {"tall.png": (40, 60), "grey.jpg": (40, 60), "wide.jpg": (800, 60)}
+DAMAGED = ("notes.jpg", "cut.png", "dot.png", "empty.mp4")
+FILES = {"parameters.npz", "joints.json", "parts.png", "side.png"}
+
+
+def untrained(path, *arguments, favoured=None):
+    """A run of a network without training; a segmenter may see one class everywhere."""
+    values = flags.FlagValues()
+    define_run_flags(values)
+    values(["", *arguments, f"--runs_dir={path.parent}", f"--run_name={path.name}"])
+    run = RunFolder(path)
+    run.adopt_flags(values)
+    keras.utils.set_random_seed(0)
+    body = nbf_runs.load_body(values)
+    if body is None:
+        network = segmentation_runs.build_segmenter(values)
+        logits = network.network.layers[-1]
+        logits.bias.assign(100 * np.eye(network.scheme.num_classes, dtype=np.float32)[favoured])
+    else:
+        network = nbf_runs.build_network(values, body)
+    state = {"body": body and body.fingerprint}
+    checkpoints.save(run.checkpoints, 1, network, state)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Networks of all kinds; for the segmenters a picture is all torso, or empty."""
+    folder = tmp_path_factory.mktemp("runs")
+    tiny = ("--stage=segmentation", "--input_size=16", "--segmenter_width=4")
+    return {
+        "fitting": untrained(folder / "fitting", "--input_size=16"),
+        "torso": untrained(folder / "torso", *tiny, favoured=8),
+        "empty": untrained(folder / "empty", *tiny, favoured=0),
+        "parts_3": untrained(folder / "parts_3", *tiny, "--num_parts=3", favoured=1),
+        "rgb": untrained(folder / "rgb", "--input_map=rgb", "--input_size=16"),
+        "joints": untrained(folder / "joints", "--input_map=joints_24", "--input_size=16"),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -15,72 +67,225 @@ def photographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs")
     noise = np.random.default_rng(0).integers(0, 255, (60, 40, 3), np.uint8)
     Image.fromarray(noise).save(folder / "tall.png")
-    Image.fromarray(noise[:1, :1]).save(folder / "dot.png")
     Image.fromarray(noise[..., 0]).save(folder / "grey.jpg")
     Image.fromarray(noise.repeat(20, 1)).save(folder / "wide.jpg")
+    Image.fromarray(noise[:1, :1]).save(folder / "dot.png")
     (folder / "notes.jpg").write_text("notes")
     (folder / "cut.png").write_bytes((folder / "tall.png").read_bytes()[:3000])
+    (folder / "empty.mp4").write_bytes(b"")
     return folder
 
 
 @pytest.fixture(scope="module")
-def output(finished, photographs, tmp_path_factory):
-    """What predict.py makes of the photographs, two of which do not decode."""
+def given(tmp_path_factory):
+    """Two people of tall.png, one with joints and one with a box, and one of another picture."""
+    keypoints = np.zeros((17, 3))
+    for name, x, y in (
+        *(("left_shoulder", 14, 16), ("right_shoulder", 8, 16), ("left_elbow", 18, 20)),
+        *(("left_hip", 13, 28), ("right_hip", 9, 28), ("left_knee", 13, 38)),
+        *(("right_knee", 9, 38), ("left_ankle", 13, 48)),
+    ):
+        keypoints[COCO_17.index(name)] = x, y, 1
+    path = tmp_path_factory.mktemp("people") / "people.json"
+    path.write_text(
+        json.dumps(
+            [
+                {"image_id": "tall.png", "keypoints": keypoints.ravel().tolist()},
+                {"image_id": "tall.png", "bbox": [22, 5, 15, 50]},
+                {"image_id": "elsewhere.png", "bbox": [1, 2, 30, 40]},
+            ]
+        )
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def output(runs, photographs, tmp_path_factory):
+    """What predict.py makes of the photographs, some of which do not decode."""
     folder = tmp_path_factory.mktemp("predicted")
-    arguments = [f"--run={finished}", f"--images={photographs}", f"--output={folder}"]
+    arguments = [
+        *(f"--run={runs['fitting']}", f"--segmentation_run={runs['torso']}"),
+        *(f"--images={photographs}", f"--output={folder}", "--mesh=obj,ply,glb"),
+    ]
     status = common.run(predict.main, predict.define_flags, ["predict.py", *arguments])
     assert status == common.EXIT_ERROR
     return folder
 
 
+def load(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
 def test_every_picture_gets_its_files_and_its_place_on_the_page(output):
     page = (output / "index.html").read_text()
-    assert "No segmentation network" in page
-    assert "4 of 6 pictures" in page
-    for name in SIZES:
+    assert "3 of 7 inputs" in page
+    meshes = {"mesh.obj", "mesh.ply", "mesh.glb"}
+    for name, (width, height) in SIZES.items():
         assert name in page
-        names = {file.name for file in (output / name).iterdir()}
-        assert names == {"parameters.npz", "overlay.png", "side.png"}
+        assert {file.name for file in (output / name).iterdir()} == {"overlay.jpg", "person_1"}
+        assert {file.name for file in (output / name / "person_1").iterdir()} == FILES | meshes
+        with Image.open(output / name / "overlay.jpg") as overlay:
+            assert overlay.size == (width, height)
 
 
-def test_what_does_not_decode_is_named_and_gets_no_files(output):
+def test_what_cannot_be_done_is_named_and_gets_no_files(output):
     page = (output / "index.html").read_text()
     for name in DAMAGED:
         assert name in page
-        assert not (output / name).exists()
+    assert {file.name for file in output.iterdir()} == {"index.html", *SIZES}
 
 
 def test_the_parameters_give_the_joints_in_the_original_picture(output):
     smpl = SMPL(vertex_ids=[])
     for name, (width, height) in SIZES.items():
-        with np.load(output / name / "parameters.npz") as file:
-            found = dict(file)
+        found = load(output / name / "person_1" / "parameters.npz")
         for pose in (found["pose"], found["rotations"]):
             body = smpl(betas=found["betas"], pose=pose, translation=found["translation"])
             np.testing.assert_allclose(body.joints, found["joints_3d"], atol=1e-4)
         camera = Camera(found["intrinsics"], width, height)
         projected = camera.project(found["joints_3d"])
         np.testing.assert_allclose(projected, found["joints_2d"], rtol=1e-4, atol=1e-3)
-        # NBF's camera looks at the middle of a picture, and 2.08 m fill its longer side; the
-        # network sees 16 pixels of it.
-        pixel = max(width, height) / 16
-        if name != "wide.jpg":  # which is one pixel high to the network
-            ends = camera.project(np.array([[0, -1.04, 20.3], [0, 1.04, 20.3]], np.float32))
-            np.testing.assert_allclose(ends[:, 0], width / 2, atol=pixel / 2)
-            np.testing.assert_allclose(ends[1, 1] - ends[0, 1], max(width, height), atol=pixel / 2)
+        named = json.loads((output / name / "person_1" / "joints.json").read_text())["joints"]
+        assert list(named) == list(SMPL_24.names)
+        pixels = [joint["pixels"] for joint in named.values()]
+        np.testing.assert_allclose(pixels, found["joints_2d"], atol=1e-3)
+
+
+def test_the_meshes_are_the_body_of_the_parameters(output):
+    folder = output / "tall.png" / "person_1"
+    found = load(folder / "parameters.npz")
+    smpl = SMPL()
+    vertices = smpl(
+        betas=found["betas"], pose=found["pose"], translation=found["translation"]
+    ).vertices.numpy()
+    for ending in ("obj", "ply"):
+        mesh = trimesh.load(folder / f"mesh.{ending}", process=False)
+        np.testing.assert_allclose(mesh.vertices, vertices * (1, -1, -1), atol=1e-4)
+        np.testing.assert_array_equal(mesh.faces, smpl.faces)
+    assert trimesh.load(folder / "mesh.glb").geometry
+
+
+def test_people_named_beforehand(runs, photographs, given, call, tmp_path):
+    answer = call(
+        predict,
+        *(f"--run={runs['fitting']}", f"--segmentation_run={runs['torso']}", "--refine"),
+        *(f"--images={photographs / 'tall.png'}", f"--people={given}", f"--output={tmp_path}"),
+    )
+    assert answer.status == common.EXIT_ERROR
+    assert answer.err == ("predict.py: elsewhere.png: named by --people, but not among --images\n")
+    folders = [tmp_path / "tall.png" / f"person_{i}" for i in (1, 2)]
+    first, second = (load(folder / "parameters.npz") for folder in folders)
+    # The pelvis lies where the joints, and the box of a standing person, have it.
+    np.testing.assert_allclose(first["joints_2d"][0], (11, 27), atol=2)
+    np.testing.assert_allclose(second["joints_2d"][0], (29.5, 28), atol=3)
+    # Metres fill more pixels of the larger square; the person with joints spans 40 pixels or so.
+    assert "refined 1 people: joints" in answer.out
+    before, after = (
+        float(text.split()[-1])
+        for text in answer.out.split("joints ")[1].split(" px")[0].split(" → ")
+    )
+    assert after < 0.8 * before
+    ankle = first["joints_2d"][SMPL_24.index("left_ankle")]
+    np.testing.assert_allclose(ankle, (13, 48), atol=4)
+
+
+def test_a_network_that_takes_pictures_needs_no_segmenter(runs, photographs, call, tmp_path):
+    answer = call(
+        predict,
+        *(f"--run={runs['rgb']}", f"--images={photographs / 'wide.jpg'}", f"--output={tmp_path}"),
+    )
+    assert answer.status == 0
+    folder = tmp_path / "wide.jpg" / "person_1"
+    assert {file.name for file in folder.iterdir()} == FILES - {"parts.png"}
+    # The square is the one around the picture.
+    found = load(folder / "parameters.npz")
+    square = nbf_camera(800).crop(0, 370, 800, 60)
+    np.testing.assert_allclose(found["intrinsics"], square.intrinsics, atol=1e-2)
+
+
+def test_a_video_becomes_moving_people(runs, call, tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 255, (48, 32, 3), np.uint8) for _ in range(5)]
+    videos.write(tmp_path / "film.mp4", frames, 10)
+    answer = call(
+        predict,
+        *(f"--run={runs['fitting']}", f"--segmentation_run={runs['torso']}"),
+        *(f"--images={tmp_path / 'film.mp4'}", f"--output={tmp_path / 'out'}", "--frames=4"),
+    )
+    assert answer.status == 0
+    folder = tmp_path / "out" / "film.mp4"
+    overlay = videos.open_video(folder / "overlay.mp4")
+    assert overlay.frame_rate == 10 and len(list(overlay.frames())) == 4
+    found = load(folder / "person_1" / "parameters.npz")
+    assert found["frames"].tolist() == [0, 1, 2, 3]
+    assert found["betas"].shape == (10,) and found["pose"].shape == (4, 24, 3)
+    body = SMPL(vertex_ids=[])(
+        betas=found["betas"], pose=found["pose"], translation=found["translation"]
+    )
+    np.testing.assert_allclose(body.joints, found["joints_3d"], atol=1e-4)
+    camera = Camera(found["intrinsics"], 32, 48)
+    np.testing.assert_allclose(camera.project(body.joints), found["joints_2d"], atol=1e-2)
+    motion = (folder / "person_1" / "motion.bvh").read_text()
+    assert "Frames: 4" in motion
+    assert trimesh.load(folder / "person_1" / "motion.glb").geometry
+
+
+def test_one_camera_for_all_sees_the_bodies_where_their_own_cameras_do():
+    rng = np.random.default_rng(0)
+    smpl = SMPL()
+    cameras = [
+        nbf_camera(size).crop(x, y, 640, 480) for size, x, y in ((300, -50, -9), (700, 80, 5))
+    ]
+    shared = prediction_files.shared_camera(cameras)
+    for camera in cameras:
+        pose = rng.normal(0, 0.3, (24, 3)).astype(np.float32)
+        body = smpl(pose=pose, translation=(0.0, 0.115, 20.3))
+        moved = prediction_files.moved_to(shared, camera, np.zeros(3), body.joints[0].numpy())
+        own = camera.project(body.vertices).numpy()
+        found = shared.project(body.vertices.numpy() + moved).numpy()
+        assert np.abs(found - own).max() < 0.02 * np.ptp(own, axis=0).max()
+
+
+def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path, monkeypatch):
+    arguments = (
+        *(f"--run={runs['rgb']}", f"--images={photographs / 'wide.jpg'}", f"--output={tmp_path}"),
+    )
+    (tmp_path / "wide.jpg").mkdir()
+    (tmp_path / "wide.jpg" / "old").write_text("old")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "parameters.npz")
+
+    monkeypatch.setattr(prediction_files, "write_joints", full)
+    answer = call(predict, *arguments)
+    assert answer.status == common.EXIT_ERROR
+    assert "No space left" in answer.err and answer.err.count("\n") == 1
+    assert [file.name for file in tmp_path.rglob("*")] == ["wide.jpg", "old"]
 
 
 @pytest.mark.parametrize(
     ("changed", "status", "words"),
     [
         ({"output": None}, 2, ["--output is missing"]),
-        ({"images": "/nowhere"}, 1, ["/nowhere: no such folder"]),
+        ({"mesh": "obj,fbx"}, 2, ["--mesh=fbx: expected obj, ply, glb"]),
+        ({"images": "/nowhere"}, 1, ["/nowhere: no such file or folder"]),
         ({"run": "/nowhere"}, 1, ["/nowhere: no run here"]),
+        ({"people": "/nowhere"}, 1, ["/nowhere: no such file or folder"]),
+        ({"segmentation_run": None}, 1, ["parts_12", "--segmentation_run"]),
+        ({"segmentation_run": "parts_3"}, 1, ["parts_12", "parts_3"]),
+        ({"segmentation_run": "fitting"}, 1, ["--stage=segmentation is needed"]),
+        ({"run": "joints"}, 1, ["joints_24", "give a run with"]),
+        ({"run": None}, 1, ["no trained network here", "train_nbf.py"]),
     ],
 )
-def test_a_mistake_is_one_line(finished, photographs, call, tmp_path, changed, status, words):
-    values = {"run": finished, "images": photographs, "output": tmp_path / "out", **changed}
-    arguments = [f"--{name}={value}" for name, value in values.items() if value]
+def test_a_mistake_is_one_line(
+    runs, photographs, call, tmp_path, monkeypatch, changed, status, words
+):
+    monkeypatch.setattr(predict, "PRETRAINED", tmp_path / "pretrained")
+    values = {"run": "fitting", "segmentation_run": "torso", "images": photographs, **changed}
+    values = {"output": tmp_path / "out", **values}
+    arguments = [f"--{name}={runs.get(value, value)}" for name, value in values.items() if value]
     answer = call(predict, *arguments)
     assert answer.status == status
     assert answer.err.count("\n") == 1
@@ -88,16 +293,26 @@ def test_a_mistake_is_one_line(finished, photographs, call, tmp_path, changed, s
     assert not (tmp_path / "out").exists()
 
 
+def test_a_picture_without_people_is_named(runs, photographs, call, tmp_path):
+    answer = call(
+        predict,
+        *(f"--run={runs['fitting']}", f"--segmentation_run={runs['empty']}"),
+        *(f"--images={photographs / 'tall.png'}", f"--output={tmp_path}"),
+    )
+    assert answer.status == 1
+    assert "tall.png: no person found; give a box or joints" in answer.err
+    assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
+
+
 def test_another_body_than_the_one_trained_on_is_refused(
-    finished, call, other_body, photographs, tmp_path
+    runs, call, other_body, photographs, tmp_path
 ):
     answer = call(
         predict,
-        f"--run={finished}",
-        f"--body_model={other_body}",
-        f"--images={photographs}",
+        *(f"--run={runs['fitting']}", f"--segmentation_run={runs['torso']}"),
+        *(f"--body_model={other_body}", f"--images={photographs}"),
         f"--output={tmp_path / 'out'}",
     )
     assert answer.status == 1
     assert answer.err.count("\n") == 1
-    assert "epoch_0002.weights.h5" in answer.err and "--body_model" in answer.err
+    assert "epoch_0001.weights.h5" in answer.err and "--body_model" in answer.err

@@ -1,0 +1,298 @@
+"""From one picture to the files of its people and their place on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments import (
+    figures,
+    pictures,
+    prediction_files,
+    refinement,
+    report,
+    windows,
+)
+from experiments.common import UserError
+from experiments.inputs import Input
+from experiments.nbf_prediction import FittedPerson, Predictor
+from experiments.people_files import GivenPeople, GivenPerson
+from experiments.stopwatch import Stopwatch
+from experiments.viewer import ViewedBody
+from experiments.windows import Window
+from smpl_tf import SMPL, BodyModelOutput, rotations
+from smpl_tf.camera import NBF_IMAGE_SIZE, Camera
+from smpl_tf.parts import colour_code
+
+STAGES = ("read", "segment", "fit", "refine", "draw", "write")
+_SHOWN = 512  # pixels, longer side of the page's pictures
+_LEAST_JOINTS = 6  # known ones that a refinement starts from
+
+
+class Tools(NamedTuple):
+    """What every input is treated with.
+
+    Attributes:
+      predictor: the networks.
+      people: those given beforehand, or None.
+      refine: whether to refine the bodies.
+      meshes: formats of mesh files.
+      output: the folder of all inputs.
+      stopwatch: with STAGES.
+    """
+
+    predictor: Predictor
+    people: GivenPeople | None
+    refine: bool
+    meshes: Sequence[str]
+    output: Path
+    stopwatch: Stopwatch
+
+
+class Gain(NamedTuple):
+    """What a refinement brought to a person.
+
+    Attributes:
+      kind: "joints" or "parts".
+      before: the criterion of the network's answer.
+      after: that of the refined body.
+    """
+
+    kind: str
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        """The gain in words."""
+        if self.kind == "joints":
+            return f"joints {self.before:.1f} → {self.after:.1f} px of {NBF_IMAGE_SIZE}"
+        return f"parts' IoU {100 * self.before:.0f} → {100 * self.after:.0f} %"
+
+
+class Shown(NamedTuple):
+    """What the page shows of one input.
+
+    Attributes:
+      people: their pictures.
+      bodies: for the viewer.
+      pictures: how many pictures or frames were looked at.
+      gains: of the refined people.
+    """
+
+    people: list[report.Person]
+    bodies: list[ViewedBody]
+    pictures: int
+    gains: list[Gain]
+
+
+def predict_picture(item: Input, tools: Tools) -> Shown:
+    """Fits bodies to the people of a picture, and writes what came out.
+
+    Args:
+      item: the picture.
+      tools: what it is treated with.
+
+    Returns:
+      What the page shows.
+
+    Raises:
+      UserError: the picture does not decode, or nobody is found in it. Nothing is written then.
+    """
+    predictor, stopwatch = tools.predictor, tools.stopwatch
+    with stopwatch("read"):
+        photograph = pictures.read(item.path)
+    pixels = photograph.pixels
+    given = tools.people and tools.people.of_picture(item.path.name)
+    if given is not None:
+        given = [person.scaled(photograph.scale) for person in given]
+    squares = find_people(pixels, given, predictor, str(item.path))
+    people = predictor.fit([pixels] * len(squares), squares)
+    gains: list[Gain | None] = [None] * len(people)
+    if tools.refine:
+        with stopwatch("refine"):
+            people, gains = refined(people, given, predictor)
+    with stopwatch("fit"):
+        bodies = [pose(predictor.body, person) for person in people]
+    with stopwatch("draw"):
+        surfaces = [body.vertices.numpy() for body in bodies]
+        overlay = prediction_files.people_over(pixels, people, surfaces, predictor.body)
+        sides = [prediction_files.side_view(surface, predictor.body) for surface in surfaces]
+    cameras = [p.camera.resize(photograph.width, photograph.height) for p in people]
+    with stopwatch("write"):
+        with prediction_files.folder_aside(tools.output / item.name) as aside:
+            prediction_files.write_picture(aside / "overlay.jpg", overlay)
+            for i, person in enumerate(people):
+                folder = aside / f"person_{i + 1}"
+                folder.mkdir()
+                prediction_files.write_person(
+                    folder,
+                    person,
+                    bodies[i],
+                    predictor.body,
+                    cameras[i],
+                    sides[i],
+                    predictor.scheme,
+                    tools.meshes,
+                )
+        captions = [
+            ", ".join(
+                [item.name]
+                + [f"person {i + 1}"] * (len(people) > 1)
+                + [f"refined: {gain}"] * (gain is not None)
+            )
+            for i, gain in enumerate(gains)
+        ]
+        shown = [
+            report.Person(
+                captions[i],
+                _pictures(overlay if i == 0 else None, overlay, person, sides[i], predictor),
+                scene=item.name,
+            )
+            for i, person in enumerate(people)
+        ]
+    viewed = _viewed(item.name, captions, people, bodies, cameras)
+    return Shown(shown, viewed, 1, [gain for gain in gains if gain])
+
+
+def find_people(
+    pixels: np.ndarray, given: Sequence[GivenPerson] | None, predictor: Predictor, name: str
+) -> list[Window]:
+    """Finds the squares of a picture's people.
+
+    Args:
+      pixels: `[H, W, 3]` uint8.
+      given: who is known to be there; None looks for one person.
+      predictor: the networks.
+      name: of the picture, for messages.
+
+    Returns:
+      One square at least.
+
+    Raises:
+      UserError: nobody is there, or a given person lies outside.
+    """
+    height, width = pixels.shape[:2]
+    if given is None:
+        window = predictor.find(pixels)
+        if window is None:
+            raise UserError(
+                f"{name}: no person found; give a box or joints with --people, or a picture that "
+                "a person fills"
+            )
+        return [window]
+    if not given:
+        raise UserError(f"{name}: --people names nobody in it")
+    squares = [square_of(person, predictor.metres, name) for person in given]
+    for number, window in enumerate(squares, start=1):
+        windows.check(window, width, height, f"{name}, person {number}")
+    return squares
+
+
+def square_of(person: GivenPerson, metres: float, name: str) -> Window:
+    """The square of a given person: by the joints, else by the box.
+
+    Args:
+      person: who.
+      metres: stature of the mean body.
+      name: of the picture, for messages.
+
+    Returns:
+      The square.
+
+    Raises:
+      UserError: neither tells where the person is.
+    """
+    window = windows.from_joints(person.joints_2d, metres)
+    if window is None and person.box is not None:
+        window = windows.from_box(person.box, metres)
+    if window is None:
+        raise UserError(
+            f"{name}: a person of --people has neither a box nor both hips and a limb; add a box"
+        )
+    return window
+
+
+def refined(
+    people: list[FittedPerson], given: Sequence[GivenPerson] | None, predictor: Predictor
+) -> tuple[list[FittedPerson], list[Gain | None]]:
+    """Refines people to their given joints, or else to their part maps.
+
+    Args:
+      people: the fitted people.
+      given: what is known of each.
+      predictor: the networks.
+
+    Returns:
+      The people, and the gain of each; None where there is nothing to refine to.
+    """
+    people = list(people)
+    gains: list[Gain | None] = [None] * len(people)
+    known = [
+        given is not None and np.isfinite(given[i].joints_2d).all(-1).sum() >= _LEAST_JOINTS
+        for i in range(len(people))
+    ]
+    by_joints = [i for i, has_joints in enumerate(known) if has_joints]
+    by_parts = [i for i, has_joints in enumerate(known) if not has_joints]
+    outcomes = []
+    if by_joints:
+        joints = [given[i].joints_2d for i in by_joints]
+        some = [people[i] for i in by_joints]
+        outcome = refinement.refine_to_joints(predictor.body, some, joints)
+        outcomes.append(("joints", by_joints, outcome))
+    if by_parts and predictor.scheme is not None:
+        some = [people[i] for i in by_parts]
+        outcome = refinement.refine_to_parts(predictor.body, some, predictor.scheme)
+        outcomes.append(("parts", by_parts, outcome))
+    for kind, indices, outcome in outcomes:
+        for row, i in enumerate(indices):
+            people[i] = outcome.people[row]
+            gains[i] = Gain(kind, float(outcome.before[row]), float(outcome.after[row]))
+    return people, gains
+
+
+def pose(body: SMPL, person: FittedPerson) -> BodyModelOutput:
+    """Poses the body of a person; of several moments, if rotations and translation are."""
+    return body(betas=person.betas, pose=person.rotations, translation=person.translation)
+
+
+def _pictures(whole, overlay, person, side, predictor) -> list[report.Picture]:
+    """The page's pictures of one person."""
+    shown = []
+    if whole is not None:
+        shown.append(report.picture("predicted bodies", pictures.shrink(whole, _SHOWN)))
+    shown.append(
+        report.picture("what the network sees", figures.enlarge(person.seen, _SHOWN // 2))
+    )
+    if person.labels is not None:
+        coloured = colour_code(person.labels, predictor.scheme)
+        large = figures.enlarge(coloured, _SHOWN // 2, smooth=False)
+        shown.append(report.picture("its body parts", large, lossless=True))
+    shown.append(report.picture("predicted body", person.window.cut(overlay, _SHOWN)))
+    shown.append(report.picture("from the side", side))
+    return shown
+
+
+def _viewed(
+    scene: str,
+    captions: Sequence[str],
+    people: Sequence[FittedPerson],
+    bodies: Sequence[BodyModelOutput],
+    cameras: Sequence[Camera],
+) -> list[ViewedBody]:
+    """The people of a picture in one scene, as one camera sees them."""
+    shared = prediction_files.shared_camera(cameras)
+    return [
+        ViewedBody(
+            name=caption,
+            betas=person.betas,
+            pose=rotations.matrix_to_axis_angle(person.rotations).numpy(),
+            translation=prediction_files.moved_to(
+                shared, camera, person.translation, body.joints[0]
+            ),
+            scene=scene,
+        )
+        for caption, person, body, camera in zip(captions, people, bodies, cameras, strict=True)
+    ]

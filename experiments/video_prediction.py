@@ -1,0 +1,259 @@
+"""From a video to moving bodies: who is who, smoothed, one shape each, in one camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tqdm
+
+from experiments import (
+    figures,
+    pictures,
+    prediction_files,
+    report,
+    smoothing,
+    tracks,
+    videos,
+    windows,
+)
+from experiments.common import UserError
+from experiments.inputs import Input
+from experiments.nbf_prediction import FittedPerson
+from experiments.picture_prediction import Gain, Shown, Tools, pose, refined, square_of
+from experiments.viewer import ViewedBody
+from experiments.windows import Window
+from smpl_tf import SMPL, BodyModelOutput, bvh, mesh_io, rotations
+from smpl_tf.camera import Camera
+
+_SHOWN = 4  # frames on the page
+_SHOWN_SIZE = 384  # pixels, longer side
+_SHORTEST = 3  # frames; people seen in fewer are left out, unless the video is that short
+
+
+class Moving(NamedTuple):
+    """A person of a video.
+
+    Attributes:
+      frames: `[T]` their indices among the frames that were looked at.
+      times: `[T]` seconds.
+      person: with one vector of betas, and rotations `[T, 24, 3, 3]`, translations `[T, 3]` in
+        the frame of the video's one camera.
+      posed: the body at these times.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray
+    person: FittedPerson
+    posed: BodyModelOutput
+
+
+def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Shown:
+    """Fits moving bodies to the people of a video, and writes what came out.
+
+    Args:
+      item: the video, or a camera.
+      tools: what it is treated with.
+      step: every how manieth frame is looked at.
+      most: how many frames at most.
+
+    Returns:
+      What the page shows.
+
+    Raises:
+      UserError: the video does not decode, or nobody is found in it. Nothing is written then.
+    """
+    with prediction_files.folder_aside(tools.output / item.name) as aside:
+        path = item.path
+        if item.kind == "camera":
+            path = aside / "recorded.mp4"
+            videos.record(int(str(item.path)), path, most)
+        video = videos.open_video(path)
+        found, gains, count = _fit_frames(video, item, tools, step, most)
+        moving = _people(found, video.frame_rate / step, tools.predictor.body)
+        camera = moving[0].person.camera
+        shown = _write_overlay(aside / "overlay.mp4", video, moving, tools, step, most)
+        with tools.stopwatch("write"):
+            for number, one in enumerate(moving, start=1):
+                folder = aside / f"person_{number}"
+                folder.mkdir()
+                _write_person(folder, one, camera, tools.predictor.body, video.frame_rate / step)
+    captions = [_caption(item.name, i, len(moving), one) for i, one in enumerate(moving, start=1)]
+    people = [report.Person(f"{item.name}, {count} frames", shown, scene=item.name)]
+    viewed = [
+        ViewedBody(
+            name=caption,
+            betas=one.person.betas,
+            pose=rotations.matrix_to_axis_angle(one.person.rotations).numpy(),
+            translation=one.person.translation,
+            frame_rate=video.frame_rate / step,
+            scene=item.name,
+        )
+        for caption, one in zip(captions, moving, strict=True)
+    ]
+    return Shown(people, viewed, count, gains)
+
+
+def _caption(name: str, number: int, count: int, one: Moving) -> str:
+    who = f", person {number}" if count > 1 else ""
+    return f"{name}{who}, {one.times[0]:.1f} to {one.times[-1]:.1f} s"
+
+
+def _fit_frames(
+    video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
+) -> tuple[list[list[FittedPerson]], list[Gain], int]:
+    """Fits every frame by itself; a lone person is looked for where the last frame had it."""
+    found: list[list[FittedPerson]] = []
+    gains: list[Gain] = []
+    frames = enumerate(video.frames(step, most))
+    for index, pixels in _timed(tqdm.tqdm(frames, desc=item.name, disable=None), tools):
+        given = tools.people and tools.people.of_frame(item.path.name, index * step)
+        if given is None:
+            last = found[-1][0].window if found and found[-1] else None
+            squares = _followed(pixels, last, tools)
+        else:
+            squares = _given_squares(pixels, given, tools, f"{item.name}, frame {index * step}")
+        people = tools.predictor.fit([pixels] * len(squares), squares) if squares else []
+        if tools.refine and people:
+            with tools.stopwatch("refine"):
+                people, brought = refined(people, given, tools.predictor)
+            gains += [gain for gain in brought if gain]
+        # The part maps and squares of all frames would fill the memory.
+        found.append([person._replace(seen=None, labels=None) for person in people])
+    if not any(found):
+        raise UserError(
+            f"{item.path}: no person found in {len(found)} frames; give boxes or joints with "
+            "--people"
+        )
+    return found, gains, len(found)
+
+
+def _timed(frames: Iterable, tools: Tools):
+    """Counts the decoding of frames as reading."""
+    frames = iter(frames)
+    while True:
+        with tools.stopwatch("read"):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
+
+
+def _followed(pixels: np.ndarray, last: Window | None, tools: Tools) -> list[Window]:
+    """The square of the one person: near the last one, else anywhere in the frame."""
+    predictor = tools.predictor
+    window = None
+    if last is not None and predictor.scheme is not None:
+        window = predictor.follow(last, predictor.label(last.cut(pixels, predictor.size)[None])[0])
+    window = window or predictor.find(pixels)
+    return [] if window is None else [window]
+
+
+def _given_squares(pixels, given, tools: Tools, name: str) -> list[Window]:
+    height, width = pixels.shape[:2]
+    squares = [square_of(person, tools.predictor.metres, name) for person in given]
+    for window in squares:
+        windows.check(window, width, height, name)
+    return squares
+
+
+def _people(found: list[list[FittedPerson]], frame_rate: float, body: SMPL) -> list[Moving]:
+    """Joins the people of all frames: tracks, one camera, one shape each, smooth motion."""
+    linked = tracks.link([[person.window for person in people] for people in found])
+    longest = max(len(track) for track in linked)
+    linked = [track for track in linked if len(track) >= min(_SHORTEST, longest)]
+    camera = prediction_files.shared_camera(
+        [person.camera for people in found for person in people]
+    )
+    moving = []
+    for track in linked:
+        frames = np.array(sorted(track))
+        people = [found[frame][track[frame]] for frame in frames]
+        betas = np.median([person.betas for person in people], axis=0).astype(np.float32)
+        root = body(betas=betas).joints[0].numpy()
+        places = [
+            prediction_files.moved_to(camera, p.camera, p.translation, root + p.translation)
+            for p in people
+        ]
+        times = frames / frame_rate
+        turning = smoothing.smooth_rotations([person.rotations for person in people], times)
+        person = FittedPerson(
+            betas,
+            turning.astype(np.float32),
+            smoothing.smooth_points(np.array(places), times).astype(np.float32),
+            camera,
+            people[0].window,
+            seen=None,
+        )
+        moving.append(Moving(frames, times, person, pose(body, person)))
+    return moving
+
+
+def _write_overlay(
+    path: Path, video: videos.Video, moving: Sequence[Moving], tools: Tools, step, most
+) -> list[report.Picture]:
+    """Draws all people over the video; returns some of the frames for the page."""
+    last = max(int(one.frames[-1]) for one in moving)
+    chosen = set(np.linspace(0, last, _SHOWN).round().astype(int).tolist())
+    rate = video.frame_rate / step
+    shown: list[report.Picture] = []
+
+    def frames():
+        for index, pixels in enumerate(video.frames(step, most)):
+            with tools.stopwatch("draw"):
+                drawn = _drawn(pixels, index, moving, tools.predictor.body)
+            if index in chosen:
+                label = f"{index / rate:.1f} s"
+                shown.append(report.picture(label, pictures.shrink(drawn, _SHOWN_SIZE)))
+            yield drawn
+
+    drawing = tools.stopwatch.seconds["draw"]
+    with tools.stopwatch("write"):
+        videos.write(path, frames(), rate)
+    # Drawing happens while the video is written, and counts once.
+    tools.stopwatch.seconds["write"] -= tools.stopwatch.seconds["draw"] - drawing
+    return shown
+
+
+def _drawn(pixels, index: int, moving: Sequence[Moving], body: SMPL) -> np.ndarray:
+    """One frame with the people in it, near ones before far ones."""
+    pixels = np.ascontiguousarray(pixels)
+    here = [
+        (one, int(np.searchsorted(one.frames, index))) for one in moving if index in one.frames
+    ]
+    for one, row in sorted(here, key=lambda pair: -pair[0].person.translation[pair[1], 2]):
+        pixels = figures.body_over(
+            pixels,
+            one.posed.vertices[row].numpy(),
+            body.faces,
+            one.person.camera,
+            figures.PREDICTED,
+        )
+    return pixels
+
+
+def _write_person(
+    folder: Path, one: Moving, camera: Camera, body: SMPL, frame_rate: float
+) -> None:
+    """Writes the files of one moving person."""
+    numbers = prediction_files.parameters(one.person, one.posed, camera)
+    np.savez(
+        folder / "parameters.npz",
+        frames=one.frames,
+        times=one.times,
+        frame_rate=np.array(frame_rate),
+        **numbers,
+    )
+    motion = numbers["pose"], one.person.translation
+    mesh_io.write_animated_glb(
+        folder / "motion.glb",
+        body.model_data,
+        one.person.betas,
+        *motion,
+        frame_rate=frame_rate,
+        frame="camera",
+    )
+    rest = body(betas=one.person.betas).joints.numpy()
+    bvh.write_bvh(folder / "motion.bvh", *motion, rest, frame_rate, frame="camera")
