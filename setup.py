@@ -31,6 +31,12 @@ EXTRAS_REQUIRE = {
     "build_body": [
         "scikit-image>=0.22",  # marching cubes of the open body's builder
     ],
+    # Who the benchmark compares us with, and the tests agree with where they are installed.
+    "bench": [
+        "torch",  # smplx runs on it; any version will do, CPU alone too
+        "smplx>=0.1.28",  # the reference layer of the field
+        "smplfitter>=0.6",  # the fastest other TensorFlow body
+    ],
     "test": [
         "pytest>=8",  # the test runner
         "pytest-xdist>=3.5",  # the suite on all cores
