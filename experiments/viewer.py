@@ -39,6 +39,8 @@ The open body has some 6,500 above the quantisation step, so nothing is lost. An
 has ten times as many small ones; all of them would take 6 MB.
 """
 
+_FEWEST_BETAS = 10  # sliders, if the model has as many
+
 _REGIONS = {
     "Whole body": ("pelvis",),
     "Trunk and head": ("spine1", "spine2", "spine3", "neck", "head"),
@@ -99,16 +101,17 @@ def body_viewer(
     """
     if not bodies or not models:
         raise ValueError(f"Expected bodies and a model, got {len(bodies)} and {len(models)}.")
-    shared = _shared(models[0])
     for model in models[1:]:
         if not np.array_equal(model.faces, models[0].faces):
             raise ValueError(
                 f"Expected models of one topology, got {models[0].name} and {model.name}."
             )
-    num_betas = min(model.num_betas for model in models[:1])
+    # Official files hold up to 300 shape components; a page has those that its bodies use.
+    used = max(len(np.atleast_1d(body.betas)) for body in bodies)
+    num_betas = min(max(used, _FEWEST_BETAS), *(model.num_betas for model in models))
     content = {
-        "shared": shared,
-        "models": [_packed(model) for model in models],
+        "shared": _shared(models[0]),
+        "models": [_packed(model, num_betas) for model in models],
         "bodies": [_body(body, len(models[0].parents), num_betas) for body in bodies],
         "poses": None if poses is None else np.round(np.asarray(poses, float), 4).tolist(),
     }
@@ -119,9 +122,8 @@ def body_viewer(
         ),
         styles=(TEMPLATES / "viewer.css").read_text(encoding="utf-8"),
         scripts="\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS),
-        num_betas=models[0].num_betas,
+        num_betas=num_betas,
         models=models,
-        moving=any(np.ndim(body.pose) == 3 and len(body.pose) > 1 for body in bodies),
         regions={
             region: [(SMPL_24.index(name), name) for name in names]
             for region, names in _REGIONS.items()
@@ -139,17 +141,18 @@ def _shared(model: SMPLModelData) -> dict[str, Any]:
         "joint_names": list(SMPL_24.names),
         "parents": model.parents.tolist(),
         "mirror": SMPL_24.mirror.tolist(),
-        "wide_faces": model.num_vertices > 2**16,
+        "wide_faces": _index_type(model) is np.uint32,
         "faces": _text(model.faces, _index_type(model)),
         "weight_joints": _text(order, np.uint8),
         "weights": _text(np.rint(chosen / chosen.sum(axis=1, keepdims=True) * 65535), np.uint16),
     }
 
 
-def _packed(model: SMPLModelData) -> dict[str, Any]:
+def _packed(model: SMPLModelData, num_betas: int) -> dict[str, Any]:
     """The arrays of one model, quantised."""
     template, template_step = _quantised(model.v_template, np.int16)
-    shapes = [_quantised(shape, np.int16) for shape in np.moveaxis(model.shapedirs, -1, 0)]
+    shapedirs = model.shapedirs[..., :num_betas]
+    shapes = [_quantised(shape, np.int16) for shape in np.moveaxis(shapedirs, -1, 0)]
     counts, vertices, offsets, pose_step = _corrections(model)
     return {
         "name": model.name,
@@ -160,7 +163,7 @@ def _packed(model: SMPLModelData) -> dict[str, Any]:
         "shapes": _text(np.stack([values for values, _ in shapes]), np.int16),
         "shape_steps": [step for _, step in shapes],
         "joint_template": _rounded(model.J_regressor @ model.v_template),
-        "joint_shapes": _rounded(np.einsum("jv,vcb->bjc", model.J_regressor, model.shapedirs)),
+        "joint_shapes": _rounded(np.einsum("jv,vcb->bjc", model.J_regressor, shapedirs)),
         "pose_counts": counts,
         "pose_vertices": _text(vertices, _index_type(model)),
         "pose_offsets": _text(offsets, np.int8),

@@ -117,7 +117,7 @@ class Chromium:
         assert "exceptionDetails" not in result, f"{script}: {result['exceptionDetails']}"
         return result["result"].get("value")
 
-    def wait(self, condition, seconds=30):
+    def wait(self, condition, seconds=180):
         """Waits until an expression is true in the page."""
         deadline = time.monotonic() + seconds
         while not self.run(f"Boolean({condition})"):

@@ -58,6 +58,14 @@ def test_of_many_pose_blend_shapes_the_largest_are_kept(monkeypatch):
     assert size[kept].min() >= size[~kept].max()
 
 
+def test_a_page_has_the_betas_that_its_bodies_use_and_no_more():
+    rich = small_body(num_betas=16)
+    for used, sliders in ((3, 10), (12, 12)):
+        fragment = body_viewer([still()._replace(betas=np.zeros(used))], rich)
+        assert fragment.count("data-beta=") == sliders
+        assert len(content_of(fragment)["models"][0]["shape_steps"]) == sliders
+
+
 def test_names_are_text_and_never_markup():
     fragment = body_viewer([still(note="</script><b>")], BODY)
     assert content_of(fragment)["bodies"][0]["note"] == "</script><b>"
