@@ -4,9 +4,10 @@
         --male_body=open
     python -m tests.datasets.large_trees DIR    # made-up trees of every set, to try it on
 
-It takes the flags of convert_dataset.py, reads items again and again for --seconds with all
-cores, and writes nothing. What each process does first (reading the body, compiling) does not
-count. CPU time per Example holds on a busy machine too, Examples per second does not.
+It takes the flags of convert_dataset.py, reads items again and again with all cores until they
+have worked for --cpu_seconds, and writes nothing. What each process does first (reading the body,
+compiling) does not count. CPU time per Example holds on a busy machine too, Examples per second
+does not.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     convert_dataset.define_flags(values)
-    FlagDefiner(values).number("seconds", 10.0, "How long to read.", low=0.01)
+    text = "How long to read, seconds of all processes together."
+    FlagDefiner(values).number("cpu_seconds", 20.0, text, low=0.01)
 
 
 def main(values) -> None:
@@ -55,7 +57,7 @@ def main(values) -> None:
     items = list(source.items())
     workers = processes.num_cores() if values.workers is None else values.workers
     with common.quiet_c():
-        counted = measure(source, items, workers, values.seconds)
+        counted = measure(source, items, workers, values.cpu_seconds)
     examples, num_bytes, cpu_seconds, seconds = counted
     if not examples:
         raise UserError(f"{values.source}: no item of split '{values.split}' gave an Example")
@@ -68,14 +70,14 @@ def main(values) -> None:
     )
 
 
-def measure(source, items, workers: int, seconds: float) -> tuple[int, int, float, float]:
+def measure(source, items, workers: int, enough: float) -> tuple[int, int, float, float]:
     """Reads and encodes items, over and over.
 
     Args:
       source: the split.
       items: its items.
       workers: processes; 0 = this one.
-      seconds: how long, after each process has warmed up.
+      enough: CPU seconds after which it ends; those of the processes' first items not counted.
 
     Returns:
       Examples, their bytes, CPU seconds and wall seconds.
@@ -92,12 +94,10 @@ def measure(source, items, workers: int, seconds: float) -> tuple[int, int, floa
             if number == 0:
                 start = time.perf_counter()
             if number > 0:
-                examples, num_bytes, cpu_seconds = (
-                    examples + count,
-                    num_bytes + size,
-                    cpu_seconds + cpu,
-                )
-                if time.perf_counter() - start > seconds:
+                examples += count
+                num_bytes += size
+                cpu_seconds += cpu
+                if cpu_seconds > enough:
                     break
     return examples, num_bytes, cpu_seconds, time.perf_counter() - start
 

@@ -96,7 +96,7 @@ def _picture(example) -> np.ndarray:
     cv2.drawContours(pixels, outline, -1, _OUTLINE, 1)
     if example["joints/2d/valid"].any():
         joints = scale * example["joints/2d"] + shift
-        _bones(pixels, joints, example["joints/2d/valid"], SMPL_24)
+        _bones(pixels, joints, example["joints/3d"][:, 2], example["joints/2d/valid"])
     _dots(pixels, scale * example["lsp/2d"] + shift, example["lsp/2d/valid"], LSP_14)
     if example["h36m/3d/valid"].any():
         points = example["h36m/3d"] @ example["camera/intrinsics"].T
@@ -111,7 +111,7 @@ def _pose(example) -> np.ndarray:
     joints = example["joints/3d"]
     centre = (joints.min(0) + joints.max(0)) / 2
     points = (joints - centre)[:, :2] * CELL / _POSE_HEIGHT + CELL / 2
-    _bones(pixels, points, example["joints/3d/valid"], SMPL_24)
+    _bones(pixels, points, joints[:, 2], example["joints/3d/valid"])
     return pixels
 
 
@@ -135,11 +135,13 @@ def _side_colour(name: str) -> tuple[int, int, int]:
     return _LEFT if name.startswith("left") else _RIGHT if name.startswith("right") else _MIDDLE
 
 
-def _bones(pixels, points, valid, skeleton) -> None:
-    for joint, parent in enumerate(skeleton.parents):
+def _bones(pixels, points, depths, valid) -> None:
+    """Draws SMPL's bones, the nearer over the farther."""
+    for joint in np.argsort(-depths, kind="stable"):
+        parent = SMPL_24.parents[joint]
         if parent >= 0 and valid[joint] and valid[parent]:
             ends = [_sixteenths(points[end]) for end in (parent, joint)]
-            for colour, width in ((_BLACK, 4), (_side_colour(skeleton.names[joint]), 2)):
+            for colour, width in ((_BLACK, 4), (_side_colour(SMPL_24.names[joint]), 2)):
                 cv2.line(pixels, *ends, colour, width, cv2.LINE_AA, shift=4)
 
 
