@@ -5,8 +5,9 @@
     python experiments/evaluate_smplr.py --flagfile=experiments/flags/smplr_t1_stitched.cfg
     python experiments/evaluate_smplr.py --run=runs/smplr_pose --real_clip=.../00449
 
---peers=N puts the closed-form fit and 200 steps of gradient descent through SMPL beside the
-networks: accuracy on the same N bodies, clean and noisy, and bodies per second. --parts joins an
+--peers=N puts the closed-form fit, Gauss-Newton steps from there and 200 steps of gradient descent
+through SMPL beside the networks: accuracy on the same N bodies, clean, noisy and with points
+missing, and bodies per second of CPU time. --parts joins an
 hourglass, an autoencoder and both regressors (a row of the paper's Table 1). --real_clip=DIR asks
 instead how well Ω turns the joints of a real SMPL body, on a sequence of the authors' (CLOTH3D++,
 info_body.mat); leaf joints stand apart, as no point observes their twist.
@@ -23,7 +24,7 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 from experiments import common
 from experiments.flag_definer import FlagDefiner
 from experiments.run_folder import RunFolder, write_json
-from experiments.smplr_flags import NOISES, define_run_flags
+from experiments.smplr_flags import define_run_flags
 
 # What may differ from the run that is evaluated.
 _CHANGEABLE = (
@@ -52,7 +53,6 @@ def define_flags(values) -> None:
     f.string("run", None, "Folder of a finished run; unset: the networks of --parts, joined.")
     f.integer("peers", 0, "Bodies that are also given to the peers; 0: none.", 0)
     f.string("noisy_run", None, "Folder of a run trained on noise, to stand among the peers.")
-    f.enum("peer_noise", "structured", NOISES[1:4], "What is wrong with their noisy points.")
     f.string("real_clip", None, "Folder of a sequence with info_body.mat, for Ω's rotations.")
     f.string("output", None, "Folder to write; unset: evaluation in --run or in --run_name.")
 
@@ -101,7 +101,7 @@ def main(values) -> None:
         if values.noisy_run:
             noisy = RunFolder.existing(values.noisy_run)
             models["networks, trained on noise"] = smplr_runs.load_model(noisy)[0]
-        record["peers"] = smplr_peers.compare(models, run_values, values.peers, values.peer_noise)
+        record["peers"] = smplr_peers.compare(models, run_values, values.peers)
         print(f"{smplr_peers.table(record['peers'])}\n")
     write_json(output / "record.json", record)
     report.write(smplr_report.make_page(run_values, evaluation, record), output / "index.html")

@@ -10,48 +10,59 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from tqdm import tqdm
 
 from experiments import smplr_data, smplr_evaluation, smplr_runs
 from experiments.report import Table
-from smplr import PointBody
-from smplr.inverse_fit import InverseFit, PointModel, closed_form_fit, gradient_fit
+from smpl_tf.skeleton import SMPL_24, SMPLR_42
+from smplr import PointBody, point_fitting
+from smplr.gradient_fit import gradient_fit
+from smplr.inverse_fit import InverseFit
 
 # Points `[N, 41, 3]` -> rotations and shape.
 Method = Callable[[tf.Tensor], Mapping[str, tf.Tensor]]
 
+# What is wrong with the points: name -> kind of noise, share of missing points.
+INPUTS = {
+    "clean": ("none", 0.0),
+    "Gaussian": ("gaussian", 0.0),
+    "structured": ("structured", 0.0),
+    "clean, 20 % missing": ("none", 0.2),
+    "structured, 20 % missing": ("structured", 0.2),
+}
+# The root is the origin and known exactly.
+_ROOT_WEIGHT = 100.0
 # Pulls towards plain poses and shapes that suit points with errors of centimetres.
-_NOISY_CLOSED_FORM = {"twist_weight": 3e-3, "beta_weight": 1e-2}
 _NOISY_GRADIENT = {"pose_weight": 1e-2, "beta_weight": 1e-2}
 SHOWN = ("joints_23_mm", "pa_joints_mm", "landmarks_mm", "surface_mm", "rotation_deg")
 
 
-def compare(
-    models: Mapping[str, keras.Model], values: flags.FlagValues, count: int, kind: str
-) -> list[dict]:
-    """Gives the same people to every method, clean and noisy.
+def compare(models: Mapping[str, keras.Model], values: flags.FlagValues, count: int) -> list[dict]:
+    """Gives the same people to every method, clean, noisy and with points missing.
 
     Args:
       models: name -> SMPLR from points.
       values: the flags of a run: bodies and held-out people.
       count: how many people.
-      kind: of noise.
 
     Returns:
-      One dict per method and input: `method`, `points` ("clean" or the kind), `bodies_per_second`
-      and the errors of `smplr_evaluation.measure`.
+      One dict per method and input: `method`, `points` (of `INPUTS`), `bodies_per_cpu_second` and
+      the errors of `smplr_evaluation.measure`.
     """
     body = PointBody(smplr_runs.bodies(values), dtype="float32")
-    values.batch_size = values.test_bodies = count
-    values.test_noise = kind
-    people = next(smplr_data.held_out_bodies(values, body))
-    true = {name: value.numpy() for name, value in people.items()}
+    values.batch_size = count
     found = []
-    for points, seen in (("clean", people["points"]), (kind, people["seen"])):
-        for name, method in _methods(models, body, noisy=points != "clean").items():
-            predicted, seconds = _timed(method, seen)
-            errors = smplr_evaluation.measure(true, predicted, body)
-            rate = {"bodies_per_second": count / seconds}
-            found.append({"method": name, "points": points, **rate, **errors})
+    with tqdm(total=len(INPUTS) * (len(models) + 4), desc="peers", disable=None) as bar:
+        for name, (kind, missing) in INPUTS.items():
+            values.test_noise, values.missing_rate = kind, missing
+            people = next(smplr_data.held_out_bodies(values, body))
+            true = {key: value.numpy() for key, value in people.items()}
+            for method, run in _methods(models, body, noisy=kind != "none").items():
+                predicted, seconds = _timed(run, people["seen"])
+                errors = smplr_evaluation.measure(true, predicted, body)
+                rate = {"bodies_per_cpu_second": len(true["points"]) / seconds}
+                found.append({"method": method, "points": name, **rate, **errors})
+                bar.update()
     return found
 
 
@@ -60,29 +71,61 @@ def _methods(models, body, noisy) -> dict[str, Method]:
         outputs = model(points, training=False)
         return {"rotations": outputs["rotations"], "shape": outputs["shape"]}
 
-    closed_form = partial(closed_form_fit, **_NOISY_CLOSED_FORM if noisy else {})
     gradient = partial(gradient_fit, steps=200, **_NOISY_GRADIENT if noisy else {})
+    last = list(models.values())[-1]
     return {
+        "closed form": partial(_fitted, body, refine=False),
+        "closed form and Gauss-Newton": partial(_fitted, body, refine=True),
+        "200 steps of gradient descent": partial(_descended, body, gradient),
+        "200 steps from the networks": partial(_descended_from, body, gradient, last),
         **{name: partial(network, model) for name, model in models.items()},
-        "closed form": partial(_best_gender, closed_form, body),
-        "200 steps of gradient descent": partial(_best_gender, gradient, body),
     }
 
 
-def _best_gender(fit, body: PointBody, points):
-    """Fits every body and keeps for each person the one whose points come out nearer."""
-    fits: list[InverseFit] = [fit(points, PointModel.of(one)) for one in body.bodies]
-    misses = [tf.reduce_mean(tf.norm(one.points - points, axis=-1), axis=-1) for one in fits]
-    best = tf.argmin(tf.stack(misses), axis=0)
-    # The bodies stand female first.
-    gender = 2.0 * tf.cast(best, tf.float32) - 1
+def _rooted(points):
+    """Returns points with the root in front, and their weights."""
+    rooted = tf.concat([tf.zeros_like(points[:, :1]), points], axis=1)
+    weights = tf.concat([[_ROOT_WEIGHT], tf.ones(len(SMPLR_42) - 1)], axis=0)
+    missing = tf.reduce_any(tf.math.is_nan(rooted), axis=-1)
+    rooted = tf.where(missing[..., None], tf.zeros_like(rooted), rooted)
+    return rooted, tf.where(missing, 0.0, weights)
 
-    def pick(values):
-        return tf.gather(tf.stack(values, axis=1), best, axis=1, batch_dims=1)
 
-    betas = pick([one.betas for one in fits])
-    shape = tf.concat([betas, gender[:, None]], axis=-1)
-    return {"rotations": pick([one.rotations for one in fits]), "shape": shape}
+def _fitted(body: PointBody, points, refine: bool):
+    points, weights = _rooted(points)
+    found = [
+        point_fitting.fit_body(
+            points,
+            weights,
+            point_fitting.point_model(one, SMPLR_42),
+            point_fitting.point_model(one, SMPL_24),
+            refine=refine,
+        )
+        for one in body.bodies
+    ]
+    best = point_fitting.nearest_body(found)
+    shape = tf.concat([best["betas"], best["gender"][:, None]], axis=-1)
+    return {"rotations": best["rotations"], "shape": shape}
+
+
+def _descended(body: PointBody, gradient, points, starts=None):
+    points, weights = _rooted(points)
+    found = []
+    for one in body.bodies:
+        fit = gradient(points, point_fitting.point_model(one, SMPLR_42), weights, starts)
+        misses = tf.norm(fit.points - points, axis=-1) * weights
+        found.append({**fit._asdict(), "cost": tf.reduce_sum(misses, axis=-1)})
+    best = point_fitting.nearest_body(found)
+    shape = tf.concat([best["betas"], best["gender"][:, None]], axis=-1)
+    return {"rotations": best["rotations"], "shape": shape}
+
+
+def _descended_from(body: PointBody, gradient, model, points):
+    outputs = model(points, training=False)
+    betas = outputs["shape"][:, :-1]
+    start = InverseFit(outputs["rotations"], betas, tf.zeros_like(betas[:, :3]), None)
+    found = _descended(body, gradient, points, start)
+    return found
 
 
 def _timed(method: Method, points: tf.Tensor) -> tuple[dict[str, np.ndarray], float]:
@@ -91,9 +134,9 @@ def _timed(method: Method, points: tf.Tensor) -> tuple[dict[str, np.ndarray], fl
     results = graph(points)
     seconds = []
     for _ in range(2):
-        start = time.perf_counter()
+        start = time.process_time()
         results = {name: value.numpy() for name, value in graph(points).items()}
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return results, min(seconds)
 
 
@@ -108,11 +151,11 @@ def table(found: list[dict]) -> Table:
     """
     rows = [
         [
-            f"{one['method']}, {one['points']}",
+            f"{one['points']}: {one['method']}",
             *(f"{one[name]:.1f}" for name in SHOWN),
             f"{100 * one['gender_accuracy']:.0f} %",
-            f"{one['bodies_per_second']:.0f}",
+            f"{one['bodies_per_cpu_second']:.0f}",
         ]
         for one in found
     ]
-    return Table(["method, points", *SHOWN, "gender", "bodies/s"], rows)
+    return Table(["points: method", *SHOWN, "gender", "bodies / CPU s"], rows)

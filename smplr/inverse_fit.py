@@ -1,30 +1,28 @@
-"""Peers of SMPLR's networks: points to a body in closed form, and by gradient descent.
+"""Points to a body in closed form: a peer of SMPLR's networks, and where other fits start.
 
-Both take root-relative points with a mask and know the body's arrays; neither is trained. On
-clean points they beat the networks, on noisy ones they lose to them.
-
-Source: not in the paper. The closed form alternates orthogonal Procrustes per joint with linear
-least squares for betas; the gradient descent follows SMPLify (Bogo et al. 2016) without its
-learned priors.
+Source: not in the paper. It alternates orthogonal Procrustes per joint with linear least squares
+for betas.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from smpl_tf.kinematics import global_to_relative, relative_to_global
-from smpl_tf.lbs import pose_features
-from smpl_tf.model_data import SMPLModelData
+from smpl_tf.alignment import procrustes
+from smpl_tf.kinematics import global_to_relative
 from smpl_tf.rotations import project_to_rotation
-from smplr.bones import bone_paths, observed_points
-from smplr.landmarks import NUM_JOINTS, landmark_vertex_ids, template_points
+from smpl_tf.skeleton import SMPL_24
+from smplr.bones import observed_points
+from smplr.landmarks import NUM_JOINTS
+from smplr.point_model import PointModel, PosedPoints
 
-# Settles the root's rotation where every point on it is missing, square metres.
-_ROOT_PRIOR = 1e-9
-# Rounds the corner of the distance at zero, metres.
-_DISTANCE_ROUNDING = 1e-3
+# Points carried by these joints alone turn nearly as one piece.
+_TORSO = ("pelvis", "spine1", "spine2", "spine3", "left_collar", "right_collar")
+# A point counts for the rotation of a joint that carries at least this share of it.
+_LEAST_SHARE = 0.6
+# Settles the place where every point is missing.
+_PLACE_PRIOR = 1e-9
 
 
 class InverseFit(NamedTuple):
@@ -33,279 +31,206 @@ class InverseFit(NamedTuple):
     Attributes:
       rotations: parent-relative, the root's in the frame of the points, `[..., 24, 3, 3]`.
       betas: `[..., B]`.
-      points: of the fitted body, root-relative, metres, `[..., 41, 3]`.
+      pelvis: where SMPL's root joint is, metres, `[..., 3]`.
+      points: of the fitted body, metres, `[..., P, 3]`.
     """
 
     rotations: tf.Tensor
     betas: tf.Tensor
+    pelvis: tf.Tensor
     points: tf.Tensor
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PointModel:
-    """What a body model says about SMPLR's 42 points alone.
+def flat_problem(
+    points: tf.Tensor, weights: tf.Tensor | None, model: PointModel
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Brings points and weights into the form that fits work in.
 
-    Attributes:
-      template: rest pose, mean shape, metres, `[42, 3]`: 24 joints, 18 landmarks.
-      shapedirs: metres per unit of each beta, `[42, 3, B]`.
-      posedirs: of the landmarks, metres per entry of R - I, `[18, 3, 207]`.
-      weights: skinning weights of the landmarks, `[18, 24]`.
-      parents: of the joints, -1 for the root.
+    Args:
+      points: metres, `[..., P, 3]`; missing points may be NaN or infinite.
+      weights: `[..., P]`, 0 for a missing point; None counts all alike. What broadcasts will do.
+      model: the body.
+
+    Returns:
+      Points `[N, P, 3]`, zero where missing; weights `[N, P]`, zero where missing or where the
+      body has no such point; the leading dimensions, int `[...]`.
+
+    Raises:
+      ValueError: if the number of points is not the skeleton's.
     """
-
-    template: np.ndarray
-    shapedirs: np.ndarray
-    posedirs: np.ndarray
-    weights: np.ndarray
-    parents: tuple[int, ...]
-
-    @classmethod
-    def of(cls, model_data: SMPLModelData, num_betas: int = 10) -> "PointModel":
-        """Cuts the points out of a whole body model."""
-        landmarks = landmark_vertex_ids(model_data)
-        shapedirs = model_data.shapedirs[..., :num_betas]
-        joint_shapedirs = np.einsum("jv,vcs->jcs", model_data.J_regressor, shapedirs)
-        return cls(
-            template=template_points(model_data).astype(np.float32),
-            shapedirs=np.concatenate([joint_shapedirs, shapedirs[landmarks]]).astype(np.float32),
-            posedirs=model_data.posedirs[landmarks].astype(np.float32),
-            weights=model_data.weights[landmarks].astype(np.float32),
-            parents=tuple(int(parent) for parent in model_data.parents),
+    points = tf.convert_to_tensor(points)
+    if not points.dtype.is_floating:
+        points = tf.cast(points, tf.float32)
+    size = len(model.skeleton)
+    if points.shape.rank < 2 or tuple(points.shape[-2:]) != (size, 3):
+        raise ValueError(
+            f"Expected points [..., {size}, 3] for {model.skeleton.name}, got {points.shape}."
         )
+    points, valid = observed_points(points, None)
+    counted = tf.cast(valid, points.dtype) * tf.constant(model.observable, points.dtype)
+    if weights is not None:
+        weights = tf.cast(weights, points.dtype)
+        counted *= tf.where(weights > 0, weights, tf.zeros_like(weights))
+    leading = tf.shape(points)[:-2]
+    return tf.reshape(points, [-1, size, 3]), tf.reshape(counted, [-1, size]), leading
 
-    def rest_points(self, rotations: tf.Tensor, betas: tf.Tensor | None = None) -> tf.Tensor:
-        """Shapes the rest pose, pose blend shapes included.
 
-        Args:
-          rotations: parent-relative, `[..., 24, 3, 3]`.
-          betas: `[..., B]`, or None for the mean shape.
-
-        Returns:
-          Metres, `[..., 42, 3]`.
-        """
-        offsets = tf.einsum("lcf,...f->...lc", self.posedirs, pose_features(rotations))
-        joints = tf.zeros_like(rotations[..., :, :, 0])
-        rest = self.template + tf.concat([joints, offsets], axis=-2)
-        if betas is not None:
-            rest += tf.einsum("pcb,...b->...pc", self.shapedirs, betas)
-        return rest
-
-    def pose(self, rest: tf.Tensor, global_rotations: tf.Tensor) -> tf.Tensor:
-        """Poses rest points; linear in them.
-
-        Args:
-          rest: metres, `[..., 42, 3]`, broadcasting against the rotations.
-          global_rotations: `[..., 24, 3, 3]`.
-
-        Returns:
-          Posed points, the root at the origin, `[..., 42, 3]`.
-        """
-        rest_joints, rest_landmarks = rest[..., :NUM_JOINTS, :], rest[..., NUM_JOINTS:, :]
-        fathers = self.parents[1:]
-        bones = rest_joints[..., 1:, :] - tf.gather(rest_joints, fathers, axis=-2)
-        bones = tf.linalg.matvec(tf.gather(global_rotations, fathers, axis=-3), bones)
-        paths = tf.constant(bone_paths(fathers), tf.float32)
-        joints = tf.einsum("ij,...jc->...ic", paths, bones)
-        joints = tf.concat([tf.zeros_like(joints[..., :1, :]), joints], axis=-2)
-        # Each joint moves a point x of the rest pose to R x + (joint - R rest_joint).
-        offsets = joints - tf.linalg.matvec(global_rotations, rest_joints)
-        landmarks = tf.einsum(
-            "lj,...jab,...lb->...la", self.weights, global_rotations, rest_landmarks
-        )
-        landmarks += tf.einsum("lj,...ja->...la", self.weights, offsets)
-        return tf.concat([joints, landmarks], axis=-2)
+def unflatten(fit: InverseFit, leading: tf.Tensor) -> InverseFit:
+    """Gives a fit of `[N, ...]` bodies the leading dimensions that the points had."""
+    return InverseFit(
+        *(tf.reshape(value, tf.concat([leading, value.shape[1:]], axis=0)) for value in fit)
+    )
 
 
 def closed_form_fit(
     points: tf.Tensor,
     model: PointModel,
-    valid: tf.Tensor | None = None,
-    iterations: int = 6,
+    weights: tf.Tensor | None = None,
+    iterations: int = 4,
     twist_weight: float = 1e-4,
     beta_weight: float = 1e-5,
 ) -> InverseFit:
-    """Fits a body by turns: rotations joint by joint, then betas by least squares.
+    """Fits a body by turns: rotations joint by joint, then betas and place by least squares.
 
     A joint is turned so that the points fixed to it (child joints, and landmarks skinned mostly
     to it) fit best. Where they leave the twist open, or are missing, it keeps its parent's
     orientation.
 
     Args:
-      points: root-relative, metres, `[..., 41, 3]`; missing points may be NaN.
+      points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
       model: the body.
-      valid: bool `[..., 41]`, or None if only non-finite points are missing.
+      weights: `[..., P]`, 0 for a missing point; None counts all alike.
       iterations: rounds of rotations and betas.
       twist_weight: pull of each joint towards its parent's orientation, square metres.
       beta_weight: pull of the betas towards 0, square metres.
 
     Returns:
-      The fit; the mean body in rest orientation where everything is missing.
+      The fit; the mean body at rest, its pelvis at the origin, where everything is missing.
+
+    Raises:
+      ValueError: if the number of points is not the skeleton's.
     """
-    points, valid = observed_points(tf.convert_to_tensor(points, tf.float32), valid)
-    batch = tf.shape(points)[:-2]
-    points = tf.concat([tf.zeros_like(points[..., :1, :]), points], axis=-2)
-    valid = tf.concat([tf.ones_like(valid[..., :1]), valid], axis=-1)
-    seen = tf.cast(valid, tf.float32)
-
-    betas = tf.zeros(tf.concat([batch, model.shapedirs.shape[-1:]], 0))
-    rest = tf.broadcast_to(model.template, tf.shape(points))
-    attached = rest  # where each point sits in the rest frame of the joint that it is fixed to
+    points, weights, leading = flat_problem(points, weights, model)
+    count, dtype = tf.shape(points)[0], points.dtype
+    rotations = tf.eye(3, batch_shape=[count, NUM_JOINTS], dtype=dtype)
+    betas = tf.zeros([count, model.num_betas], dtype)
+    rest = model.rest_sources(rotations, betas)
+    posed = model.pose(rest, rotations)
+    turned = rotations
+    toward, pelvis = torso_placed(points, weights, model)
     for _ in range(iterations):
-        turned = _fit_rotations(points, seen, rest, attached, model, twist_weight)
+        turned = _fit_rotations(
+            points, weights, rest, turned, posed, pelvis, toward, model, twist_weight
+        )
         rotations = global_to_relative(turned, model.parents)
-        betas = _fit_betas(points, seen, rotations, turned, model, beta_weight)
-        rest = model.rest_points(rotations, betas)
-        fitted = model.pose(rest, turned)
-        attached = _attachments(fitted, rest, turned, model)
-    return InverseFit(rotations, betas, fitted[..., 1:, :])
+        betas, pelvis = _fit_shape(points, weights, rotations, turned, model, beta_weight)
+        rest = model.rest_sources(rotations, betas)
+        posed = model.pose(rest, turned)
+        toward = turned[:, 0]
+    fitted = posed.points + pelvis[:, None]
+    return unflatten(InverseFit(rotations, betas, pelvis, fitted), leading)
 
 
-def gradient_fit(
-    points: tf.Tensor,
-    model: PointModel,
-    valid: tf.Tensor | None = None,
-    steps: int = 200,
-    learning_rate: float = 0.05,
-    beta_weight: float = 1e-3,
-    pose_weight: float = 1e-3,
-) -> InverseFit:
-    """Fits a body by Adam on the distance of its points, from the rest pose turned as a whole.
+def torso_placed(
+    points: tf.Tensor, weights: tf.Tensor, model: PointModel
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turns and moves the mean body at rest as a whole, so that its torso fits.
 
     Args:
-      points: root-relative, metres, `[..., 41, 3]`; missing points may be NaN.
+      points: metres, `[N, P, 3]`.
+      weights: `[N, P]`.
       model: the body.
-      valid: bool `[..., 41]`, or None if only non-finite points are missing.
-      steps: of gradient descent.
-      learning_rate: Adam's; falls to 0 along half a cosine.
-      beta_weight: pull of the betas towards 0, metres.
-      pose_weight: pull of the joints towards the rest pose, metres.
 
     Returns:
-      The fit.
+      Rotations of the root `[N, 3, 3]` and places of the pelvis `[N, 3]`.
     """
-    points, valid = observed_points(tf.convert_to_tensor(points, tf.float32), valid)
-    seen = tf.cast(valid, tf.float32)
-    rooted = tf.concat([tf.zeros_like(points[..., :1, :]), points], axis=-2)
-    rooted_seen = tf.concat([tf.ones_like(seen[..., :1]), seen], axis=-1)
-    rest = tf.broadcast_to(model.template, tf.shape(rooted))
-    start = _fit_rotations(rooted, rooted_seen, rest, rest, model, 1.0)[..., :1, :, :]
-    upright = tf.broadcast_to(tf.eye(3), tf.shape(start[..., :1, :, :]))
-    start = tf.concat([start, tf.repeat(upright, NUM_JOINTS - 1, axis=-3)], axis=-3)
-
-    def body(six_numbers, betas):
-        rotations = _orthonormal(six_numbers)
-        turned = relative_to_global(rotations, model.parents)
-        return rotations, model.pose(model.rest_points(rotations, betas), turned)
-
-    def objective(six_numbers, betas):
-        rotations, fitted = body(six_numbers, betas)
-        squared = tf.reduce_sum(tf.square(fitted[..., 1:, :] - points), axis=-1)
-        distances = tf.sqrt(squared + _DISTANCE_ROUNDING**2) * seen
-        bending = tf.reduce_mean(tf.square(rotations[..., 1:, :, :] - tf.eye(3)), (-3, -2, -1))
-        return (
-            tf.reduce_mean(distances, axis=-1)
-            + beta_weight * tf.reduce_mean(tf.square(betas), axis=-1)
-            + pose_weight * bending
-        )
-
-    variables = (
-        start[..., :2, :],
-        tf.zeros(tf.concat([tf.shape(points)[:-2], model.shapedirs.shape[-1:]], axis=0)),
-    )
-    variables = _adam(objective, variables, steps, learning_rate)
-    rotations, fitted = body(*variables)
-    return InverseFit(rotations, variables[1], fitted[..., 1:, :])
+    rest = model.template - model.template[:1]
+    mean = np.zeros((len(model.skeleton), 3))
+    np.add.at(mean, model.target, model.factors @ rest)
+    mean = tf.broadcast_to(tf.constant(mean, points.dtype), tf.shape(points))
+    torso = procrustes(mean, points, weights * _torso_points(model), with_scale=False)
+    return torso.rotation, torso.translation
 
 
-def _orthonormal(six_numbers):
-    """Turns two rows, `[..., 2, 3]`, into the rotation that they span, `[..., 3, 3]`."""
-    first = tf.math.l2_normalize(six_numbers[..., 0, :], axis=-1)
-    second = six_numbers[..., 1, :]
-    second -= tf.reduce_sum(first * second, axis=-1, keepdims=True) * first
-    second = tf.math.l2_normalize(second, axis=-1)
-    return tf.stack([first, second, tf.linalg.cross(first, second)], axis=-2)
+def _shares(model: PointModel) -> np.ndarray:
+    """Returns how much of each point each joint carries, `[P, 24]`."""
+    shares = np.zeros((len(model.skeleton), NUM_JOINTS))
+    np.add.at(shares, (model.target, model.carrier), model.factors.sum(axis=-1))
+    return shares
 
 
-def _adam(objective, variables, steps, learning_rate):
-    """Lowers an objective of one value per sample; samples do not influence each other."""
-    beta_1, beta_2 = 0.9, 0.999
-
-    def step(index, variables, means, squares):
-        with tf.GradientTape() as tape:
-            tape.watch(variables)
-            value = objective(*variables)
-        gradients = tape.gradient(value, variables)
-        time = tf.cast(index + 1, tf.float32)
-        rate = 0.5 * learning_rate * (1 + tf.cos(np.pi * (time - 1) / steps))
-        rate *= tf.sqrt(1 - beta_2**time) / (1 - beta_1**time)
-        means = tuple(beta_1 * m + (1 - beta_1) * g for m, g in zip(means, gradients, strict=True))
-        squares = tuple(
-            beta_2 * s + (1 - beta_2) * g**2 for s, g in zip(squares, gradients, strict=True)
-        )
-        variables = tuple(
-            v - rate * m / (tf.sqrt(s) + 1e-8)
-            for v, m, s in zip(variables, means, squares, strict=True)
-        )
-        return index + 1, variables, means, squares
-
-    zeros = tuple(tf.zeros_like(variable) for variable in variables)
-    state = (tf.constant(0), variables, zeros, zeros)
-    return tf.while_loop(lambda index, *_: index < steps, step, state)[1]
+def _torso_points(model: PointModel) -> np.ndarray:
+    """Returns which points the torso carries, 0 or 1, `[P]`."""
+    carried = _shares(model)[:, SMPL_24.indices(_TORSO)].sum(axis=-1)
+    return (carried > _LEAST_SHARE).astype(np.float64)
 
 
-def _carriers(model: PointModel) -> np.ndarray:
-    """Returns the joint that each of the 42 points is fixed to; -1 for the root."""
-    return np.concatenate([model.parents, np.argmax(model.weights, axis=-1)])
-
-
-def _fit_rotations(points, seen, rest, attached, model, twist_weight):
+def _fit_rotations(
+    points, weights, rest, turned, posed: PosedPoints, pelvis, toward, model, twist_weight
+):
     """Turns each joint, parents first, so that the points fixed to it fit.
 
     A joint stands where its parent's rotation puts it, not where it was observed: so that each
     joint makes good what its ancestors could not, and noise does not add up along a limb.
 
     Returns:
-      Global rotations, `[..., 24, 3, 3]`.
+      Global rotations, `[N, 24, 3, 3]`.
     """
-    carriers = _carriers(model)
-    turned, places = [], []
-    for joint, parent in enumerate(model.parents):
-        if parent < 0:
-            place, prior = points[..., 0, :], _ROOT_PRIOR * tf.eye(3)
+    shares = _shares(model)
+    carriers = np.where(shares.max(axis=-1) >= _LEAST_SHARE, shares.argmax(axis=-1), -1)
+    # Seen from its carrier in the present pose, a landmark skinned to several joints moves rigidly
+    # with it.
+    of_point = np.maximum(carriers, 0)
+    arms = posed.points - tf.gather(posed.joints, of_point, axis=1)
+    arms = tf.linalg.matvec(tf.gather(turned, of_point, axis=1), arms, transpose_a=True)
+
+    found, places = [None] * NUM_JOINTS, [None] * NUM_JOINTS
+    for joints in _levels(model.parents):
+        if model.parents[joints[0]] < 0:
+            prior, place = toward[:, None], pelvis[:, None]
         else:
-            prior = turned[parent]
-            bone = rest[..., joint, :] - rest[..., parent, :]
-            place = places[parent] + tf.linalg.matvec(prior, bone)
-            prior = twist_weight * prior
-        fixed = np.flatnonzero(carriers == joint)
-        observed = tf.gather(points, fixed, axis=-2) - place[..., None, :]
-        observed *= tf.gather(seen, fixed, axis=-1)[..., None]
-        offsets = tf.gather(attached, fixed, axis=-2) - rest[..., joint : joint + 1, :]
-        covariance = tf.matmul(observed, offsets, transpose_a=True) + prior
-        turned.append(project_to_rotation(covariance))
-        places.append(place)
-    return tf.stack(turned, axis=-3)
+            parents = [model.parents[joint] for joint in joints]
+            prior = tf.stack([found[parent] for parent in parents], axis=1)
+            bones = tf.gather(rest, joints, axis=1) - tf.gather(rest, parents, axis=1)
+            place = tf.stack([places[parent] for parent in parents], axis=1)
+            place += tf.linalg.matvec(prior, bones)
+        covariance = twist_weight * prior
+        fixed = np.flatnonzero(np.isin(carriers, joints))
+        if len(fixed):
+            owners = [joints.index(carriers[point]) for point in fixed]
+            seen = tf.gather(points, fixed, axis=1) - tf.gather(place, owners, axis=1)
+            seen *= tf.gather(weights, fixed, axis=1)[..., None]
+            products = seen[..., :, None] * tf.gather(arms, fixed, axis=1)[..., None, :]
+            owned = np.equal(np.arange(len(joints))[:, None], owners)
+            covariance += tf.einsum("jp,npab->njab", tf.constant(owned, seen.dtype), products)
+        for i, rotation in enumerate(tf.unstack(project_to_rotation(covariance), axis=1)):
+            found[joints[i]], places[joints[i]] = rotation, place[:, i]
+    return tf.stack(found, axis=1)
 
 
-def _fit_betas(points, seen, rotations, turned, model, beta_weight):
-    """Solves for the betas that bring the posed body nearest to the points, `[..., B]`."""
-    posed = model.pose(model.rest_points(rotations), turned)
-    jacobian = model.pose(model.shapedirs.transpose(2, 0, 1), turned[..., None, :, :, :])
-    jacobian *= seen[..., None, :, None]
-    normal = tf.einsum("...bpc,...dpc->...bd", jacobian, jacobian)
-    normal += beta_weight * tf.eye(model.shapedirs.shape[-1])
-    moment = tf.einsum("...bpc,...pc->...b", jacobian, points - posed)
-    return tf.linalg.solve(normal, moment[..., None])[..., 0]
+def _levels(parents) -> list[list[int]]:
+    """Returns the joints of each depth."""
+    depths: list[int] = []
+    for parent in parents:
+        depths.append(0 if parent < 0 else depths[parent] + 1)
+    return [
+        [joint for joint, own in enumerate(depths) if own == depth]
+        for depth in range(max(depths) + 1)
+    ]
 
 
-def _attachments(fitted, rest, turned, model):
-    """Returns where skinned points sit in their carrier's rest frame, `[..., 42, 3]`.
-
-    A landmark skinned to several joints does not move rigidly with one of them; seen from its
-    carrier in the present pose, it does.
-    """
-    carriers = np.maximum(_carriers(model), 0)
-    relative = fitted - tf.gather(fitted, carriers, axis=-2)
-    carrier_rotations = tf.gather(turned, carriers, axis=-3)
-    back = tf.linalg.matvec(carrier_rotations, relative, transpose_a=True)
-    return back + tf.gather(rest, carriers, axis=-2)
+def _fit_shape(points, weights, rotations, turned, model, beta_weight):
+    """Solves for betas `[N, B]` and pelvis `[N, 3]` that bring the posed body to the points."""
+    dtype, num_betas = points.dtype, model.num_betas
+    mean = model.rest_sources(rotations, tf.zeros([tf.shape(points)[0], num_betas], dtype))
+    missed = points - model.pose(mean, turned).points
+    jacobian = model.shape_jacobian(turned)
+    moves = tf.broadcast_to(tf.eye(3, dtype=dtype), tf.concat([tf.shape(missed), [3]], axis=0))
+    jacobian = tf.concat([jacobian, moves], axis=-1)
+    weighted = jacobian * weights[..., None, None]
+    normal = tf.einsum("npcb,npcd->nbd", weighted, jacobian)
+    pulls = tf.concat([tf.fill([num_betas], tf.cast(beta_weight, dtype)), [_PLACE_PRIOR] * 3], 0)
+    normal = tf.linalg.set_diag(normal, tf.linalg.diag_part(normal) + pulls)
+    moment = tf.einsum("npcb,npc->nb", weighted, missed)
+    solution = tf.linalg.solve(normal, moment[..., None])[..., 0]
+    return solution[:, :num_betas], solution[:, num_betas:]

@@ -1,11 +1,13 @@
+import json
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
-from experiments import evaluate_smplr, train_smplr
+from experiments import callbacks, common, evaluate_smplr, smplr_runs, train_smplr
 from experiments.run_folder import RunFolder
 from experiments.smplr_flags import define_run_flags
-from tests.smplr.people import people as bodies
 
 TINY = (
     *("--motion_poses=64", "--test_bodies=16", "--steps_per_epoch=4", "--batch_size=16"),
@@ -26,21 +28,56 @@ def run(call, tmp_path, monkeypatch):
     return run
 
 
-def test_an_autoencoder_is_trained_measured_and_kept(run):
-    answer, folder = run("dae", "--stage=dae", "--noise=structured")
+def test_a_killed_autoencoder_ends_with_the_same_numbers_and_is_kept(run, call, monkeypatch):
+    arguments = ("--stage=dae", "--noise=structured")
+    answer, undisturbed = run("undisturbed", *arguments)
     assert answer.status == 0, answer.err
+
+    def stop_in_epoch_2(self, batch, logs=None):
+        if self.history and batch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.SaveEpochs, "on_train_batch_end", stop_in_epoch_2)
+        answer, folder = run("dae", *arguments)
+    assert answer.status == common.EXIT_INTERRUPTED
+    assert not smplr_runs.model_file(folder).exists()
+    answer, _ = run("dae", *arguments)
+    assert answer.status == 0, answer.err
+    assert "goes on after epoch 1 of 2" in answer.out
     record = folder.read_record()
-    assert record["stage"] == "dae"
+    for name in ("history", "metrics", "baseline_metrics"):
+        assert record[name] == undisturbed.read_record()[name]
+    model, stage = smplr_runs.load_model(folder)
+    twin, _ = smplr_runs.load_model(undisturbed)
+    for one, other in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+    assert record["stage"] == stage == "dae"
     assert record["trained_parameters"] == 3_411_579
     assert record["people"] == 16
     assert len(record["history"]["loss"]) == 2
     assert record["metrics"].keys() == record["baseline_metrics"].keys()
     assert 30 < record["baseline_metrics"]["joints_23_mm"] < 90
-    assert f"{record['metrics']['joints_23_mm']:.2f}" in answer.out
-    model = keras.saving.load_model(folder.path / "model.keras", compile=False)
-    assert model(bodies(2)["points"]).shape == (2, 41, 3)
-    again, _ = run("dae", "--stage=dae", "--noise=structured")
+    page = folder.report.read_text()
+    assert f"{record['metrics']['joints_16_mm']:.1f} mm" in page
+    # Two people of each quarter; points given and found, each from two sides.
+    assert page.count('<img src="data:image/') == 4 * 2 * 4
+
+    again, _ = run("dae", *arguments)
     assert "is finished" in again.out and "Epoch" not in again.out
+    answer, _ = run("dae", "--stage=pose")
+    assert all(w in answer.err for w in ("--stage=dae", "--stage=pose", "--overwrite"))
+
+    answer = call(evaluate_smplr, "--run=runs/dae", "--test_bodies=8", "--workers=0")
+    assert answer.status == 0, answer.err
+    assert "mean of 23 joints, mm" in answer.out
+    evaluated = folder.path / "evaluation"
+    assert json.loads((evaluated / "record.json").read_text())["people"] == 8
+    assert "person" in (evaluated / "index.html").read_text()
+    answer = call(evaluate_smplr, "--run=runs/dae", "--real_clip=nowhere")
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert "give a run of --stage=pose or pose_shape" in answer.err
 
 
 def test_a_part_that_is_missing_is_named(run):
@@ -90,9 +127,12 @@ def test_every_stage_follows_the_others(run, call, people):
         evaluate_smplr, "--run=runs/pose_shape", "--peers=4", "--test_bodies=8", "--workers=0"
     )
     assert answer.status == 0, answer.err
-    assert "closed form, clean" in answer.out
-    assert "200 steps of gradient descent, structured" in answer.out
+    assert "clean: closed form" in answer.out
+    assert "structured: 200 steps of gradient descent" in answer.out
     stitched = ("--parts=runs/hourglass,runs/dae,runs/pose_shape", "--run_name=stitched")
     answer = call(evaluate_smplr, *stitched, *pictures, "--workers=0")
     assert answer.status == 0, answer.err
-    assert "seen_joints_16_mm" in answer.out
+    assert "points: mean of 16 joints, mm" in answer.out
+    page = (Path("runs/stitched/evaluation") / "index.html").read_text()
+    # The picture, and points and two bodies from two sides.
+    assert page.count('<img src="data:image/') == 4 * 2 * 7

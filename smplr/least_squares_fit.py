@@ -1,0 +1,311 @@
+"""Points to a body by damped Gauss-Newton steps: exact on clean points, a MAP estimate on noisy.
+
+Source: not in the paper; Levenberg-Marquardt with the derivatives of linear blend skinning.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from smpl_tf.kinematics import relative_to_global
+from smpl_tf.rotations import axis_angle_to_matrix, project_to_rotation
+from smplr.inverse_fit import InverseFit, flat_problem, unflatten
+from smplr.landmarks import NUM_JOINTS
+from smplr.point_model import PointModel, PosedPoints
+
+_NUM_TURNS = 3 * NUM_JOINTS
+# The damping of the first step, as a share of the diagonal; then what a good and a bad step
+# change it by.
+_FIRST_DAMPING = 1e-3
+_GOOD_STEP, _BAD_STEP = 0.1, 10.0
+_LEAST_DAMPING, _LARGEST_DAMPING = 1e-7, 1e3
+# A body that gains less, as a share and in square metres, has arrived.
+_LEAST_GAIN, _LEAST_COST = 1e-3, 1e-10
+# Keep Cholesky's roots positive in float32.
+_LEAST_DIAGONAL, _ROUNDING = 1e-6, 1e-6
+# What is believed of the noise before any residual is seen: metres, and coordinates' worth.
+_PRIOR_NOISE, _PRIOR_COUNT = 5e-3, 1.0
+
+
+def least_squares_fit(
+    points: tf.Tensor,
+    model: PointModel,
+    start: InverseFit,
+    weights: tf.Tensor | None = None,
+    steps: int = 12,
+    pose_weight: tf.Tensor | float = 1e-6,
+    beta_weight: tf.Tensor | float = 1e-7,
+    toward: tuple[tf.Tensor, tf.Tensor] | None = None,
+    outlier_distance: float | None = None,
+) -> InverseFit:
+    """Lowers the weighted squared distance of the points, with pulls on pose and shape.
+
+    With pulls of (noise / spread)^2 of the parameters this is their most probable value.
+
+    Args:
+      points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
+      model: the body.
+      start: where to begin, such as `closed_form_fit` of the same points.
+      weights: `[..., P]`, 0 for a missing point; None counts all alike.
+      steps: of Gauss-Newton at most, fewer where all bodies have arrived; a step that does not
+        help is taken back and damped.
+      pose_weight: pull of the joints but the root, square metres per square radian, one number or
+        `[..., 23]`.
+      beta_weight: pull of the betas, square metres, one number or `[...]`.
+      toward: rotations `[..., 24, 3, 3]` and betas `[..., B]` that the pulls lead to; None is the
+        mean body at rest.
+      outlier_distance: beyond this the distance itself counts, not its square; metres. None
+        squares all.
+
+    Returns:
+      The fit.
+
+    Raises:
+      ValueError: if the number of points is not the skeleton's.
+    """
+    points, weights, leading = flat_problem(points, weights, model)
+    problem = _Problem(points, weights, model, pose_weight, beta_weight, toward, outlier_distance)
+    dtype = points.dtype
+    rotations = tf.reshape(tf.cast(start.rotations, dtype), [-1, NUM_JOINTS, 3, 3])
+    betas = tf.reshape(tf.cast(start.betas, dtype), [-1, model.num_betas])
+    pelvis = tf.reshape(tf.cast(start.pelvis, dtype), [-1, 3])
+    state = (rotations, betas, pelvis)
+    damping = tf.fill([tf.shape(points)[0]], tf.constant(_FIRST_DAMPING, dtype))
+
+    def step(index, state, cost, damping, _):
+        proposed = problem.step(state, damping)
+        new_cost = problem.cost(proposed, problem.pose(proposed))
+        # False also where the new cost is not a number.
+        better = new_cost < cost
+        state = tuple(
+            tf.where(tf.reshape(better, [-1] + [1] * (new.shape.rank - 1)), new, old)
+            for new, old in zip(proposed, state, strict=True)
+        )
+        damping *= tf.where(better, tf.cast(_GOOD_STEP, dtype), tf.cast(_BAD_STEP, dtype))
+        damping = tf.maximum(damping, _LEAST_DAMPING)
+        gained = cost - new_cost > _LEAST_GAIN * cost + _LEAST_COST
+        moving = tf.where(better, gained, damping < _LARGEST_DAMPING)
+        return index + 1, state, tf.where(better, new_cost, cost), damping, moving
+
+    def goes_on(index, state, cost, damping, moving):
+        return tf.logical_and(index < steps, tf.reduce_any(moving))
+
+    cost = problem.cost(state, problem.pose(state))
+    first = (tf.constant(0), state, cost, damping, tf.ones_like(cost, tf.bool))
+    state = tf.while_loop(goes_on, step, first)[1]
+    # Products of rotations drift.
+    rotations = project_to_rotation(state[0])
+    state = (rotations, *state[1:])
+    fitted = problem.pose(state).posed.points + state[2][:, None]
+    return unflatten(InverseFit(*state, fitted), leading)
+
+
+class FitStatistics(NamedTuple):
+    """What the points left unexplained, and what that means for the body.
+
+    Attributes:
+      noise: standard deviation of a coordinate of a point of weight 1, metres, `[...]`.
+      joint_errors: to expect of SMPL's joints, metres, `[..., 24]`.
+    """
+
+    noise: tf.Tensor
+    joint_errors: tf.Tensor
+
+
+def fit_statistics(
+    points: tf.Tensor,
+    model: PointModel,
+    joint_model: PointModel,
+    fit: InverseFit,
+    weights: tf.Tensor | None = None,
+    pose_weight: tf.Tensor | float = 1e-6,
+    beta_weight: tf.Tensor | float = 1e-7,
+) -> FitStatistics:
+    """Estimates noise from the residuals of a fit, and the joints' errors from both.
+
+    Residuals are few beside the parameters: bones keep their lengths, and that is all that they
+    tell. The noise is their square sum over the coordinates that the parameters leave free.
+
+    Args:
+      points: see `least_squares_fit`, likewise the other arguments.
+      model: the body.
+      joint_model: the same body for SMPL_24.
+      fit: of the points.
+      weights: `[..., P]`.
+      pose_weight: as in the fit.
+      beta_weight: as in the fit.
+
+    Returns:
+      The statistics. Errors that run alike through neighbouring points keep bones at their length:
+      they are not seen.
+    """
+    points, weights, leading = flat_problem(points, weights, model)
+    problem = _Problem(points, weights, model, pose_weight, beta_weight, None, None)
+    state = (
+        tf.reshape(fit.rotations, [-1, NUM_JOINTS, 3, 3]),
+        tf.reshape(fit.betas, [-1, model.num_betas]),
+        tf.reshape(fit.pelvis, [-1, 3]),
+    )
+    pose = problem.pose(state)
+    data, stiffness, _ = problem.linearised(state, pose)
+    normal = tf.linalg.set_diag(data, tf.linalg.diag_part(data) + stiffness)
+    scale, factor = _factorised(normal, 0.0)
+    identity = tf.eye(normal.shape[-1], batch_shape=[tf.shape(points)[0]], dtype=points.dtype)
+    covariance = tf.linalg.cholesky_solve(factor, identity)
+    covariance *= scale[:, :, None] * scale[:, None, :]
+
+    squares = tf.reduce_sum(tf.square(pose.missed), axis=-1)
+    explained = tf.reduce_sum(covariance * data, axis=(1, 2))
+    seen = 3 * tf.reduce_sum(tf.cast(weights > 0, points.dtype), axis=-1)
+    free = tf.maximum(seen - explained, 0.0) + _PRIOR_COUNT
+    noise = tf.reduce_sum(weights * squares, axis=-1) + _PRIOR_COUNT * _PRIOR_NOISE**2
+    noise = tf.sqrt(noise / free)
+
+    rest = joint_model.rest_sources(*state[:2])
+    jacobian = _jacobian(joint_model, pose.turned, joint_model.pose(rest, pose.turned))
+    spread = tf.reduce_sum(tf.matmul(jacobian, covariance) * jacobian, axis=-1)
+    spread = tf.reduce_sum(tf.reshape(spread, [-1, NUM_JOINTS, 3]), axis=-1)
+    # The mean length of a Gaussian vector is 0.92 of the root of its mean square.
+    errors = 0.92 * noise[:, None] * tf.sqrt(tf.maximum(spread, 0.0))
+    return FitStatistics(
+        tf.reshape(noise, leading),
+        tf.reshape(errors, tf.concat([leading, [NUM_JOINTS]], axis=0)),
+    )
+
+
+class _Pose(NamedTuple):
+    """What follows from a state: global rotations, posed points, and how far they miss."""
+
+    turned: tf.Tensor
+    posed: PosedPoints
+    missed: tf.Tensor
+
+
+class _Problem:
+    """The objective of a batch of bodies and its linearisation."""
+
+    def __init__(self, points, weights, model, pose_weight, beta_weight, toward, outlier_distance):
+        dtype, count = points.dtype, tf.shape(points)[0]
+        self.points, self.weights, self.model = points, weights, model
+        self.outlier_distance = outlier_distance
+
+        def per_body(value, size):
+            value = tf.cast(value, dtype)
+            flat = tf.reshape(value, [-1, size if value.shape.rank else 1])
+            return tf.broadcast_to(flat, [count, size])
+
+        self.pose_weight = per_body(pose_weight, NUM_JOINTS - 1)
+        self.beta_weight = per_body(beta_weight, 1)
+        if toward is None:
+            toward = (tf.eye(3, batch_shape=[NUM_JOINTS]), tf.zeros([model.num_betas]))
+        rotations, betas = (tf.cast(value, dtype) for value in toward)
+        self.toward = tf.reshape(rotations, [-1, NUM_JOINTS, 3, 3])
+        self.toward_betas = tf.reshape(betas, [-1, model.num_betas])
+
+    def pose(self, state):
+        rotations, betas, pelvis = state
+        turned = relative_to_global(rotations, self.model.parents)
+        posed = self.model.pose(self.model.rest_sources(rotations, betas), turned)
+        return _Pose(turned, posed, self.points - posed.points - pelvis[:, None])
+
+    def cost(self, state, pose):
+        rotations, betas, _ = state
+        squares = tf.reduce_sum(tf.square(pose.missed), axis=-1)
+        if self.outlier_distance:
+            limit = self.outlier_distance**2
+            squares = 2 * limit * (tf.sqrt(1 + squares / limit) - 1)
+        bending = tf.reduce_sum(tf.square(rotations - self.toward)[:, 1:], axis=(2, 3)) / 2
+        pulls = tf.reduce_sum(self.pose_weight * bending, axis=-1)
+        pulls += tf.reduce_sum(self.beta_weight * tf.square(betas - self.toward_betas), axis=-1)
+        return tf.reduce_sum(self.weights * squares, axis=-1) + pulls
+
+    def linearised(self, state, pose):
+        """Returns the normal matrix of the points `[N, K, K]`, the pulls' diagonal, the moments.
+
+        K: turns of the joints about the outer axes, betas, pelvis.
+        """
+        rotations, betas, _ = state
+        dtype, count = self.points.dtype, tf.shape(self.points)[0]
+        missed, weights = pose.missed, self.weights
+        if self.outlier_distance:
+            squares = tf.reduce_sum(tf.square(missed), axis=-1)
+            weights = weights * tf.math.rsqrt(1 + squares / self.outlier_distance**2)
+        roots = tf.repeat(tf.sqrt(weights), 3, axis=-1)[..., None]
+        jacobian = _jacobian(self.model, pose.turned, pose.posed) * roots
+        missed = tf.reshape(missed, [count, -1, 1]) * roots
+        data = tf.matmul(jacobian, jacobian, transpose_a=True)
+        moments = tf.matmul(jacobian, missed, transpose_a=True)[..., 0]
+
+        # A turn of a joint by e in its parent's axes changes |R - R0|^2 / 2 by
+        # e . axial(R R0^T) + |e|^2 / 2 * 2.
+        between = tf.matmul(rotations, self.toward, transpose_b=True)
+        axial = tf.stack(
+            [
+                between[..., 2, 1] - between[..., 1, 2],
+                between[..., 0, 2] - between[..., 2, 0],
+                between[..., 1, 0] - between[..., 0, 1],
+            ],
+            axis=-1,
+        )[:, 1:]
+        outer = tf.linalg.matvec(self.fathers(pose), axial)
+        zeros = tf.zeros([count, 3], dtype)
+        pull = tf.concat(
+            [
+                zeros,
+                -0.5 * tf.reshape(self.pose_weight[..., None] * outer, [count, -1]),
+                -self.beta_weight * (betas - self.toward_betas),
+                zeros,
+            ],
+            axis=-1,
+        )
+        stiffness = tf.concat(
+            [
+                zeros,
+                tf.repeat(self.pose_weight, 3, axis=-1),
+                tf.repeat(self.beta_weight, self.model.num_betas, axis=-1),
+                zeros,
+            ],
+            axis=-1,
+        )
+        return data, stiffness, moments + pull
+
+    def step(self, state, damping):
+        rotations, betas, pelvis = state
+        pose = self.pose(state)
+        data, stiffness, moments = self.linearised(state, pose)
+        normal = tf.linalg.set_diag(data, tf.linalg.diag_part(data) + stiffness)
+        scale, factor = _factorised(normal, damping[:, None])
+        solution = tf.linalg.cholesky_solve(factor, (moments * scale)[..., None])[..., 0] * scale
+        turns = tf.reshape(solution[:, :_NUM_TURNS], [-1, NUM_JOINTS, 3])
+        inner = tf.linalg.matvec(self.fathers(pose), turns[:, 1:], transpose_a=True)
+        turns = tf.concat([turns[:, :1], inner], axis=1)
+        rotations = tf.matmul(axis_angle_to_matrix(turns), rotations)
+        return (
+            rotations,
+            betas + solution[:, _NUM_TURNS:-3],
+            pelvis + solution[:, -3:],
+        )
+
+    def fathers(self, pose):
+        """Returns the global rotations of the joints' parents, `[N, 23, 3, 3]`."""
+        return tf.gather(pose.turned, self.model.parents[1:], axis=1)
+
+
+def _jacobian(model, turned, posed):
+    """Differentiates points by turns of the joints about the outer axes, betas and pelvis."""
+    leading, dtype = tf.shape(posed.points), turned.dtype
+    turns = tf.reshape(model.turn_jacobian(posed), tf.concat([leading, [_NUM_TURNS]], axis=0))
+    moves = tf.broadcast_to(tf.eye(3, dtype=dtype), tf.concat([leading, [3]], axis=0))
+    jacobian = tf.concat([turns, model.shape_jacobian(turned), moves], axis=-1)
+    return tf.reshape(jacobian, [leading[0], 3 * leading[1], jacobian.shape[-1]])
+
+
+def _factorised(normal, damping):
+    """Scales a normal matrix to a diagonal of one, damps it, and takes its Cholesky factor.
+
+    What no point observes has a diagonal near zero and stays where it is.
+    """
+    scale = tf.math.rsqrt(tf.linalg.diag_part(normal) + _LEAST_DIAGONAL)
+    scaled = normal * scale[:, :, None] * scale[:, None, :]
+    scaled = tf.linalg.set_diag(scaled, tf.ones_like(scale) * (1 + _ROUNDING + damping))
+    return scale, tf.linalg.cholesky(scaled)

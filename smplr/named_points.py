@@ -1,0 +1,130 @@
+"""What the points of a named skeleton are on a body: joints, vertices, or sums of them.
+
+SMPL's own joints and the named vertices of a body are exact. Points of other conventions are
+written as sums of those; how far such a sum may miss the convention's point is its looseness, and
+a fit trusts the point the less. Sizes were compared with the published bone lengths of Human3.6M.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from smpl_tf.model_data import SMPLModelData
+from smpl_tf.skeleton import (
+    COCO_17,
+    H36M_17,
+    LSP_14,
+    OPENPOSE_25,
+    SMPL_24,
+    SMPLR_42,
+    SMPLR_LANDMARK_VERTICES,
+    UP_91,
+    UP_LANDMARK_VERTICES,
+    Skeleton,
+)
+from smplr.landmarks import NUM_OFFICIAL_VERTICES
+
+SKELETONS = {
+    "smpl_24": SMPL_24,
+    "smplr_42": SMPLR_42,
+    "lsp_14": LSP_14,
+    "h36m_17": H36M_17,
+    "coco_17": COCO_17,
+    "openpose_25": OPENPOSE_25,
+    "up_91": UP_91,
+}
+
+# Points that no body has under their name, as sums of points that it has.
+_MIDDLE_OF_HIPS = {"left_hip": 0.5, "right_hip": 0.5}
+_MIDDLE_OF_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
+_SUMS = {
+    "neck_openpose": _MIDDLE_OF_SHOULDERS,
+    "mid_hip_openpose": _MIDDLE_OF_HIPS,
+    # Human3.6M's hips: 133 mm from the middle and level with SMPL's pelvis.
+    "left_hip_h36m": {"left_hip_side": 0.75, "pelvis": 0.25},
+    "right_hip_h36m": {"right_hip_side": 0.75, "pelvis": 0.25},
+    "pelvis_h36m": {"left_hip_side": 0.375, "right_hip_side": 0.375, "pelvis": 0.25},
+    "spine_h36m": {"spine2": 1.0},
+    "neck_h36m": {"neck": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25},
+    "nose_h36m": {"head": 0.5, "nose": 0.5},
+}
+# Points whose name means something else in one skeleton: Human3.6M's head top lies inside.
+_SUMS_OF_SKELETON = {"H36M-17": {"head_top": {"head_top": 0.65, "head": 0.35}}}
+
+# Metres, per coordinate. Hips are told apart worst: a joint in SMPL, marked through clothes
+# elsewhere.
+_LOOSENESS = {
+    "LSP-14": {"left_hip": 0.03, "right_hip": 0.03, "lsp_neck": 0.02, "head_top": 0.02},
+    "H36M-17": {
+        **dict.fromkeys(("left_hip_h36m", "right_hip_h36m", "pelvis_h36m"), 0.02),
+        **dict.fromkeys(("spine_h36m", "neck_h36m", "nose_h36m", "head_top"), 0.02),
+        **dict.fromkeys(("left_shoulder", "right_shoulder"), 0.015),
+    },
+    "COCO-17": {
+        **dict.fromkeys(("left_hip", "right_hip"), 0.03),
+        **dict.fromkeys(("left_shoulder", "right_shoulder"), 0.02),
+        **dict.fromkeys(("nose", "left_eye", "right_eye", "left_ear", "right_ear"), 0.01),
+    },
+    "OpenPose-25": {
+        **dict.fromkeys(("left_hip", "right_hip", "mid_hip_openpose"), 0.03),
+        **dict.fromkeys(("left_shoulder", "right_shoulder", "neck_openpose"), 0.02),
+        **dict.fromkeys(("nose", "left_eye", "right_eye", "left_ear", "right_ear"), 0.01),
+        **dict.fromkeys(("left_big_toe", "right_big_toe"), 0.01),
+        **dict.fromkeys(("left_heel", "right_heel"), 0.01),
+    },
+}
+
+
+def find_skeleton(name: str | Skeleton) -> Skeleton:
+    """Finds a skeleton by its name.
+
+    Args:
+      name: such as "h36m_17", "H36M-17" or "h36m"; a skeleton is given back.
+
+    Returns:
+      The skeleton.
+
+    Raises:
+      ValueError: if none has this name.
+    """
+    if isinstance(name, Skeleton):
+        return name
+    wanted = name.lower().replace("-", "_")
+    matches = [key for key in SKELETONS if wanted in (key, key.rsplit("_", 1)[0])]
+    if not matches:
+        raise ValueError(f"Unknown skeleton {name!r}; expected one of {', '.join(SKELETONS)}.")
+    return SKELETONS[matches[0]]
+
+
+def vertex_names(model_data: SMPLModelData) -> Mapping[str, int]:
+    """Returns the named vertices of a body, name -> vertex id; official ones without names too."""
+    if model_data.landmarks or model_data.num_vertices != NUM_OFFICIAL_VERTICES:
+        return model_data.landmarks
+    return {**UP_LANDMARK_VERTICES, **SMPLR_LANDMARK_VERTICES}
+
+
+def point_sums(
+    skeleton: Skeleton, vertices: Mapping[str, int]
+) -> dict[str, Mapping[str, float] | None]:
+    """Writes the points of a skeleton as sums of SMPL's joints and named vertices.
+
+    Args:
+      skeleton: whose points.
+      vertices: the named vertices of the body.
+
+    Returns:
+      Name of each point -> names and factors; None where the body has no such point (OpenPose's
+      small toes), which a fit leaves out.
+    """
+    known = set(SMPL_24.names) | set(vertices)
+    sums = {}
+    for name in skeleton.names:
+        parts = _SUMS_OF_SKELETON.get(skeleton.name, {}).get(name) or _SUMS.get(name, {name: 1.0})
+        sums[name] = parts if set(parts) <= known else None
+    return sums
+
+
+def looseness(skeleton: Skeleton) -> np.ndarray:
+    """Returns how far each point may miss its convention's, metres per coordinate, `[P]`."""
+    loose = _LOOSENESS.get(skeleton.name, {})
+    return np.array([loose.get(name, 0.0) for name in skeleton.names])

@@ -1,0 +1,357 @@
+"""3D points of any named skeleton to SMPL parameters in one call."""
+
+import functools
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from smpl_tf.kinematics import relative_to_global
+from smpl_tf.model_data import SMPLModelData, load_model_data
+from smpl_tf.rotations import matrix_to_axis_angle, project_to_rotation
+from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
+from smplr.inverse_fit import closed_form_fit
+from smplr.least_squares_fit import fit_statistics, least_squares_fit
+from smplr.named_points import find_skeleton
+from smplr.point_model import PointModel
+
+Method = Literal["auto", "closed_form", "optimise", "networks"]
+METHODS = ("auto", "closed_form", "optimise", "networks")
+
+# Noise, metres per coordinate, from which on "auto" asks the networks; see the table in the
+# README.
+NETWORKS_FROM = 0.02
+# What the first fit takes for the noise, metres per coordinate.
+_FIRST_NOISE = 5e-3
+_FIRST_STEPS, _LAST_STEPS = 10, 6
+# The joints' standard deviations from rest, radians about each axis: those of the synthetic
+# people's poses, none below 0.12.
+_POSE_SPREAD = {
+    **dict.fromkeys(("hip", "knee", "elbow"), 0.4),
+    **dict.fromkeys(("spine1", "spine2", "spine3", "neck", "head", "collar", "foot"), 0.12),
+    **{"shoulder": 0.65, "ankle": 0.2, "wrist": 0.2, "hand": 0.16},
+}
+# Extents of a person, metres: outside, the unit is another one.
+_LEAST_EXTENT, _LARGEST_EXTENT, _CENTIMETRES, _MILLIMETRES = 0.05, 8.0, 25.0, 250.0
+# Turns a body that stands in its own frame to face a camera.
+_TO_CAMERA = np.diag([1.0, -1.0, -1.0])
+
+
+class PointFit(NamedTuple):
+    """Bodies fitted to points; metres, in the frame of the points.
+
+    Attributes:
+      betas: `[..., 10]`.
+      rotations: parent-relative, the root's in the frame of the points, `[..., 24, 3, 3]`.
+      pose: the same as axis-angles, radians, `[..., 24, 3]`.
+      translation: such that `SMPL(betas, pose, translation)` is the body, `[..., 3]`.
+      gender: `[...]`: +1 male, -1 female, 0 where there is one body for all.
+      joints: SMPL's, `[..., 24, 3]`.
+      points: of the body where the skeleton has them, `[..., P, 3]`.
+      residuals: distances of the points that were given, `[..., P]`; 0 where missing.
+      noise: estimated standard deviation of the points' coordinates, `[...]`.
+      joint_errors: to expect of the joints, `[..., 24]`.
+      method: what made the body, int `[...]`, an index into `METHODS`.
+    """
+
+    betas: tf.Tensor
+    rotations: tf.Tensor
+    pose: tf.Tensor
+    translation: tf.Tensor
+    gender: tf.Tensor
+    joints: tf.Tensor
+    points: tf.Tensor
+    residuals: tf.Tensor
+    noise: tf.Tensor
+    joint_errors: tf.Tensor
+    method: tf.Tensor
+
+
+def fit_points(
+    points: np.ndarray | tf.Tensor,
+    skeleton: str | Skeleton = "smplr_42",
+    weights: np.ndarray | None = None,
+    valid: np.ndarray | None = None,
+    method: Method = "auto",
+    body: SMPLModelData | Sequence[SMPLModelData] | None = None,
+    networks: keras.Model | None = None,
+    camera_axes: bool = False,
+) -> PointFit:
+    """Fits SMPL bodies to points.
+
+    "closed_form" is fast and takes every point at its word. "optimise" goes on from there to the
+    most probable body under noise as large as the residuals tell. "networks" are SMPLR's. "auto"
+    optimises, and asks the networks, if given, where the noise is large.
+
+    Twists that no point observes stay with the parent's orientation. Where everything is missing,
+    the mean body at rest stands with its pelvis at the origin.
+
+    Args:
+      points: metres, any frame with right-handed axes, `[..., P, 3]`; missing points may be NaN
+        or infinite.
+      skeleton: whose points, by name (`smplr.named_points.SKELETONS`).
+      weights: how far each point is trusted, `[..., P]`; 0 is missing. A point of weight 4 counts
+        like one with half the noise.
+      valid: bool `[..., P]`; false is missing.
+      method: one of `METHODS`.
+      body: one body, or a female and a male one, of which the nearer is taken; None: the
+        networks', or the open neutral one.
+      networks: an `SMPLR` that starts from points; needed by "networks".
+      camera_axes: whether the axes are a camera's (x right, y down, z away) and the noise that of
+        a picture. The networks then see the points as they are; otherwise they see them turned
+        upright and towards the camera.
+
+    Returns:
+      The fit, `[...]` bodies.
+
+    Raises:
+      ValueError: for an unknown skeleton or method, another shape, another unit, or networks that
+        are missing or do not fit the body.
+    """
+    skeleton = find_skeleton(skeleton)
+    if method not in METHODS:
+        raise ValueError(f"Unknown method {method!r}; expected one of {', '.join(METHODS)}.")
+    if method == "networks" and networks is None:
+        raise ValueError("method='networks' needs the networks: an SMPLR that starts from points.")
+    bodies = _bodies(body, networks)
+    points, weights = _checked(points, skeleton, weights, valid)
+    leading = tf.shape(points)[:-2]
+    points = tf.reshape(points, [-1, len(skeleton), 3])
+    weights = tf.reshape(weights, [-1, len(skeleton)])
+
+    found = nearest_body(
+        [
+            fit_body(points, weights, *_models(one, skeleton), refine=method != "closed_form")
+            for one in bodies
+        ]
+    )
+    if networks is not None and method in ("auto", "networks"):
+        seen = _ask(points, weights, found, skeleton, bodies, networks, camera_axes)
+        ask = found["noise"] > (NETWORKS_FROM if method == "auto" else -1.0)
+        found = _where(ask, seen, found)
+    return _result(points, weights, found, skeleton, bodies, leading)
+
+
+@functools.lru_cache(maxsize=16)
+def point_model(body: SMPLModelData, skeleton: Skeleton) -> PointModel:
+    """Returns a body's points; made once per body and skeleton."""
+    return PointModel.of(body, skeleton)
+
+
+def _bodies(body, networks) -> list[SMPLModelData]:
+    if body is None:
+        return list(networks.body.bodies) if networks is not None else [load_model_data()]
+    bodies = [body] if isinstance(body, SMPLModelData) else list(body)
+    if networks is not None:
+        known = [one.fingerprint for one in networks.body.bodies]
+        if known != [one.fingerprint for one in bodies]:
+            raise ValueError(
+                f"The networks were trained on {', '.join(b.name for b in networks.body.bodies)}, "
+                f"but the body is {', '.join(b.name for b in bodies)}; leave body out."
+            )
+    return bodies
+
+
+def _checked(points, skeleton, weights, valid):
+    """Returns points `[..., P, 3]` and weights of the same leading shape; refuses other units."""
+    points = tf.convert_to_tensor(points)
+    if points.dtype != tf.float64:
+        points = tf.cast(points, tf.float32)
+    if points.shape.rank < 2 or tuple(points.shape[-2:]) != (len(skeleton), 3):
+        raise ValueError(
+            f"Expected points [..., {len(skeleton)}, 3] for {skeleton.name}, got "
+            f"{list(points.shape)}."
+        )
+    given = tf.reduce_all(tf.math.is_finite(points), axis=-1)
+    if valid is not None:
+        given = tf.logical_and(given, tf.cast(valid, tf.bool))
+    trust = tf.cast(given, points.dtype)
+    if weights is not None:
+        weights = tf.cast(weights, points.dtype)
+        trust *= tf.where(weights > 0, weights, tf.zeros_like(weights))
+    _check_unit(points.numpy(), trust.numpy() > 0)
+    return points, trust
+
+
+def _check_unit(points, given) -> None:
+    """Refuses points that span far more or less than a person in metres."""
+    where = given[..., None]
+    low = np.min(points, axis=-2, where=where, initial=np.inf)
+    high = np.max(points, axis=-2, where=where, initial=-np.inf)
+    several = given.sum(axis=-1) > 1
+    if not several.any():
+        return
+    extent = np.median((high - low)[several].max(axis=-1))
+    if _LEAST_EXTENT <= extent <= _LARGEST_EXTENT:
+        return
+    unit = "no unit of length"
+    if extent > _MILLIMETRES:
+        unit = "millimetres (divide by 1000)"
+    elif extent > _CENTIMETRES:
+        unit = "centimetres (divide by 100)"
+    raise ValueError(
+        f"Expected points in metres, but people span {extent:.4g}: this looks like {unit}."
+    )
+
+
+def _models(body, skeleton) -> tuple[PointModel, PointModel]:
+    return point_model(body, skeleton), point_model(body, SMPL_24)
+
+
+def fit_body(
+    points: tf.Tensor,
+    weights: tf.Tensor,
+    model: PointModel,
+    joint_model: PointModel,
+    refine: bool = True,
+) -> dict[str, tf.Tensor]:
+    """Fits one body by the methods "optimise" or "closed_form"; works in a graph too.
+
+    The first fit takes the points for nearly exact. What it leaves over tells the noise, and the
+    second fit is the most probable body under it.
+
+    Args:
+      points: metres, `[N, P, 3]`.
+      weights: `[N, P]`, 0 is missing.
+      model: the body for the skeleton of the points.
+      joint_model: the same body for SMPL_24.
+      refine: whether to go on from the closed form.
+
+    Returns:
+      `rotations`, `betas`, `pelvis`, `noise`, `joint_errors` and `method` as `PointFit` has them,
+      and `cost`, square metres, to compare bodies by; each `[N, ...]`.
+    """
+    loose = tf.constant(1 / (1 + (model.looseness / _FIRST_NOISE) ** 2), points.dtype)
+    trust = weights * loose
+    pulls = _pulls(tf.fill(tf.shape(points)[:1], tf.cast(_FIRST_NOISE, points.dtype)))
+    fit = closed_form_fit(points, model, trust, iterations=2 if refine else 4)
+    if refine:
+        fit = least_squares_fit(points, model, fit, trust, _FIRST_STEPS, *pulls)
+    statistics = fit_statistics(points, model, joint_model, fit, trust, *pulls)
+    errors = statistics.joint_errors
+    if refine:
+        pulls = _pulls(statistics.noise)
+        fit = least_squares_fit(points, model, fit, trust, _LAST_STEPS, *pulls)
+        errors = fit_statistics(points, model, joint_model, fit, trust, *pulls).joint_errors
+    squares = tf.reduce_sum(tf.square(fit.points - points), axis=-1)
+    misses = tf.reduce_sum(tf.where(trust > 0, trust * squares, 0.0), axis=-1)
+    pull = tf.square(statistics.noise) * tf.reduce_sum(tf.square(fit.betas), axis=-1)
+    index = METHODS.index("optimise" if refine else "closed_form")
+    return {
+        "rotations": fit.rotations,
+        "betas": fit.betas,
+        "pelvis": fit.pelvis,
+        "noise": statistics.noise,
+        "joint_errors": errors,
+        "method": tf.fill(tf.shape(points)[:1], index),
+        "cost": misses + pull,
+    }
+
+
+def _pulls(noise):
+    """Returns the pulls of pose `[N, 23]` and shape `[N]` that suit a size of noise."""
+    names = [name.removeprefix("left_").removeprefix("right_") for name in SMPL_24.names[1:]]
+    spread = tf.constant([_POSE_SPREAD[name] for name in names], noise.dtype)
+    return tf.square(noise[:, None] / spread), tf.square(noise)
+
+
+def nearest_body(found: list[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+    """Takes for each person the body that comes nearer.
+
+    Args:
+      found: of one body, or of the female and the male one, from `fit_body`.
+
+    Returns:
+      What `fit_body` returns, with `gender` `[N]`: 0 where there is one body.
+    """
+    if len(found) == 1:
+        return {**found[0], "gender": tf.zeros_like(found[0]["cost"])}
+    female, male = found
+    is_male = male["cost"] < female["cost"]
+    chosen = _where(is_male, male, female)
+    return {**chosen, "gender": tf.where(is_male, 1.0, -1.0)}
+
+
+def _where(mask, ours, theirs) -> dict[str, tf.Tensor]:
+    """Takes one or the other answer for each person."""
+    return {
+        name: tf.where(tf.reshape(mask, [-1] + [1] * (value.shape.rank - 1)), ours[name], value)
+        for name, value in theirs.items()
+    }
+
+
+def _ask(points, weights, found, skeleton, bodies, networks, camera_axes):
+    """Asks the networks; points that they know and the skeleton lacks come from the fit."""
+    fitted, _ = _posed(found, bodies, SMPLR_42)
+    given = fitted
+    if set(skeleton.names) <= set(SMPLR_42.names) and skeleton.name != "LSP-14":
+        seen = tf.where((weights > 0)[..., None], points, np.nan)
+        columns = [
+            seen[:, skeleton.index(name)]
+            if name in skeleton.names
+            else fitted[:, SMPLR_42.index(name)]
+            for name in SMPLR_42.names
+        ]
+        given = tf.stack(columns, axis=1)
+        given = tf.where(tf.math.is_finite(given), given, fitted)
+    view = tf.eye(3, batch_shape=[tf.shape(points)[0]], dtype=points.dtype)
+    if not camera_axes:
+        to_camera = tf.constant(_TO_CAMERA, points.dtype)
+        view = tf.matmul(to_camera, found["rotations"][:, 0], transpose_b=True)
+    relative = tf.matmul(given[:, 1:] - given[:, :1], view, transpose_b=True)
+    outputs = networks(relative[:, : networks.num_points], training=False)
+    rotations = tf.cast(project_to_rotation(outputs["rotations"]), points.dtype)
+    root = tf.matmul(view, rotations[:, 0], transpose_a=True)
+    shape = tf.cast(outputs["shape"], points.dtype)
+    answer = {
+        **found,
+        "rotations": tf.concat([root[:, None], rotations[:, 1:]], axis=1),
+        "betas": shape[:, :-1],
+        "gender": tf.zeros_like(found["gender"])
+        if len(bodies) == 1
+        else tf.where(shape[:, -1] >= 0, 1.0, -1.0),
+        "pelvis": tf.zeros_like(found["pelvis"]),
+        "method": tf.fill(tf.shape(found["method"]), METHODS.index("networks")),
+    }
+    posed, _ = _posed(answer, bodies, skeleton)
+    misses = tf.where((weights > 0)[..., None], points - posed, 0.0)
+    shares = tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))
+    return {**answer, "pelvis": tf.reduce_sum(shares[..., None] * misses, axis=1)}
+
+
+def _posed(found, bodies, skeleton):
+    """Returns the points `[N, P, 3]` of fitted bodies, and their pelvises at rest `[N, 3]`."""
+    answers = []
+    for body in bodies:
+        model = point_model(body, skeleton)
+        rest = model.rest_sources(found["rotations"], found["betas"])
+        turned = relative_to_global(found["rotations"], model.parents)
+        answers.append((model.pose(rest, turned).points + found["pelvis"][:, None], rest[:, 0]))
+    points, roots = (tf.stack(values, axis=1) for values in zip(*answers, strict=True))
+    # With one body the gender is 0, with two it is -1 or +1.
+    which = tf.cast(found["gender"] > 0, tf.int32)
+    return tf.gather(points, which, batch_dims=1), tf.gather(roots, which, batch_dims=1)
+
+
+def _result(points, weights, found, skeleton, bodies, leading) -> PointFit:
+    fitted, pelvis_at_rest = _posed(found, bodies, skeleton)
+    joints, _ = _posed(found, bodies, SMPL_24)
+    missed = tf.where((weights > 0)[..., None], points - fitted, 0.0)
+    result = PointFit(
+        betas=found["betas"],
+        rotations=found["rotations"],
+        pose=matrix_to_axis_angle(found["rotations"]),
+        translation=found["pelvis"] - pelvis_at_rest,
+        gender=found["gender"],
+        joints=joints,
+        points=fitted,
+        residuals=tf.norm(missed, axis=-1),
+        noise=found["noise"],
+        joint_errors=found["joint_errors"],
+        method=found["method"],
+    )
+    return PointFit(
+        *(tf.reshape(value, tf.concat([leading, tf.shape(value)[1:]], axis=0)) for value in result)
+    )

@@ -1,0 +1,217 @@
+"""fit_points: the inverse of posing, its laws, and its answers to what is missing or wrong."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smpl_tf import SMPL
+from smpl_tf.rotations import axis_angle_to_matrix, geodesic_angle, mirror_rotations
+from smpl_tf.skeleton import SMPL_24, SMPLR_42
+from smplr import SMPLR
+from smplr.named_points import SKELETONS, find_skeleton, point_sums, vertex_names
+from smplr.point_fitting import METHODS, fit_points
+from tests.smplr.people import people, point_body
+
+CENTRE = np.float32([0.5, -0.3, 3.0])
+
+
+@pytest.fixture(scope="module")
+def smpl():
+    return SMPL()
+
+
+@pytest.fixture(scope="module")
+def truth(smpl):
+    drawn = people(4)
+    body = smpl(betas=drawn["betas"], pose=drawn["rotations"], translation=CENTRE)
+    return {**drawn, "vertices": body.vertices.numpy(), "joints": body.joints.numpy()}
+
+
+def points_of(truth, smpl, skeleton):
+    named = vertex_names(smpl.model_data)
+    columns = []
+    for parts in point_sums(skeleton, named).values():
+        if parts is None:
+            columns.append(np.full((len(truth["joints"]), 3), np.nan))
+            continue
+        columns.append(
+            sum(
+                factor * truth["joints"][:, SMPL_24.index(name)]
+                if name in SMPL_24.names
+                else factor * truth["vertices"][:, named[name]]
+                for name, factor in parts.items()
+            )
+        )
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def points(truth, smpl):
+    return points_of(truth, smpl, SMPLR_42)
+
+
+@pytest.fixture(scope="module")
+def fitted(points):
+    return fit_points(points)
+
+
+def miss_mm(found, true):
+    return 1000 * np.linalg.norm(np.asarray(found) - np.asarray(true), axis=-1).mean()
+
+
+def test_the_parameters_give_the_body_in_the_frame_of_the_points(fitted, truth, smpl, points):
+    posed = smpl(betas=fitted.betas, pose=fitted.pose, translation=fitted.translation)
+    np.testing.assert_allclose(posed.joints, fitted.joints, atol=1e-4)
+    np.testing.assert_allclose(fitted.points[:, :24], fitted.joints, atol=1e-5)
+    assert miss_mm(posed.joints, truth["joints"]) < 1
+    assert miss_mm(posed.vertices, truth["vertices"]) < 12
+    np.testing.assert_allclose(
+        fitted.residuals, np.linalg.norm(fitted.points - points, axis=-1), atol=1e-6
+    )
+    assert fitted.gender.numpy().tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("name", sorted(SKELETONS))
+def test_every_skeleton_finds_the_bodies_whose_points_it_is_given(name, truth, smpl):
+    skeleton = SKELETONS[name]
+    given_points = points_of(truth, smpl, skeleton)[:2]
+    fit = fit_points(given_points, name)
+    known = np.isfinite(given_points).all(axis=-1)
+    np.testing.assert_array_equal(fit.residuals.numpy()[~known], 0)
+    assert 1000 * fit.residuals.numpy()[known].mean() < 6
+    assert miss_mm(fit.joints, truth["joints"][:2]) < 30
+
+
+def test_a_skeleton_goes_by_its_short_name():
+    assert find_skeleton("H36M").name == "H36M-17"
+    assert find_skeleton("OpenPose-25") is SKELETONS["openpose_25"]
+
+
+@settings(deadline=None, max_examples=4)
+@given(
+    shift=st.tuples(*[st.floats(-20, 20)] * 3),
+    turn=st.tuples(*[st.floats(-3, 3)] * 3),
+)
+def test_bodies_move_and_turn_with_their_points(points, fitted, shift, turn):
+    turn = axis_angle_to_matrix(np.float32(turn)).numpy()
+    shift = np.float32(shift)
+    moved = fit_points(points @ turn.T + shift)
+    np.testing.assert_allclose(moved.joints, fitted.joints @ turn.T + shift, atol=2e-3)
+    np.testing.assert_allclose(moved.betas, fitted.betas, atol=0.1)
+    root = geodesic_angle(moved.rotations[:, 0], turn @ fitted.rotations[:, 0]).numpy()
+    assert np.rad2deg(root).max() < 1
+
+
+def test_mirrored_points_give_mirrored_bodies(smpl, truth):
+    # The body's template is its own mirror image to a millimetre or two.
+    mirrored = (truth["joints"] * [-1, 1, 1])[:, SMPL_24.mirror]
+    one = fit_points(truth["joints"], "smpl_24")
+    other = fit_points(mirrored, "smpl_24")
+    np.testing.assert_allclose(
+        other.joints, (one.joints * [-1, 1, 1]).numpy()[:, SMPL_24.mirror], atol=4e-3
+    )
+    angles = geodesic_angle(other.rotations, mirror_rotations(one.rotations, SMPL_24.mirror))
+    inner = SMPL_24.indices(("pelvis", "left_hip", "left_shoulder", "right_knee"))
+    assert np.rad2deg(angles.numpy()[:, inner]).mean() < 5
+
+
+def test_no_weight_no_flag_and_no_number_mean_the_same(points):
+    lost = [SMPLR_42.index(name) for name in ("left_elbow", "right_foot_tip")]
+    holes = points.copy()
+    holes[:, lost] = np.nan
+    flags = np.ones((4, 42), bool)
+    flags[:, lost] = False
+    fits = (fit_points(holes), fit_points(points, valid=flags), fit_points(points, weights=flags))
+    for fit in fits:
+        np.testing.assert_array_equal(fit.residuals.numpy()[:, lost], 0)
+        np.testing.assert_allclose(fit.joints, fits[0].joints, atol=1e-5)
+    assert miss_mm(fits[0].points, points) < 15
+
+
+def test_what_cannot_be_gets_a_finite_answer(points):
+    collapsed = points.copy()
+    collapsed[0, SMPLR_42.index("left_wrist")] = collapsed[0, SMPLR_42.index("left_elbow")]
+    collapsed[1] = collapsed[1, :1]  # all points in one place
+    collapsed[2] = np.nan
+    collapsed[3, 1:] = np.inf
+    for method in ("closed_form", "optimise"):
+        fit = fit_points(collapsed, method=method)
+        for name, values in fit._asdict().items():
+            assert np.isfinite(values).all(), name
+        # Nothing seen: the mean body at rest, its pelvis at the origin.
+        np.testing.assert_allclose(fit.betas[2], 0, atol=1e-5)
+        np.testing.assert_allclose(fit.pose[2], 0, atol=1e-5)
+        np.testing.assert_allclose(fit.joints[2, 0], 0, atol=1e-5)
+        # One point seen: it stands there.
+        np.testing.assert_allclose(fit.joints[3, 0], points[3, 0], atol=1e-4)
+
+
+def test_more_noise_is_seen_and_expected(points):
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=points.shape).astype(np.float32)
+    found = [fit_points(points + size * draws) for size in (0.003, 0.02)]
+    assert found[0].noise.numpy().mean() * 2 < found[1].noise.numpy().mean()
+    assert (found[0].joint_errors.numpy() < found[1].joint_errors.numpy()).mean() > 0.95
+
+
+def test_the_nearer_of_two_bodies_is_taken():
+    drawn = people(4)
+    body = point_body()
+    rooted = np.concatenate([np.zeros((4, 1, 3), np.float32), drawn["points"]], axis=1)
+    fit = fit_points(rooted, body=body.bodies)
+    np.testing.assert_array_equal(fit.gender, drawn["gender"])
+    assert miss_mm(fit.points, rooted) < 1
+
+
+class TestNetworks:
+    @pytest.fixture(scope="class")
+    def networks(self):
+        tf.keras.utils.set_random_seed(0)
+        return SMPLR()
+
+    def test_they_are_asked_where_the_noise_is_large(self, networks, points):
+        rng = np.random.default_rng(0)
+        noisy = points.copy()
+        noisy[1] += rng.normal(0, 0.1, noisy[1].shape)
+        found = fit_points(noisy, networks=networks)
+        assert [METHODS[i] for i in found.method.numpy()[:2]] == ["optimise", "networks"]
+        assert found.gender.numpy()[1] in (-1, 1)
+        assert np.isfinite(found.joints).all()
+
+    def test_they_turn_with_the_points(self, networks, points):
+        turn = axis_angle_to_matrix(np.float32([0.4, 1.0, -2.0])).numpy()
+        one = fit_points(points, method="networks", networks=networks)
+        other = fit_points(points @ turn.T, method="networks", networks=networks)
+        np.testing.assert_allclose(other.joints, one.joints @ turn.T, atol=5e-3)
+
+    def test_in_camera_axes_they_see_the_points_as_they_are(self, networks, points):
+        found = fit_points(points, method="networks", networks=networks, camera_axes=True)
+        outputs = networks(points[:, 1:] - points[:, :1])
+        np.testing.assert_allclose(found.betas, outputs["shape"][:, :-1], atol=1e-5)
+
+    def test_other_bodies_than_theirs_are_refused(self, networks, points, smpl):
+        with pytest.raises(ValueError, match="were trained on .* leave body out"):
+            fit_points(points, networks=networks, body=smpl.model_data)
+
+
+@pytest.mark.parametrize(
+    ("scale", "arguments", "message"),
+    [
+        (1000, {}, r"looks like millimetres \(divide by 1000\)"),
+        (100, {}, r"looks like centimetres \(divide by 100\)"),
+        (0.01, {}, "no unit of length"),
+        (1, {"skeleton": "kinect"}, "Unknown skeleton 'kinect'; expected one of smpl_24"),
+        (
+            1,
+            {"skeleton": "lsp_14"},
+            r"Expected points \[..., 14, 3\] .* got \[4, 42, 3\]",
+        ),
+        (1, {"method": "magic"}, "Unknown method 'magic'; expected one of auto"),
+        (1, {"method": "networks"}, "needs the networks"),
+    ],
+)
+def test_mistakes_are_named(points, scale, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fit_points(points * scale, **arguments)
