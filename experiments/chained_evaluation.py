@@ -14,7 +14,7 @@ from experiments.checkpoints import Checkpoint
 from experiments.nbf_data import Feed
 from experiments.nbf_evaluation import Evaluation
 from experiments.run_folder import RunFolder
-from experiments.segmentation_evaluation import confusions
+from experiments.segmentation_evaluation import confusions, shown
 from nbf import NeuralBodyFitting, targets
 from nbf.metrics import f1_scores, iou
 
@@ -100,9 +100,12 @@ def make_record(
         **record,
         "segmentation_run": segmentation.path.name,
         "segmentation_metrics": {
-            f"mean_{name}": float(np.nanmean(evaluation.errors[name]))
+            f"mean_{name}": _mean(evaluation.errors[name])
             for name in ("f1_percent", "iou_percent")
         },
+        "rank_correlation_of_f1_and_error": _number(
+            nbf_report.quality_plot(evaluation).rank_correlation
+        ),
         "by_person": {"id": evaluation.ids, **by_person},
     }
 
@@ -127,12 +130,15 @@ def make_page(
     page = nbf_report.make_page(
         values, model.get_fitting_network(), evaluation, record, predicted_parts(model)
     )
-    f1 = record["segmentation_metrics"]["mean_f1_percent"]
+    f1 = shown(record["segmentation_metrics"]["mean_f1_percent"])
     note = f"segmenter: {record['segmentation_run']}"
+    plot = nbf_report.quality_plot(evaluation)
+    plots = [report.picture("Parts and fits, person by person", plot.pixels, lossless=True)]
     return page._replace(
         title=f"Neural Body Fitting from pictures: {record['run']}",
         lead=f"{page.lead} It saw the parts that {record['segmentation_run']} found in pictures.",
-        headlines=[*page.headlines, report.Headline(f"{f1:.1f} %", "mean F1 of the parts", note)],
+        headlines=[*page.headlines, report.Headline(f1, "mean F1 of the parts", note)],
+        plots=[] if np.isnan(plot.rank_correlation) else plots,
     )
 
 
@@ -157,5 +163,14 @@ def predicted_parts(model: NeuralBodyFitting) -> Callable[[Mapping[str, Any]], r
     return show
 
 
+def _mean(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 3) if np.isfinite(value) else None
+
+
 def _numbers(values: np.ndarray) -> list[float | None]:
-    return [round(float(value), 3) if np.isfinite(value) else None for value in values]
+    return [_number(value) for value in values]

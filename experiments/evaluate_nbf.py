@@ -22,7 +22,10 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 from absl import flags
 
 from experiments import common
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import RunFolder, write_json, written_aside
+
+# What may differ from the run that is evaluated.
+_CHANGEABLE = ("data", "body_model", "crop_by", "protocol", "joint_regressor")
 
 
 def define_flags(values) -> None:
@@ -37,7 +40,14 @@ def define_flags(values) -> None:
         "segmentation_run", None, "Folder of a segmentation; its parts are fitted.", **to
     )
     flags.DEFINE_string("data", None, "Folder of shards; unset: the run's own.", **to)
-    flags.DEFINE_string("split", "test", "Which split.", **to)
+    flags.DEFINE_string("split", None, "Which split; unset: the run's --test_split.", **to)
+    flags.DEFINE_enum("crop_by", None, ["joints", "fit"], "Unset: as the run has it.", **to)
+    flags.DEFINE_enum(
+        "protocol", None, ["none", "humaneva", "human36m"], "Score measured joints as well.", **to
+    )
+    flags.DEFINE_string(
+        "joint_regressor", None, "File [17, V].npy of Human3.6M's points; unset: SMPL's.", **to
+    )
     flags.DEFINE_string("body_model", None, "Where the run's body model file lies now.", **to)
     flags.DEFINE_string("output", None, "Folder to write; unset: one in --run.", **to)
 
@@ -52,13 +62,24 @@ def main(values) -> None:
     run = RunFolder.existing(values.run)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import chained_evaluation, nbf_runs, nbf_stages, report, segmentation_runs
+    import cv2
 
-    run_values = nbf_runs.flags_of(run, data=values.data, body_model=values.body_model)
+    from experiments import (
+        chained_evaluation,
+        nbf_report,
+        nbf_runs,
+        nbf_stages,
+        report,
+        segmentation_runs,
+    )
+
+    changed = {name: values[name].value for name in _CHANGEABLE}
+    run_values = nbf_runs.flags_of(run, test_split=values.split, **changed)
+    split = run_values.test_split
     if values.segmentation_run is None:
         stage = nbf_stages.stage_of(run_values)
         network, checkpoint = nbf_runs.restore(run, run_values, stage.build)
-        evaluation = stage.evaluate(network, run_values, values.split)
+        evaluation = stage.evaluate(network, run_values, split)
         record = stage.make_record(run, run_values, network, checkpoint, evaluation)
         page = stage.make_page(run_values, network, evaluation, record)
         output = run.path / "evaluation"
@@ -67,7 +88,7 @@ def main(values) -> None:
         segmenter, _ = segmentation_runs.restore_segmenter(first)
         network, checkpoint = nbf_runs.restore_network(run, run_values)
         model = segmentation_runs.join_stages(segmenter, network, run_values)
-        evaluation = chained_evaluation.evaluate(model, run_values, values.split)
+        evaluation = chained_evaluation.evaluate(model, run_values, split)
         record = chained_evaluation.make_record(
             run, run_values, model, checkpoint, evaluation, first
         )
@@ -76,6 +97,10 @@ def main(values) -> None:
     output = Path(values.output) if values.output else output
     write_json(output / "record.json", record)
     report.write(page, output / "index.html")
+    pictures = nbf_report.pictures_of(page) if run_values.stage == "fitting" else {}
+    for name, pixels in pictures.items():
+        with written_aside(output / name) as aside:
+            cv2.imwrite(str(aside), pixels[..., ::-1])
     print(f"{page.table}\n")
     print(f"record  {output / 'record.json'}\npage    {output / 'index.html'}")
 

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from experiments import nbf_data, nbf_runs
+from experiments import nbf_data, nbf_protocols, nbf_runs
 from experiments.checkpoints import Checkpoint
+from experiments.common import UserError
 from experiments.nbf_data import Feed
 from experiments.report import Table
 from experiments.run_folder import RunFolder
@@ -43,8 +44,18 @@ METRICS = (
     Metric("err_joints3d_mm", "err_joints3D", "err_joints3d_mm", np.nanmean, "mm", 1),
     Metric("pa_mpjpe_mean_mm", "PA-MPJPE, mean", "pa_mpjpe_mm", np.nanmean, "mm", 1),
     Metric("pa_mpjpe_median_mm", "PA-MPJPE, median", "pa_mpjpe_mm", np.nanmedian, "mm", 1),
+    Metric("pa_mpjpe_rigid_mm", "PA-MPJPE, rigid", "pa_mpjpe_rigid_mm", np.nanmean, "mm", 1),
     Metric("pckh_percent", "PCKh@0.5", "pckh_percent", np.nanmean, "%", 1),
     Metric("err_quat_rad", "err_quat", "err_quat_rad", np.nanmean, "rad", 3),
+    *(
+        Metric(key, f"measured joints, {label}", error, reduce, "mm", 1)
+        for key, label, error, reduce in (
+            ("measured_pa_mpjpe_mean_mm", "PA, mean", "measured_pa_mpjpe_mm", np.nanmean),
+            ("measured_pa_mpjpe_median_mm", "PA, median", "measured_pa_mpjpe_mm", np.nanmedian),
+            ("measured_pa_mpjpe_rigid_mm", "PA, rigid", "measured_pa_mpjpe_rigid_mm", np.nanmean),
+            ("measured_mpjpe_mm", "from the hips", "measured_mpjpe_mm", np.nanmean),
+        )
+    ),
 )
 
 
@@ -71,13 +82,19 @@ class Evaluation(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Metric key -> value of the network."""
-        return {m.key: float(m.reduce(self.errors[m.error])) for m in METRICS}
+        """Metric key -> value of the network; only what the split has labels for."""
+        return _reduced(self.errors)
 
     @property
     def baseline_metrics(self) -> dict[str, float]:
         """Metric key -> value of the mean pose."""
-        return {m.key: float(m.reduce(self.baseline[m.error])) for m in METRICS}
+        return _reduced(self.baseline)
+
+    @property
+    def ranking(self) -> str:
+        """The error that people are ranked by: of SMPL's joints, or of the measured ones."""
+        known = np.isfinite(self.errors["err_joints3d_mm"]).any()
+        return "err_joints3d_mm" if known else "measured_pa_mpjpe_mm"
 
 
 def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> Evaluation:
@@ -119,27 +136,45 @@ def measure(
 
     Raises:
       RecordError: the split is missing or damaged.
-      UserError: its parameters belong to another body.
+      UserError: its parameters belong to another body, or no picture is of --protocol.
     """
     network = model.get_fitting_network()
-    data = nbf_data.check_split(values, network.body.model_data, split)
+    body = network.body.model_data
+    data = nbf_data.check_split(values, body, split)
+    protocol = nbf_protocols.protocol_of(values, body)
+    measures = [further] if further else []
+    if protocol:
+        feed = protocol.feed(feed)
+        measures.append(nbf_protocols.MeasuredErrors(body, protocol))
     examples = nbf_data.held_out_examples(values, split, feed)
+    if protocol:
+        examples = examples.filter(protocol.counts)
     predict = tf.function(model)
-    head_size = HeadSize(network.body.model_data)
+    head_size = HeadSize(body)
+
+    def all_errors(true, predicted, sizes):
+        found = fitting_errors(true, predicted, sizes)
+        for measured in measures:
+            found |= measured(true, predicted)
+        return found
+
     ids, errors, baseline, betas, turned = [], [], [], [], []
     with nbf_data.naming_damage(values.data, split):
         for batch in examples.batch(values.batch_size).prefetch(2):
             inputs, true = feed.convert(batch)
             predicted = predict(inputs)
             sizes = head_size(inputs, true)
-            found = fitting_errors(true, predicted, sizes)
-            errors.append(found | further(true, predicted) if further else found)
+            errors.append(all_errors(true, predicted, sizes))
             # What the second stage saw stands among the inputs, or among the predictions.
             mean_pose = network.mean_pose({**predicted, **inputs})
-            baseline.append(fitting_errors(true, mean_pose, sizes))
+            baseline.append(all_errors(true, {**predicted, **mean_pose}, sizes))
             ids += [one.decode() for one in batch["id"].numpy()]
             betas.append(predicted["betas"])
             turned.append(predicted["global_rotations"])
+    if not ids:
+        raise UserError(
+            f"{values.data}: no picture of split '{split}' is one of --protocol={values.protocol}"
+        )
     return Evaluation(
         split,
         data,
@@ -199,6 +234,8 @@ def table(metrics_of: Mapping[str, float], baseline: Mapping[str, float]) -> Tab
     """
     rows = []
     for metric in METRICS:
+        if metric.key not in metrics_of:
+            continue
         ours, theirs = metrics_of[metric.key], baseline[metric.key]
         ratio = "" if metric.unit == "%" else f"{100 * ours / theirs:.1f} %"
         rows.append([metric.label, shown(metric, ours), shown(metric, theirs), ratio])
@@ -216,6 +253,14 @@ def shown(metric: Metric, value: float) -> str:
       The text.
     """
     return f"{value:.{metric.digits}f} {metric.unit}"
+
+
+def _reduced(errors: Mapping[str, np.ndarray]) -> dict[str, float]:
+    return {
+        m.key: float(m.reduce(errors[m.error]))
+        for m in METRICS
+        if m.error in errors and np.isfinite(errors[m.error]).any()
+    }
 
 
 def _join(batches: list[dict[str, tf.Tensor]]) -> dict[str, np.ndarray]:

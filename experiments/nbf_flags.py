@@ -28,6 +28,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
 
     f.string("data", "data/synthetic", "Folder of the data set's shards.")
     f.string("test_split", "test", "Split of the evaluation.")
+    f.enum("protocol", "none", ["none", "humaneva", "human36m"], "Score measured joints as well.")
+    f.string("joint_regressor", None, "File [17, V].npy of Human3.6M's points; unset: SMPL's.")
     f.integer("synthetic_train", 0, "Synthetic people to train on, made if missing; 0: none.", 0)
     f.integer("synthetic_val", 0, "Synthetic people watched while training; 0: none.", 0)
     f.integer("synthetic_test", 0, "Synthetic people held out for the evaluation; 0: none.", 0)

@@ -9,10 +9,13 @@ import numpy as np
 from absl import flags
 
 from datasets import pipelines
-from experiments import figures, nbf_data, nbf_evaluation, report
+from experiments import figures, nbf_data, nbf_evaluation, nbf_protocols, report
 from experiments.curves import Chart
+from experiments.montage import montage
 from experiments.nbf_evaluation import METRICS, Evaluation
+from experiments.scatter import Axis, Scatter
 from nbf import FittingNetwork, input_maps
+from nbf.targets import body_targets
 from smpl_tf import SMPL, kinematics
 from smpl_tf.camera import Camera
 from smpl_tf.parts import PARTS_24, PartScheme, colour_code, merge_labels
@@ -20,6 +23,10 @@ from smpl_tf.skeleton import SMPL_24
 
 PICTURE_SIZE = 256  # pixels, of every picture on the page
 PEOPLE_PER_QUARTER = 2
+_HEADLINES = (
+    *("err_joints3d_mm", "pa_mpjpe_mean_mm", "pckh_percent", "err_quat_rad"),
+    *("measured_pa_mpjpe_mean_mm", "measured_pa_mpjpe_median_mm"),
+)
 # Name in Keras' logs -> metric key.
 _BASELINE_OF = {"err_joints3d_mm": "err_joints3d_mm", "pa_mpjpe_mm": "pa_mpjpe_mean_mm"}
 # A decoded Example -> what the network saw of it.
@@ -62,7 +69,7 @@ def make_page(
                 f"mean pose: {nbf_evaluation.shown(metric, theirs[metric.key])}",
             )
             for metric in METRICS
-            if metric.key != "pa_mpjpe_median_mm"
+            if metric.key in _HEADLINES and metric.key in ours
         ],
         table=nbf_evaluation.table(ours, theirs),
         charts=charts(record["history"], theirs),
@@ -160,12 +167,15 @@ def people(
     """
     smpl = SMPL(network.body.model_data)
     examples = pipelines.load(values.data, evaluation.split, transform=nbf_data.crop(values))
+    protocol = nbf_protocols.protocol_of(values, network.body.model_data)
+    if protocol:
+        examples = examples.filter(protocol.counts)
 
     def draw(index, example):
         seen = show_input(example) if show_input else _true_parts(values, example)
         return _draw(seen, smpl, evaluation, index, example)
 
-    return quarters(evaluation.errors["err_joints3d_mm"], examples, draw, "errors")
+    return quarters(evaluation.errors[evaluation.ranking], examples, draw, "errors")
 
 
 def quarters(
@@ -195,40 +205,79 @@ def quarters(
     ]
 
 
+def quality_plot(evaluation: Evaluation) -> Scatter:
+    """Draws how good the fits are over how good the parts were that they were made from.
+
+    Args:
+      evaluation: chained, with `f1_percent` among its errors.
+
+    Returns:
+      The plot. A point's colour is how far the true joints are from those of the mean pose.
+
+    Source: paper figure 3, "the distance to mean pose as a proxy measure for difficulty".
+    """
+    return Scatter(
+        Axis("F1 of the parts, %", evaluation.errors["f1_percent"]),
+        Axis("err_joints3D, mm", evaluation.errors["err_joints3d_mm"]),
+        Axis("from the mean pose, mm", evaluation.baseline["err_joints3d_mm"]),
+    )
+
+
+def pictures_of(page: report.Page) -> dict[str, np.ndarray]:
+    """Takes the figures of the paper out of a page, to be kept as files.
+
+    Args:
+      page: of a fitting network, alone or chained.
+
+    Returns:
+      File name -> `[H, W, 3]` uint8 RGB: `figure_4.png`, people of every quarter of the errors,
+      the best at the top; of a chained evaluation also `figure_3.png`.
+
+    Source: paper figures 3 and 4.
+    """
+    rows = [
+        (group.heading, [report.pixels(picture) for picture in person.pictures])
+        for group in page.groups
+        for person in group.people
+    ]
+    found = {"figure_4.png": montage(rows)} if rows else {}
+    if page.plots:
+        found["figure_3.png"] = report.pixels(page.plots[0])
+    return found
+
+
 def _draw(seen, smpl, evaluation, index, example) -> report.Person:
-    example = {name: value.numpy() for name, value in example.items()}
-    height, width = example["image"].shape[:2]
-    camera = Camera(example["camera/intrinsics"], width, height)
-    picture = figures.enlarge(example["image"], PICTURE_SIZE)
+    picture = figures.enlarge(example["image"].numpy(), PICTURE_SIZE)
+    # Where the person is, or where NBF takes it to be.
+    placed, _ = body_targets(example)
+    camera = Camera(placed["intrinsics"].numpy(), 2, 2)
     relative = kinematics.global_to_relative(evaluation.global_rotations[index], SMPL_24.parents)
-    bodies = {
-        "predicted": smpl(
-            betas=evaluation.betas[index],
-            pose=relative,
-            translation=example["smpl/translation"],
-        ),
-        "true": smpl(
-            betas=example["smpl/neutral_betas"],
-            pose=example["smpl/pose"],
-            translation=example["smpl/translation"],
-        ),
+    bodies = {"predicted": (evaluation.betas[index], relative)}
+    if example["smpl/valid"]:
+        bodies["true"] = (example["smpl/neutral_betas"], example["smpl/pose"])
+    posed = {
+        name: smpl(betas=betas, pose=pose, translation=placed["translation"]).vertices.numpy()
+        for name, (betas, pose) in bodies.items()
     }
     colours = {"predicted": figures.PREDICTED, "true": figures.TRUE}
     pictures = [report.picture("picture", picture), seen]
-    for name, body in bodies.items():
-        drawn = figures.body_over(picture, body.vertices, smpl.faces, camera, colours[name])
+    for name, vertices in posed.items():
+        drawn = figures.body_over(picture, vertices, smpl.faces, camera, colours[name])
         pictures.append(report.picture(f"{name} body", drawn))
-    for name, body in bodies.items():
-        drawn = figures.body_from_side(
-            PICTURE_SIZE, body.vertices.numpy(), smpl.faces, camera, colours[name]
-        )
+    for name, vertices in posed.items():
+        drawn = figures.body_from_side(PICTURE_SIZE, vertices, smpl.faces, camera, colours[name])
         pictures.append(report.picture(f"{name}, from the side", drawn))
-    errors = {name: of_all[index] for name, of_all in evaluation.errors.items()}
-    caption = (
-        f"{evaluation.ids[index]} · err_joints3D {errors['err_joints3d_mm']:.0f} mm · "
-        f"PA-MPJPE {errors['pa_mpjpe_mm']:.0f} mm"
-    )
-    return report.Person(caption, pictures)
+    found = {
+        label: evaluation.errors[error][index]
+        for label, error in (
+            ("err_joints3D", "err_joints3d_mm"),
+            ("PA-MPJPE", "pa_mpjpe_mm"),
+            ("PA-MPJPE of measured joints", "measured_pa_mpjpe_mm"),
+        )
+        if error in evaluation.errors and np.isfinite(evaluation.errors[error][index])
+    }
+    said = [f"{label} {value:.0f} mm" for label, value in found.items()]
+    return report.Person(" · ".join([evaluation.ids[index], *said]), pictures)
 
 
 def _true_parts(values, example) -> report.Picture:

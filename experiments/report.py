@@ -103,6 +103,7 @@ class Page(NamedTuple):
       viewer: the bodies in 3D, see `viewer.body_viewer`, if any.
       table: the metrics, if any.
       charts: the curves.
+      plots: pictures as wide as the text, such as scatter plots.
       groups: the people.
       failures: what could not be done, one line each.
       details: names and values to run it again.
@@ -115,6 +116,7 @@ class Page(NamedTuple):
     viewer: str = ""
     table: Table | None = None
     charts: Sequence[Chart] = ()
+    plots: Sequence[Picture] = ()
     groups: Sequence[Group] = ()
     failures: Sequence[str] = ()
     details: Sequence[tuple[str, str]] = ()
@@ -139,6 +141,20 @@ def picture(label: str, pixels: np.ndarray, lossless: bool = False) -> Picture:
         kind, encoded = "jpeg", cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
     content = base64.b64encode(encoded.tobytes()).decode()
     return Picture(label, f"data:image/{kind};base64,{content}")
+
+
+def pixels(picture: Picture) -> np.ndarray:
+    """Takes the pixels out of a picture again, those that the page shows.
+
+    Args:
+      picture: of `picture`.
+
+    Returns:
+      `[H, W, 3]` uint8 RGB, or `[H, W, 4]` RGBA.
+    """
+    content = base64.b64decode(picture.data_uri.split(",", 1)[1])
+    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    return np.ascontiguousarray(bgr[..., [2, 1, 0, 3][: bgr.shape[-1]]])
 
 
 def template(name: str) -> jinja2.Template:

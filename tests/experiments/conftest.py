@@ -1,4 +1,7 @@
 import dataclasses
+import fcntl
+import os
+import shutil
 from typing import NamedTuple
 
 import pytest
@@ -31,17 +34,43 @@ def call(capsys):
     return call
 
 
+def made_once(tmp_path_factory, name, make):
+    """Makes a folder once for all processes of a test run; the others wait for the first.
+
+    Args:
+      tmp_path_factory: pytest's.
+      name: of the folder.
+      make: fills the empty folder that it is given.
+
+    Returns:
+      The folder; it belongs to all, so nobody may change it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, whole = root / name, root / f"{name}.whole"
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            folder.mkdir()
+            make(folder)
+            whole.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def people(tmp_path_factory):
-    """A folder with a few small synthetic people."""
-    folder = tmp_path_factory.mktemp("people")
-    for split, count in COUNTS.items():
-        arguments = [
-            *("convert_dataset.py", "--dataset=synthetic", f"--output={folder}"),
-            *(f"--split={split}", f"--count={count}", "--image_size=32", "--workers=0"),
-        ]
-        assert common.run(convert_dataset.main, convert_dataset.define_flags, arguments) == 0
-    return folder
+    """A folder with a few small synthetic people; copy it to change it."""
+
+    def make(folder):
+        for split, count in COUNTS.items():
+            arguments = [
+                *("convert_dataset.py", "--dataset=synthetic", f"--output={folder}"),
+                *(f"--split={split}", f"--count={count}", "--image_size=32", "--workers=0"),
+            ]
+            assert common.run(convert_dataset.main, convert_dataset.define_flags, arguments) == 0
+
+    return made_once(tmp_path_factory, "shared_people", make)
 
 
 @pytest.fixture(scope="session")
@@ -56,19 +85,25 @@ def tiny(people):
 @pytest.fixture(scope="session")
 def finished(tiny, tmp_path_factory):
     """The folder of a training that was stopped in its second epoch, and then finished."""
-    runs = tmp_path_factory.mktemp("runs")
-    arguments = ["train_nbf.py", *tiny, f"--runs_dir={runs}", "--run_name=tiny"]
 
-    def stop_in_epoch_2(self, batch, logs=None):
-        if self.history and batch == 1:
-            raise KeyboardInterrupt
+    def make(runs):
+        arguments = ["train_nbf.py", *tiny, f"--runs_dir={runs}", "--run_name=tiny"]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.SaveEpochs, "on_train_batch_end", stop_in_epoch_2)
-        assert common.run(train_nbf.main, define_run_flags, arguments) == common.EXIT_INTERRUPTED
-    assert not (runs / "tiny" / "record.json").exists()
-    assert common.run(train_nbf.main, define_run_flags, arguments) == 0
-    return runs / "tiny"
+        def stop_in_epoch_2(self, batch, logs=None):
+            if self.history and batch == 1:
+                raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(callbacks.SaveEpochs, "on_train_batch_end", stop_in_epoch_2)
+            status = common.run(train_nbf.main, define_run_flags, arguments)
+        assert status == common.EXIT_INTERRUPTED
+        assert not (runs / "tiny" / "record.json").exists()
+        assert common.run(train_nbf.main, define_run_flags, arguments) == 0
+
+    shared = made_once(tmp_path_factory, "shared_runs", make)
+    own = tmp_path_factory.mktemp("runs") / "tiny"
+    shutil.copytree(shared / "tiny", own)
+    return own
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import pytest
 
 from experiments import evaluate_nbf
@@ -17,6 +18,9 @@ def test_the_evaluation_of_a_checkpoint_gives_the_numbers_of_the_training(
         assert again[key] == pytest.approx(record[key], rel=1e-5)
     assert f"{record['metrics']['err_joints3d_mm']:.1f} mm" in answer.out
     assert (tmp_path / "index.html").exists()
+    sheet = cv2.imread(str(tmp_path / "figure_4.png"))
+    # Two people of each quarter, six pictures each.
+    assert sheet.shape[0] > 8 * 256 and sheet.shape[1] > 6 * 256
 
 
 @pytest.mark.parametrize(

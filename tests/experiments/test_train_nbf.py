@@ -16,7 +16,7 @@ from experiments.nbf_flags import define_run_flags
 from experiments.run_folder import RunFolder
 
 METRICS = {
-    *("err_joints3d_mm", "pa_mpjpe_mean_mm", "pa_mpjpe_median_mm"),
+    *("err_joints3d_mm", "pa_mpjpe_mean_mm", "pa_mpjpe_median_mm", "pa_mpjpe_rigid_mm"),
     *("pckh_percent", "err_quat_rad"),
 }
 
