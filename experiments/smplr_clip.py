@@ -41,7 +41,9 @@ def read_clip(folder: str | Path) -> dict[str, np.ndarray]:
     for name, shape in _SHAPES.items():
         found = np.shape(arrays.get(name, 0))
         if found[1:] != shape:
-            raise UserError(f"{path}: expected '{name}' of shape [T, {shape}], got {found}")
+            raise UserError(
+                f"{path}: expected '{name}' of shape [T, {str(shape)[1:-1]}], got {found}"
+            )
     joints, landmarks = arrays["joints"], arrays["lmarks"]
     points = np.concatenate([joints[:, 1:], landmarks], axis=1) - joints[:, :1]
     rotations = arrays["rotations"].astype(np.float32)

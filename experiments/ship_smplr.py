@@ -1,0 +1,121 @@
+"""Copies a finished SMPLR run without checkpoints, logs and optimiser, in half precision.
+
+    python experiments/ship_smplr.py --run=runs/smplr_pose_shape \
+        --output=experiments/pretrained/smplr_pose_shape
+
+The copy is a run folder: evaluate_smplr.py, --parts and `keras.saving.load_model` take it like the
+run itself. Numbers are read as float32 again; rounding them moves points by hundredths of a
+millimetre.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import h5py
+import numpy as np
+
+from experiments import common
+from experiments.flag_definer import FlagDefiner
+from experiments.run_folder import RunFolder, write_json, written_aside
+
+# In a .keras file.
+_WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags.
+
+    Args:
+      values: where the flags are added.
+    """
+    f = FlagDefiner(values)
+    f.string("run", None, "Folder of a finished SMPLR run.")
+    f.string("output", None, "Folder to write.")
+
+
+def main(values) -> None:
+    """Copies.
+
+    Args:
+      values: the flags.
+    """
+    common.require(values, "run", "output")
+    run, copy = RunFolder.existing(values.run), RunFolder(values.output)
+    record, model = run.read_record(), run.path / "model.keras"
+    if record is None or not model.exists():
+        raise common.UserError(f"{run.path}: not finished; run train_smplr.py to its end first")
+    with written_aside(copy.path / model.name) as aside:
+        aside.write_bytes(halved(model.read_bytes()))
+    with written_aside(copy.flags_file) as aside:
+        shutil.copyfile(run.flags_file, aside)
+    write_json(copy.record_file, record)
+    size = (copy.path / model.name).stat().st_size / 1e6
+    print(f"{copy.path}: {size:.1f} MB of weights, from {model.stat().st_size / 1e6:.1f} MB")
+
+
+def halved(model: bytes) -> bytes:
+    """Rounds the weights of a saved Keras model to half precision.
+
+    Args:
+      model: content of a `.keras` file.
+
+    Returns:
+      Content of a smaller `.keras` file of the same model.
+
+    Raises:
+      UserError: a weight is too large.
+    """
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(model)) as old, zipfile.ZipFile(result, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == _WEIGHTS:
+                content = _halved_weights(content)
+            elif name == _CONFIG:
+                config = json.loads(content)
+                config["compile_config"] = None
+                content = json.dumps(config)
+            # Without the time of day: equal models give equal files.
+            new.writestr(zipfile.ZipInfo(name), content)
+    return result.getvalue()
+
+
+def _halved_weights(content: bytes) -> bytes:
+    result = io.BytesIO()
+    with h5py.File(io.BytesIO(content)) as old, h5py.File(result, "w") as new:
+
+        def copy(name, item):
+            if name.split("/")[0] == "optimizer":
+                return
+            if isinstance(item, h5py.Group):
+                made = new.require_group(name)
+            else:
+                made = _halved_array(new, name, item)
+            made.attrs.update(item.attrs)
+
+        old.visititems(copy)
+        new.attrs.update(old.attrs)
+    return result.getvalue()
+
+
+def _halved_array(file, name, dataset):
+    values = dataset[()]
+    if dataset.dtype != np.float32 or not dataset.shape:
+        return file.create_dataset(name, data=values)
+    rounded = values.astype(np.float16)
+    if not np.isfinite(rounded).all():
+        raise common.UserError(f"{name}: larger than half precision goes; ship the run as it is")
+    return file.create_dataset(name, data=rounded, compression="gzip", shuffle=True)
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))
