@@ -55,7 +55,13 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["nbf*", "smplr*", "smpl_tf*", "datasets*", "experiments*"]),
-    package_data={"smpl_tf.open_body": ["*.npz"], "experiments": ["flags/*.cfg", "templates/*"]},
+    package_data={
+        "smpl_tf.open_body": ["*.npz"],
+        "experiments": [
+            *("flags/*.cfg", "templates/*"),
+            *("pretrained/*/*", "pretrained/*/checkpoints/*"),
+        ],
+    },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )
