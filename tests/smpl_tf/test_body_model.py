@@ -201,11 +201,17 @@ def test_mistakes_are_named_in_one_line(call, message):
         call()
 
 
-def functional_model(smpl):
+def functional_model(*layers):
+    """A model of all that the layers give; the second layer's outputs are called vertices_1."""
     sizes = {"betas": 10, "pose": 72, "translation": 3}
     inputs = {name: keras.Input((size,), name=name) for name, size in sizes.items()}
-    output = smpl(**inputs)
-    return keras.Model(inputs, output._asdict())
+    outputs = {}
+    for index, smpl in enumerate(layers):
+        output = smpl(**inputs)._asdict()
+        if smpl.vertex_ids == ():
+            del output["vertices"]
+        outputs.update({f"{name}_{index}" if index else name: output[name] for name in output})
+    return keras.Model(inputs, outputs)
 
 
 def test_functional_model_knows_its_shapes():
@@ -277,7 +283,9 @@ def test_saved_model_refuses_another_body_and_asks_for_a_lost_one(tmp_path):
 
 
 def test_exported_model_takes_any_batch_and_converts_to_tflite(tmp_path):
-    model = functional_model(SMPL(BODY))
+    model = functional_model(
+        SMPL(BODY), SMPL(BODY, vertex_ids=[3, 150]), SMPL(BODY, vertex_ids=[])
+    )
     model.export(tmp_path / "exported", verbose=False)
     served = tf.saved_model.load(str(tmp_path / "exported")).serve
     lite = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "exported")).convert()
@@ -289,6 +297,7 @@ def test_exported_model_takes_any_batch_and_converts_to_tflite(tmp_path):
         parameters = {name: value.astype(np.float32) for name, value in parameters.items()}
         expected = model(parameters)
         lite_output = run_lite(**parameters)
+        assert expected["vertices_1"].shape == (count, 2, 3)
         for name, tensor in served(parameters).items():
             np.testing.assert_allclose(tensor, expected[name], atol=1e-6)
             np.testing.assert_allclose(lite_output[name], expected[name], atol=1e-5)
