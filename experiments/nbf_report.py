@@ -15,9 +15,8 @@ from experiments.montage import montage
 from experiments.nbf_evaluation import METRICS, Evaluation
 from experiments.scatter import Axis, Scatter
 from nbf import FittingNetwork, input_maps
-from nbf.targets import body_targets
+from nbf.targets import body_targets, picture_camera
 from smpl_tf import SMPL, kinematics
-from smpl_tf.camera import Camera
 from smpl_tf.parts import PARTS_24, PartScheme, colour_code, merge_labels
 from smpl_tf.skeleton import SMPL_24
 
@@ -250,7 +249,7 @@ def _draw(seen, smpl, evaluation, index, example) -> report.Person:
     picture = figures.enlarge(example["image"].numpy(), PICTURE_SIZE)
     # Where the person is, or where NBF takes it to be.
     placed, _ = body_targets(example)
-    camera = Camera(placed["intrinsics"].numpy(), 2, 2)
+    camera = picture_camera(placed["intrinsics"])
     relative = kinematics.global_to_relative(evaluation.global_rotations[index], SMPL_24.parents)
     bodies = {"predicted": (evaluation.betas[index], relative)}
     if example["smpl/valid"]:

@@ -10,8 +10,8 @@ import tensorflow as tf
 from experiments import figures
 from nbf import FittingNetwork
 from nbf.segmentation import PartSegmenter
+from nbf.targets import picture_camera
 from smpl_tf import SMPL, kinematics
-from smpl_tf.camera import Camera
 from smpl_tf.parts import colour_code
 from smpl_tf.skeleton import SMPL_24
 
@@ -43,7 +43,7 @@ def fitting_drawer(network: FittingNetwork, watched: tf.data.Dataset) -> Draw:
             betas=predicted["betas"], pose=relative, translation=inputs["translation"]
         ).vertices.numpy()
         seen = [figures.enlarge(figures.visible(m), size, False) for m in inputs["input_map"]]
-        cameras = [Camera(k, 2, 2) for k in inputs["intrinsics"].numpy()]
+        cameras = [picture_camera(k) for k in inputs["intrinsics"]]
         over = [
             figures.body_over(picture, vertices, smpl.faces, camera, figures.PREDICTED)
             for picture, vertices, camera in zip(seen, posed, cameras, strict=True)

@@ -58,6 +58,19 @@ def normalised_intrinsics(intrinsics: tf.Tensor, width, height) -> tf.Tensor:
     return tf.matmul(shift, tf.matmul(scale, intrinsics))
 
 
+def picture_camera(intrinsics) -> Camera:
+    """Returns the camera of a picture of which only its normalised intrinsics are known.
+
+    Args:
+      intrinsics: `[..., 3, 3]` for image coordinates from -1 to 1, as `normalised_intrinsics`.
+
+    Returns:
+      The camera of a picture of 2 x 2 pixels; `resize` it to the picture's own size.
+    """
+    shift = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1]], np.float32)
+    return Camera(shift @ np.asarray(intrinsics), 2, 2)
+
+
 def keeps_3d_labels(ids: tf.Tensor, share: float, seed: int) -> tf.Tensor:
     """Draws which Examples keep their 3D labels, by their ids alone.
 

@@ -38,6 +38,8 @@ def test_normalised_intrinsics_project_to_normalised_pixels():
     np.testing.assert_allclose(
         normalised.project(points), camera.project(points) / [32.0, 24.0] - 1.0, atol=1e-5
     )
+    seen = targets.picture_camera(normalised.intrinsics).resize(64, 48)
+    np.testing.assert_allclose(seen.project(points), camera.project(points), atol=1e-4)
 
 
 def test_a_batch_is_the_stack_of_its_people_in_tf_data_too():
