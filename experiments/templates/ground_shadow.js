@@ -13,7 +13,7 @@ in vec3 position;
 out float height;
 void main() {
   height = max(0.0, position.y - middle.y);
-  vec2 fallen = position.xz - vec2(0.16, -0.08) * height;
+  vec2 fallen = position.xz + vec2(0.10, -0.05) * height; // the lamp is at the left, in front
   gl_Position = vec4((fallen - middle.xz) / span, min(height, 2.4) / 1.2 - 1.0, 1.0);
 }`;
 
