@@ -24,7 +24,9 @@ METHODS = ("auto", "closed_form", "optimise", "networks")
 # README.
 NETWORKS_FROM = 0.02
 # What the first fit takes for the noise, metres per coordinate.
-_FIRST_NOISE = 5e-3
+_FIRST_NOISE = 2e-3
+# A point as loose as this counts half as much as an exact one, metres.
+_HALF_TRUSTED = 5e-3
 _FIRST_STEPS, _LAST_STEPS = 10, 6
 # The joints' standard deviations from rest, radians about each axis: those of the synthetic
 # people's poses, none below 0.12.
@@ -188,9 +190,9 @@ def _check_unit(points, given) -> None:
         return
     unit = "no unit of length"
     if extent > _MILLIMETRES:
-        unit = "millimetres (divide by 1000)"
+        unit = "millimetres (divide by 1000, or say --unit=mm)"
     elif extent > _CENTIMETRES:
-        unit = "centimetres (divide by 100)"
+        unit = "centimetres (divide by 100, or say --unit=cm)"
     raise ValueError(
         f"Expected points in metres, but people span {extent:.4g}: this looks like {unit}."
     )
@@ -223,7 +225,7 @@ def fit_body(
       `rotations`, `betas`, `pelvis`, `noise`, `joint_errors` and `method` as `PointFit` has them,
       and `cost`, square metres, to compare bodies by; each `[N, ...]`.
     """
-    loose = tf.constant(1 / (1 + (model.looseness / _FIRST_NOISE) ** 2), points.dtype)
+    loose = tf.constant(1 / (1 + (model.looseness / _HALF_TRUSTED) ** 2), points.dtype)
     trust = weights * loose
     pulls = _pulls(tf.fill(tf.shape(points)[:1], tf.cast(_FIRST_NOISE, points.dtype)))
     fit = closed_form_fit(points, model, trust, iterations=2 if refine else 4)

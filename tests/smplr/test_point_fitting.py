@@ -1,16 +1,17 @@
 """fit_points: the inverse of posing, its laws, and its answers to what is missing or wrong."""
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smpl_tf import SMPL
+from smpl_tf.model_data import load_model_data
 from smpl_tf.rotations import axis_angle_to_matrix, geodesic_angle, mirror_rotations
 from smpl_tf.skeleton import SMPL_24, SMPLR_42
 from smplr import SMPLR
-from smplr.named_points import SKELETONS, find_skeleton, point_sums, vertex_names
+from smplr.named_points import SKELETONS, find_skeleton, looseness, point_sums, vertex_names
 from smplr.point_fitting import METHODS, fit_points
 from tests.smplr.people import people, point_body
 
@@ -80,7 +81,9 @@ def test_every_skeleton_finds_the_bodies_whose_points_it_is_given(name, truth, s
     fit = fit_points(given_points, name)
     known = np.isfinite(given_points).all(axis=-1)
     np.testing.assert_array_equal(fit.residuals.numpy()[~known], 0)
-    assert 1000 * fit.residuals.numpy()[known].mean() < 6
+    # Loose points give way where a plainer pose is had for it.
+    allowed = 0.003 + np.sqrt(3) * looseness(skeleton).mean()
+    assert fit.residuals.numpy()[known].mean() < allowed
     assert miss_mm(fit.joints, truth["joints"][:2]) < 30
 
 
@@ -89,7 +92,7 @@ def test_a_skeleton_goes_by_its_short_name():
     assert find_skeleton("OpenPose-25") is SKELETONS["openpose_25"]
 
 
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=3)
 @given(
     shift=st.tuples(*[st.floats(-20, 20)] * 3),
     turn=st.tuples(*[st.floats(-3, 3)] * 3),
@@ -106,11 +109,11 @@ def test_bodies_move_and_turn_with_their_points(points, fitted, shift, turn):
 
 def test_mirrored_points_give_mirrored_bodies(smpl, truth):
     # The body's template is its own mirror image to a millimetre or two.
-    mirrored = (truth["joints"] * [-1, 1, 1])[:, SMPL_24.mirror]
+    mirrored = (truth["joints"] * np.float32([-1, 1, 1]))[:, SMPL_24.mirror]
     one = fit_points(truth["joints"], "smpl_24")
     other = fit_points(mirrored, "smpl_24")
     np.testing.assert_allclose(
-        other.joints, (one.joints * [-1, 1, 1]).numpy()[:, SMPL_24.mirror], atol=4e-3
+        other.joints, (one.joints.numpy() * [-1, 1, 1])[:, SMPL_24.mirror], atol=4e-3
     )
     angles = geodesic_angle(other.rotations, mirror_rotations(one.rotations, SMPL_24.mirror))
     inner = SMPL_24.indices(("pelvis", "left_hip", "left_shoulder", "right_knee"))
@@ -165,19 +168,19 @@ def test_the_nearer_of_two_bodies_is_taken():
     assert miss_mm(fit.points, rooted) < 1
 
 
-class TestNetworks:
-    @pytest.fixture(scope="class")
-    def networks(self):
-        tf.keras.utils.set_random_seed(0)
-        return SMPLR()
+@pytest.fixture(scope="module")
+def networks():
+    keras.utils.set_random_seed(0)
+    return SMPLR(bodies=[load_model_data()])
 
+
+class TestNetworks:
     def test_they_are_asked_where_the_noise_is_large(self, networks, points):
         rng = np.random.default_rng(0)
         noisy = points.copy()
         noisy[1] += rng.normal(0, 0.1, noisy[1].shape)
         found = fit_points(noisy, networks=networks)
         assert [METHODS[i] for i in found.method.numpy()[:2]] == ["optimise", "networks"]
-        assert found.gender.numpy()[1] in (-1, 1)
         assert np.isfinite(found.joints).all()
 
     def test_they_turn_with_the_points(self, networks, points):
@@ -191,16 +194,16 @@ class TestNetworks:
         outputs = networks(points[:, 1:] - points[:, :1])
         np.testing.assert_allclose(found.betas, outputs["shape"][:, :-1], atol=1e-5)
 
-    def test_other_bodies_than_theirs_are_refused(self, networks, points, smpl):
+    def test_other_bodies_than_theirs_are_refused(self, networks, points):
         with pytest.raises(ValueError, match="were trained on .* leave body out"):
-            fit_points(points, networks=networks, body=smpl.model_data)
+            fit_points(points, networks=networks, body=point_body().bodies)
 
 
 @pytest.mark.parametrize(
     ("scale", "arguments", "message"),
     [
-        (1000, {}, r"looks like millimetres \(divide by 1000\)"),
-        (100, {}, r"looks like centimetres \(divide by 100\)"),
+        (1000, {}, r"looks like millimetres \(divide by 1000, or"),
+        (100, {}, r"looks like centimetres \(divide by 100, or"),
         (0.01, {}, "no unit of length"),
         (1, {"skeleton": "kinect"}, "Unknown skeleton 'kinect'; expected one of smpl_24"),
         (

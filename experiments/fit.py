@@ -1,0 +1,78 @@
+"""Fits SMPL bodies to 3D points of any named skeleton, and writes parameters, meshes and a page.
+
+    python experiments/fit.py --points=joints.npz --skeleton=h36m_17 --output=fitted
+    python experiments/fit.py --points=joints.csv --skeleton=coco_17 --unit=mm --output=fitted
+
+--points is an NPZ, NPY, JSON or CSV file (experiments/point_files.py tells the forms) of one
+person or many; missing points are NaN, null or empty. --output gets parameters.npz, the first
+meshes, in the axes of the points, and index.html with the bodies to turn around. A thousand bodies
+take some five seconds of CPU time, beside ten for TensorFlow's start and the first call.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common, point_files
+from experiments.flag_definer import FlagDefiner
+from experiments.run_folder import RunFolder
+
+GENDERS = ("neutral", "female", "male", "nearer")
+# As `smplr.named_points.SKELETONS` and `smplr.point_fitting.METHODS`, which load TensorFlow.
+SKELETONS = ("smplr_42", "smpl_24", "lsp_14", "h36m_17", "coco_17", "openpose_25", "up_91")
+METHODS = ("auto", "closed_form", "optimise", "networks")
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags.
+
+    Args:
+      values: where the flags are added.
+    """
+    f = FlagDefiner(values)
+    f.string("points", None, "File of 3D points: .npz, .npy, .json or .csv.")
+    f.string("output", None, "Folder to write, made if need be.")
+    f.enum("skeleton", "smplr_42", SKELETONS, "Whose points they are.")
+    f.enum("unit", "m", tuple(point_files.METRES), "Unit of the points.")
+    f.enum("method", "auto", METHODS, "How the bodies are found.")
+    f.string("run", None, "Folder of a run with Ω and Ψ, for networks and auto.")
+    f.bool("camera_axes", False, "The axes are a camera's: the networks see them as they are.")
+    f.enum("gender", "neutral", GENDERS, "Body; nearer: female or male, whichever fits.")
+    f.string("body_model", None, "Body model file instead of the open body.")
+    f.enum("mesh", "glb", ("glb", "obj", "ply"), "Format of the meshes.")
+    f.integer("meshes", 10, "For how many bodies meshes and pictures are made.", 0)
+
+
+def main(values) -> None:
+    """Reads points, fits bodies, writes what was found.
+
+    Args:
+      values: the flags.
+    """
+    common.require(values, "points", "output")
+    if values.method == "networks" and not values.run:
+        raise common.UsageError("--method=networks needs --run=FOLDER, a run with Ω and Ψ")
+    run = RunFolder.existing(values.run) if values.run else None
+    common.load_tensorflow()
+    # Only now: these modules load TensorFlow.
+    from experiments import fitted_bodies
+    from smplr.named_points import find_skeleton
+
+    skeleton = find_skeleton(values.skeleton)
+    given = point_files.read(Path(values.points), skeleton, values.unit)
+    networks, bodies = fitted_bodies.load(values, run)
+    fit = fitted_bodies.fit(given, skeleton, values, networks, bodies)
+    output = Path(values.output)
+    fitted_bodies.write_parameters(fit, given, skeleton, output / "parameters.npz")
+    people = fitted_bodies.draw(fit, given, skeleton, bodies, values, output)
+    fitted_bodies.write_page(fit, given, skeleton, bodies, people, values, output / "index.html")
+    print(f"{fitted_bodies.table(fit, given, skeleton)}\n")
+    print(f"parameters  {output / 'parameters.npz'}\npage        {output / 'index.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))

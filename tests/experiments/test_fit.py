@@ -1,0 +1,118 @@
+"""fit.py: every form of file, what it writes, and the mistakes it names."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import fit, point_files
+from experiments.common import UserError
+from smpl_tf.skeleton import SMPL_24
+from smplr.named_points import SKELETONS
+from smplr.point_fitting import METHODS
+from tests.smplr.people import people
+
+
+@pytest.fixture(scope="module")
+def joints():
+    """SMPL's joints of two people, metres, `[2, 24, 3]`."""
+    drawn = people(2)["points"][:, :23]
+    return np.concatenate([np.zeros((2, 1, 3)), drawn], axis=1) + [0.2, 0.1, 3.0]
+
+
+def test_the_flags_list_what_the_library_has():
+    assert set(fit.SKELETONS) == set(SKELETONS)
+    assert fit.METHODS == METHODS
+
+
+class TestFiles:
+    def read(self, path, unit="m"):
+        return point_files.read(path, SMPL_24, unit)
+
+    def test_forms_agree(self, joints, tmp_path):
+        holes = joints.copy()
+        holes[1, 5] = np.nan
+        np.save(tmp_path / "p.npy", holes)
+        np.savez(tmp_path / "p.npz", points=holes, weights=np.ones((2, 24)))
+        lists = [[None if np.isnan(p).any() else list(p) for p in one] for one in holes]
+        (tmp_path / "p.json").write_text(json.dumps({"points": lists}))
+        (tmp_path / "bare.json").write_text(json.dumps(lists))
+        names = [f"{name}_{axis}" for name in SMPL_24.names for axis in "xyz"]
+        rows = [["" if np.isnan(x) else repr(float(x)) for x in one.ravel()] for one in holes]
+        order = np.random.default_rng(0).permutation(72)
+        named = [[names[i] for i in order], *([row[i] for i in order] for row in rows)]
+        (tmp_path / "named.csv").write_text("\n".join(",".join(row) for row in named))
+        (tmp_path / "plain.csv").write_text("\n".join(",".join(row) for row in rows))
+        for name in ("p.npy", "p.npz", "p.json", "bare.json", "named.csv", "plain.csv"):
+            found = self.read(tmp_path / name)
+            np.testing.assert_allclose(found.points, holes, err_msg=name)
+            assert (found.weights is None) == (name != "p.npz")
+
+    def test_units_and_sequences(self, joints, tmp_path):
+        np.save(tmp_path / "p.npy", 1000 * joints.reshape(2, 1, 24, 3))
+        np.testing.assert_allclose(self.read(tmp_path / "p.npy", "mm").points, joints)
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            ("none.npy", None, "no such file"),
+            ("p.txt", "1", "expected a file ending in .npz .npy .json .csv"),
+            ("p.json", "[[1, 2", "cannot be read as points"),
+            ("p.json", '{"poses": [1]}', "expected an array named points or joints_3d"),
+            ("p.json", "[[1, 2, 3]]", r"expected points \[..., 24, 3\] for .* got \[1, 3\]"),
+            ("p.json", json.dumps([[None] * 24]), r"got \[1, 24\]"),
+            ("p.json", json.dumps([[[None] * 3] * 24]), "every point of everybody is missing"),
+            ("p.csv", "", "it is empty"),
+            ("p.csv", "a,b\n1,2", "no column is named like pelvis_x"),
+            ("p.csv", "pelvis_x,pelvis_y\n1", "row 1 has 1 cells, expected 2"),
+            ("p.csv", "pelvis_x,pelvis_y\n1,up", "row 1: 'up' is no number"),
+            ("p.npz", "no archive", "cannot be read as points"),
+        ],
+    )
+    def test_mistakes_are_named_in_one_line(self, name, content, message, tmp_path):
+        if content is not None:
+            (tmp_path / name).write_text(content)
+        with pytest.raises(UserError, match=message) as error:
+            self.read(tmp_path / name)
+        assert "\n" not in str(error.value)
+
+    def test_weights_of_another_shape_are_refused(self, joints, tmp_path):
+        np.savez(tmp_path / "p.npz", points=joints, weights=np.ones(24))
+        with pytest.raises(UserError, match=r"expected weights \[2, 24\].* got \[24\]"):
+            self.read(tmp_path / "p.npz")
+
+
+def test_bodies_meshes_and_a_page_come_out(joints, call, tmp_path):
+    np.save(tmp_path / "p.npy", joints)
+    arguments = ("--skeleton=smpl_24", "--meshes=1", "--mesh=obj")
+    answer = call(fit, f"--points={tmp_path / 'p.npy'}", f"--output={tmp_path / 'o'}", *arguments)
+    assert answer.status == 0, answer.err
+    assert "24 of 24" in answer.out
+    with np.load(tmp_path / "o/parameters.npz") as found:
+        assert np.linalg.norm(found["joints"] - joints, axis=-1).mean() < 0.005
+        assert found["method"].tolist() == ["optimise"] * 2
+        assert found["point_names"].tolist() == list(SMPL_24.names)
+    lines = (tmp_path / "o/body_000.obj").read_text().splitlines()
+    vertices = np.array([line.split()[1:] for line in lines if line.startswith("v ")], float)
+    assert len(vertices) == 6890
+    # The mesh stands where the points are.
+    assert (vertices.min(0) < joints[0].min(0)).all()
+    assert (vertices.max(0) > joints[0].max(0)).all()
+    page = (tmp_path / "o/index.html").read_text()
+    assert page.count("data:image/jpeg") == 2
+    assert "Bodies fitted to points" in page
+    assert not (tmp_path / "o/body_001.obj").exists()
+
+
+def test_a_mistake_is_one_line_and_leaves_nothing(joints, call, tmp_path):
+    np.save(tmp_path / "p.npy", 1000 * joints)
+    arguments = (f"--points={tmp_path / 'p.npy'}", f"--output={tmp_path / 'o'}")
+    answer = call(fit, *arguments, "--skeleton=smpl_24")
+    assert answer.status == 1
+    assert "looks like millimetres" in answer.err and "--unit=mm" in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
+    answer = call(fit, *arguments, "--skeleton=kinect")
+    assert answer.status == 2 and "kinect" in answer.err
+    answer = call(fit, *arguments, "--method=networks")
+    assert answer.status == 2 and "needs --run" in answer.err
+    assert not (tmp_path / "o").exists()
