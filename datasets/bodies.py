@@ -259,14 +259,21 @@ def label_fields(labels: np.ndarray) -> dict[str, Any]:
     Args:
       labels: [H, W] uint8, 24 parts; at least one pixel is not background.
     """
-    rows, columns = np.flatnonzero(labels.any(1)), np.flatnonzero(labels.any(0))
-    box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
     return {
         "parts/encoded": cv2.imencode(".png", labels)[1].tobytes(),
         "parts/valid": 1,
-        "person/box": np.array(box, np.float32),
-        "person/box/valid": 1,
-    }
+    } | box_of(labels)
+
+
+def box_of(mask: np.ndarray) -> dict[str, Any]:
+    """Returns an Example's person box where the person's pixels are known.
+
+    Args:
+      mask: [H, W], not 0 at the person; at least one pixel is.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    return {"person/box": np.array(box, np.float32), "person/box/valid": 1}
 
 
 def box_around(points_2d: np.ndarray, width: int, height: int) -> dict[str, Any]:

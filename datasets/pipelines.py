@@ -35,6 +35,7 @@ def load(
     worker: int = 0,
     num_workers: int = 1,
     checksums: bool = False,
+    deterministic: bool = True,
 ) -> tf.data.Dataset:
     """Loads a split as a dataset of Examples; batch it, and prefetch it last, yourself.
 
@@ -57,13 +58,18 @@ def load(
         a global batch holds the same Examples for any number of workers.
       checksums: whether to check every byte of the shards now, and not only their sizes. Where
         reading fails all the same, `records.diagnose` names the record.
+      deterministic: whether the order is exactly that of (seed, epoch). If not, Examples that are
+        read or decoded sooner may come sooner: no core waits for a slow one.
 
     Returns:
       Dataset of dicts, see `example.parse` and `example.decode`; its cardinality is known.
 
     Raises:
       RecordError: see `records.check`.
+      ValueError: several workers without a common order, so that Examples would be lost.
     """
+    if num_workers > 1 and not deterministic:
+        raise ValueError("num_workers > 1 needs deterministic=True: workers share one order")
     manifest = records.check(directory, split, checksums=checksums)
     files = [os.path.join(directory, shard.file) for shard in manifest.shards]
     keep = tuple(example_lib.EXAMPLE_FEATURES if features is None else features)
@@ -81,18 +87,20 @@ def load(
 
         if transform is None:
             return dataset.map(lambda example, key: example)
-        return dataset.map(one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.map(one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic)
 
     def read(files_in_order):
         return tf.data.Dataset.from_tensor_slices(files_in_order).interleave(
             lambda file: tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES),
             cycle_length=min(_INTERLEAVED_SHARDS, len(files)),
             num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
+            deterministic=deterministic,
         )
 
     def prepare_all(dataset):
-        return dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.map(
+            prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic
+        )
 
     cached = prepare_all(read(files)).cache() if cache else None
 

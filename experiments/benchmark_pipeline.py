@@ -82,8 +82,8 @@ def trainer(network, batch):
     import tensorflow as tf
 
     repeated = iter(tf.data.Dataset.from_tensors(batch).repeat())
-    step = network.make_train_function()
-    return lambda: step(repeated)
+    network.make_train_function()
+    return lambda: network.train_function(repeated)
 
 
 def timed(call, times: int) -> tuple[float, float]:

@@ -1,11 +1,12 @@
 """Human3.6M from its official CDF files and videos.
 
 Layout: `metadata.xml`, and per subject `MyPoseFeatures/D3_Positions_mono/<stem>.<camera>.cdf` or
-`MyPoseFeatures/D3_Positions/<stem>.cdf`, `Videos/<stem>.<camera>.mp4`.
+`MyPoseFeatures/D3_Positions/<stem>.cdf`, `Videos/<stem>.<camera>.mp4`, and if wanted the official
+boxes, `MySegmentsMat/ground_truth_bb/<stem>.<camera>.mat`.
 
 What is repaired here (facts/datasets.md 3): irregular names, by the table of `metadata.xml`;
 millimetres; the lens, undone in the picture, so that a pinhole camera is exact; three sequences of
-S9 whose capture stands 20 cm aside; one video that is corrupt.
+S9 whose capture (and box) stands 20 cm aside; one video that is corrupt.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import cdflib
+import h5py
 import numpy as np
 
 from datasets import bodies as bodies_lib
@@ -127,6 +129,7 @@ class Human36M:
         frames = np.arange(item.start, stop, self.every)
         points = points[frames]
         posed, known = self._pose(clip, frames, points, studio)
+        boxes = _official_boxes(root, clip, frames)
         pictures = videos.read_frames(_video(root, clip), frames.tolist())
         for index, (frame, picture) in enumerate(zip(frames, pictures, strict=True)):
             height, width = picture.shape[:2]
@@ -137,6 +140,8 @@ class Human36M:
             if not fields:
                 yield Skip("nobody in view")
                 continue
+            if boxes is not None:
+                fields = _undistorted_box(boxes[index], maps) or fields
             if known[index]:
                 labels = posed.labels(posed.rasterize(index, camera))
                 fields |= posed.fields(index, camera)
@@ -232,6 +237,26 @@ def _capture(root: Path, clip: Clip) -> np.ndarray:
     if (clip.subject, clip.stem) in _SHIFTED:
         points = points + studio.rotation @ _SHIFT
     return points
+
+
+def _official_boxes(root: Path, clip: Clip, frames: np.ndarray) -> np.ndarray | None:
+    """[T, 4] left, top, right, bottom in the lens's pictures, or None if there are none."""
+    name = f"{clip.stem}.{clip.camera}.mat"
+    path = root / clip.subject / "MySegmentsMat" / "ground_truth_bb" / name
+    if not path.exists() or (clip.subject, clip.stem) in _SHIFTED:
+        return None
+    with h5py.File(path) as file:
+        references = file["Masks"]
+        rows = np.minimum(frames, len(references) - 1)
+        masks = (file[references[row, 0]][()].T for row in rows)  # MATLAB stores columns first
+        return np.array([bodies_lib.box_of(mask)["person/box"] for mask in masks]).reshape(-1, 4)
+
+
+def _undistorted_box(box: np.ndarray, maps: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
+    """The person's box in the pinhole's picture; nothing if it lies outside."""
+    x, y = (places + 0.5 for places in maps)
+    inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+    return bodies_lib.box_of(inside) if inside.any() else {}
 
 
 def _read_cdf(path: Path) -> cdflib.CDF:

@@ -3,6 +3,7 @@
 import json
 
 import cdflib.cdfwrite
+import h5py
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -112,6 +113,26 @@ def write_cdf(path, points):
     aside.rename(path)
 
 
+def write_masks(path, boxes):
+    """Writes the official boxes: a MATLAB 7.3 file of references to masks, columns first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        references = file.create_dataset("Masks", (len(boxes), 1), h5py.ref_dtype)
+        for row, (left, top, right, bottom) in enumerate(boxes):
+            mask = np.zeros((HEIGHTS[0], WIDTH), np.uint8)
+            mask[top:bottom, left:right] = 1
+            stored = file.create_dataset(f"#refs#/{row}", data=mask.T, compression="gzip")
+            references[row, 0] = stored.ref
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file".ljust(128))
+
+
+def boxes_around(in_picture):
+    """The box of whole pixels around the joints [T, J, 2] of each frame."""
+    low, high = np.floor(in_picture.min(1)), np.ceil(in_picture.max(1))
+    return np.concatenate([low, high], 1).astype(int)
+
+
 def write(root, cameras=(0, 3)):
     """Writes the tree: some cameras, 12 frames."""
     (root / "metadata.xml").write_text(metadata())
@@ -131,6 +152,10 @@ def write(root, cameras=(0, 3)):
             if stem == "TakingPhoto 1":  # the video ends a frame before the capture
                 pictures = pictures[:-1]
             fakes.write_video(root / subject / "Videos" / f"{name}.mp4", pictures)
+            if (subject, camera) in (("S1", 3), ("S9", 3)):
+                masks = root / subject / "MySegmentsMat" / "ground_truth_bb" / f"{name}.mat"
+                wrong = 90 if subject == "S9" else 0  # where the capture stands aside
+                write_masks(masks, boxes_around(in_picture) + [wrong, 0, wrong, 0])
         if subject == "S11":  # only the world's file
             write_cdf(features / "D3_Positions" / f"{stem}.cdf", captured[:, AS_SMPL])
     return root

@@ -3,6 +3,8 @@
 import pytest
 
 from datasets import conversion
+from experiments import common, convert_dataset
+from tests.datasets import conftest, fake_amass
 from tests.datasets.fake_source import NumberedSource
 
 pytest.importorskip("apache_beam", reason="needs the extra beam")
@@ -36,3 +38,15 @@ def test_the_shards_are_those_of_the_process_pool(tmp_path):
 def test_too_many_bad_items_are_an_error(tmp_path):
     with pytest.raises(conversion.ConversionError, match="8 of 23 items gave no Example, more"):
         beam_convert(NumberedSource(str(tmp_path)), tmp_path / "beam", max_skipped=3)
+
+
+def test_the_script_converts_on_a_runner(tmp_path, capsys):
+    source = fake_amass.write(tmp_path / "amass")
+    written = []
+    for name, options in (("beam", ["--runner=DirectRunner"]), ("pool", ["--workers=0"])):
+        script = ["convert_dataset.py", "--dataset=amass", f"--source={source}", *options]
+        script += [f"--output={tmp_path / name}", *conftest.OPEN_BODIES]
+        status = common.run(convert_dataset.main, convert_dataset.define_flags, script)
+        assert status == 0, capsys.readouterr().err
+        written.append(contents(tmp_path / name))
+    assert written[0] == written[1]

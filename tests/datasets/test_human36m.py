@@ -66,6 +66,28 @@ def test_capture_video_lens_and_camera_agree(tree, split, key, camera):
         assert not one["smpl/valid"] and one["person/box/valid"]
 
 
+@pytest.mark.parametrize(
+    ("split", "key", "official"),
+    [("train", PHOTO, True), ("test", ("S9", "Greeting", 2), False)],
+)
+def test_official_boxes_are_used_where_they_are_right(tree, split, key, official):
+    name = f"{key[0]}/{key[1]}-{key[2]}/{fake_human36m.CAMERAS[CAMERA]}/000000"
+    joints = fake_human36m.to_camera(key[0], CAMERA, fake_human36m.people(key)[3])[::5]
+    for one, points in zip(read(tree, split, name), joints, strict=True):
+        pinhole = fakes.project(one["camera/intrinsics"], points)
+        if official:  # the masks are tight
+            tight = np.concatenate([pinhole.min(0), pinhole.max(0)])
+            outwards = (one["person/box"] - tight) * [-1, -1, 1, 1]
+            assert outwards.min() > -1 and outwards.max() < 4
+        else:  # around the captured points, a tenth larger on every side
+            captured = pinhole[list(fake_human36m.AS_SMPL)]
+            low, high = captured.min(0), captured.max(0)
+            margin = 0.1 * (high - low)
+            expected = np.concatenate([low - margin, high + margin])
+            expected = np.clip(expected, 0, [one["image/width"], one["image/height"]] * 2)
+            np.testing.assert_allclose(one["person/box"], expected, atol=1e-3)
+
+
 def test_the_last_frames_of_a_video_may_lack(tree):
     ids = [one["id"][-2:] for one in read(tree, "train", "S1/Photo-1/54138969/000000", every=1)]
     assert ids == [f"{frame:02d}" for frame in range(11)]

@@ -50,6 +50,13 @@ def test_workers_share_each_global_batch(tiny, cache):
             assert mine == whole[10 * epoch : 10 * epoch + 10][worker::3]
 
 
+def test_without_determinism_every_example_still_comes_once_an_epoch(tiny):
+    order = ids(load(tiny, seed=5, epochs=2, deterministic=False))
+    assert sorted(order[:10]) == sorted(order[10:]) == list(range(10))
+    with pytest.raises(ValueError, match="num_workers > 1 needs deterministic=True"):
+        load(tiny, deterministic=False, num_workers=2)
+
+
 def test_decoded_examples_batch(tiny):
     batch = next(iter(pipelines.load(str(tiny), "train", seed=1).batch(4)))
     assert batch["image"].shape == (4, 8, 8, 3) and batch["parts"].shape == (4, 8, 8)
@@ -65,6 +72,16 @@ def test_mixture_follows_the_weights_and_the_seed(tiny):
     assert 0.18 < sum(draw) / 400 < 0.32
     with pytest.raises(ValueError, match="2 datasets need as many positive weights"):
         pipelines.mix([a, b], [1, 0], seed=7)
+
+
+def test_sets_on_disk_mix_without_end_and_each_keeps_its_own_order(tiny):
+    sets = [load(tiny, seed=seed, epochs=None) for seed in (5, 6)]
+    marked = [one.map(lambda e, n=n: e | {"set": n}) for n, one in enumerate(sets)]
+    mixed = list(pipelines.mix(marked, [2, 1], seed=0).take(60).as_numpy_iterator())
+    for number, one in enumerate(sets):
+        mine = [e["id"] for e in mixed if e["set"] == number]
+        assert len(mine) > 10  # more than an epoch
+        assert mine == [e["id"] for e in one.take(len(mine)).as_numpy_iterator()]
 
 
 def test_a_truncated_shard_is_found_before_anything_is_read(tiny):
