@@ -61,7 +61,8 @@ class OrbitCamera {
       view[12 + row] = -axis.reduce((sum, value, i) => sum + value * this.eye[i], 0);
     });
     view[15] = 1;
-    const [near, far] = [Math.max(0.02, this.distance - 8), this.distance + 16];
+    const near = Math.max(0.02, this.distance - 2 * radius - 4);
+    const far = this.distance + 4 * radius + 12;
     const projection = new Float32Array(16);
     projection[0] = 1 / (tangent * aspect);
     projection[5] = 1 / tangent;

@@ -53,10 +53,11 @@ void main() { pixel = vec4(colour.rgb * colour.a, colour.a); }`;
 const GROUND_VERTEX = `#version 300 es
 uniform mat4 matrix;
 uniform vec3 middle;
+uniform float reach;
 in vec2 corner;
 out vec2 place;
 void main() {
-  place = middle.xz + corner * 4.0;
+  place = middle.xz + corner * 3.0 * reach;
   gl_Position = matrix * vec4(place.x, middle.y, place.y, 1.0);
 }`;
 
@@ -64,7 +65,7 @@ void main() {
 const GROUND_FRAGMENT = `#version 300 es
 precision highp float;
 uniform vec3 middle, colour;
-uniform float span, darkness;
+uniform float reach, span, darkness;
 uniform sampler2D shadow;
 in vec2 place;
 out vec4 pixel;
@@ -76,7 +77,7 @@ float line(float spacing, float width) {
   return clamp(width - min(far.x, far.y), 0.0, 1.0) * crowded;
 }
 void main() {
-  float fade = 1.0 - smoothstep(0.3, 2.8, length(place - middle.xz));
+  float fade = 1.0 - smoothstep(0.3, 2.8, length(place - middle.xz) / reach);
   float ink = max(0.22 * line(0.5, 1.0), 0.42 * line(1.0, 1.2)) * fade;
   vec2 at = 0.5 + 0.5 * (place - middle.xz) / span;
   bool near = all(lessThan(abs(at - 0.5), vec2(0.5)));
@@ -197,6 +198,7 @@ class MeshPainter {
     gl.uniformMatrix4fv(uniforms.matrix, false, scene.camera.matrix);
     gl.uniform3fv(uniforms.middle, scene.ground);
     gl.uniform3fv(uniforms.colour, scene.dark ? [0.62, 0.66, 0.7] : [0.42, 0.43, 0.45]);
+    gl.uniform1f(uniforms.reach, Math.max(1, scene.span / 1.7)); // people may stand far apart
     gl.uniform1f(uniforms.span, scene.span);
     gl.uniform1f(uniforms.darkness, scene.dark ? 0.75 : 0.42);
     gl.bindTexture(gl.TEXTURE_2D, this.shadow.soft.texture);
