@@ -66,7 +66,7 @@ def test_a_killed_autoencoder_ends_with_the_same_numbers_and_is_kept(run, call, 
 
     again, _ = run("dae", *arguments)
     assert "is finished" in again.out and "Epoch" not in again.out
-    answer, _ = run("dae", "--stage=pose")
+    answer, _ = run("dae", "--stage=pose", "--noise=structured")
     assert all(w in answer.err for w in ("--stage=dae", "--stage=pose", "--overwrite"))
 
     answer = call(evaluate_smplr, "--run=runs/dae", "--test_bodies=8", "--workers=0")
