@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 
 PROGRAM = (
@@ -19,6 +20,16 @@ _FLAGS = (
     *("--disable-extensions", "--disable-dev-shm-usage"),
 )
 
+# The browser reads from descriptor 3 and writes to 4. (A function for Popen's preexec_fn would do
+# as well, but not safely in a process with threads such as TensorFlow's.)
+_LAUNCH = """
+import fcntl, os, sys
+reading, writing = (fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3])
+os.dup2(reading, 3)
+os.dup2(writing, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 class Chromium:
     """One page of a browser.
@@ -28,21 +39,14 @@ class Chromium:
       requests: addresses that the page asked for.
     """
 
-    def __init__(self, profile, *flags):
+    def __init__(self, profile):
         """Starts the browser with an empty profile in a folder."""
         to_browser, commands = os.pipe()
         answers, from_browser = os.pipe()
-
-        def take_descriptors():  # the browser reads from 3 and writes to 4
-            os.dup2(os.dup(to_browser), 103)
-            os.dup2(os.dup(from_browser), 104)
-            os.dup2(103, 3)
-            os.dup2(104, 4)
-
         self._process = subprocess.Popen(
-            [PROGRAM, *_FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=take_descriptors,
-            close_fds=False,
+            [sys.executable, "-c", _LAUNCH, str(to_browser), str(from_browser)]
+            + [PROGRAM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=(to_browser, from_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
