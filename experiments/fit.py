@@ -24,7 +24,7 @@ from experiments.run_folder import RunFolder
 GENDERS = ("neutral", "female", "male", "nearer")
 # As `smplr.named_points.SKELETONS` and `smplr.point_fitting.METHODS`, which load TensorFlow.
 SKELETONS = ("smplr_42", "smpl_24", "lsp_14", "h36m_17", "coco_17", "openpose_25", "up_91")
-METHODS = ("auto", "closed_form", "optimise", "networks")
+METHODS = ("auto", "closed_form", "optimise", "denoise", "networks")
 
 
 def define_flags(values) -> None:
@@ -54,8 +54,8 @@ def main(values) -> None:
       values: the flags.
     """
     common.require(values, "points", "output")
-    if values.method == "networks" and not values.run:
-        raise common.UsageError("--method=networks needs --run=FOLDER, a run with Ω and Ψ")
+    if values.method in ("denoise", "networks") and not values.run:
+        raise common.UsageError(f"--method={values.method} needs --run=FOLDER, a run with Ω and Ψ")
     run = RunFolder.existing(values.run) if values.run else None
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.

@@ -16,6 +16,7 @@ from experiments import smplr_data, smplr_evaluation, smplr_runs
 from experiments.report import Table
 from smpl_tf.skeleton import SMPL_24, SMPLR_42
 from smplr import PointBody, point_fitting
+from smplr.bones import observed_points
 from smplr.gradient_fit import gradient_fit
 from smplr.inverse_fit import InverseFit
 
@@ -51,13 +52,18 @@ def compare(models: Mapping[str, keras.Model], values: flags.FlagValues, count: 
     """
     body = PointBody(smplr_runs.bodies(values), dtype="float32")
     values.batch_size = count
+    # Traced once for all clean inputs and once for all noisy ones.
+    methods = {
+        noisy: {name: tf.function(run) for name, run in _methods(models, body, noisy).items()}
+        for noisy in (False, True)
+    }
     found = []
-    with tqdm(total=len(INPUTS) * (len(models) + 4), desc="peers", disable=None) as bar:
+    with tqdm(total=len(INPUTS) * len(methods[True]), desc="peers", disable=None) as bar:
         for name, (kind, missing) in INPUTS.items():
             values.test_noise, values.missing_rate = kind, missing
             people = next(smplr_data.held_out_bodies(values, body))
             true = {key: value.numpy() for key, value in people.items()}
-            for method, run in _methods(models, body, noisy=kind != "none").items():
+            for method, run in methods[kind != "none"].items():
                 predicted, seconds = _timed(run, people["seen"])
                 errors = smplr_evaluation.measure(true, predicted, body)
                 rate = {"bodies_per_cpu_second": len(true["points"]) / seconds}
@@ -79,6 +85,11 @@ def _methods(models, body, noisy) -> dict[str, Method]:
         "200 steps of gradient descent": partial(_descended, body, gradient),
         "200 steps from the networks": partial(_descended_from, body, gradient, last),
         **{name: partial(network, model) for name, model in models.items()},
+        **{
+            f"{name}: autoencoder, then Gauss-Newton": partial(_denoised, body, model)
+            for name, model in models.items()
+            if model.autoencoder is not None
+        },
     }
 
 
@@ -108,6 +119,11 @@ def _fitted(body: PointBody, points, refine: bool):
     return {"rotations": best["rotations"], "shape": shape}
 
 
+def _denoised(body: PointBody, model, points):
+    cleaned = model.autoencoder(observed_points(points)[0], training=False)
+    return _fitted(body, cleaned, refine=True)
+
+
 def _descended(body: PointBody, gradient, points, starts=None):
     points, weights = _rooted(points)
     found = []
@@ -124,18 +140,16 @@ def _descended_from(body: PointBody, gradient, model, points):
     outputs = model(points, training=False)
     betas = outputs["shape"][:, :-1]
     start = InverseFit(outputs["rotations"], betas, tf.zeros_like(betas[:, :3]), None)
-    found = _descended(body, gradient, points, start)
-    return found
+    return _descended(body, gradient, points, start)
 
 
 def _timed(method: Method, points: tf.Tensor) -> tuple[dict[str, np.ndarray], float]:
-    """Runs a method as a graph; the time is that of the faster of two runs after the first."""
-    graph = tf.function(method)
-    results = graph(points)
+    """Runs a method; the time is that of the faster of two runs after the first."""
+    results = method(points)
     seconds = []
     for _ in range(2):
         start = time.process_time()
-        results = {name: value.numpy() for name, value in graph(points).items()}
+        results = {name: value.numpy() for name, value in method(points).items()}
         seconds.append(time.process_time() - start)
     return results, min(seconds)
 

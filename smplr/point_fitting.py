@@ -13,15 +13,17 @@ from smpl_tf.model_data import SMPLModelData, load_model_data
 from smpl_tf.rotations import matrix_to_axis_angle, project_to_rotation
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
 from smplr.inverse_fit import closed_form_fit
+from smplr.landmarks import point_skeleton
 from smplr.least_squares_fit import fit_statistics, least_squares_fit
-from smplr.named_points import find_skeleton
+from smplr.named_points import find_skeleton, looseness
 from smplr.point_model import PointModel
 
-Method = Literal["auto", "closed_form", "optimise", "networks"]
-METHODS = ("auto", "closed_form", "optimise", "networks")
+Method = Literal["auto", "closed_form", "optimise", "denoise", "networks"]
+METHODS = ("auto", "closed_form", "optimise", "denoise", "networks")
 
-# Noise, metres per coordinate, from which on "auto" asks the networks; see the table in the
-# README.
+# Noise, metres per coordinate, from which on "auto" asks the autoencoder, or the networks that
+# have none; see the table in the README.
+DENOISE_FROM = 0.01
 NETWORKS_FROM = 0.02
 # What the first fit takes for the noise, metres per coordinate.
 _FIRST_NOISE = 2e-3
@@ -84,8 +86,9 @@ def fit_points(
     """Fits SMPL bodies to points.
 
     "closed_form" is fast and takes every point at its word. "optimise" goes on from there to the
-    most probable body under noise as large as the residuals tell. "networks" are SMPLR's. "auto"
-    optimises, and asks the networks, if given, where the noise is large.
+    most probable body under noise as large as the residuals tell. "denoise" does so with points
+    that SMPLR's autoencoder has cleaned. "networks" are the whole of SMPLR. "auto" optimises, and
+    denoises, or without an autoencoder asks the networks, if given, where the noise is large.
 
     Twists that no point observes stay with the parent's orientation. Where everything is missing,
     the mean body at rest stands with its pelvis at the origin.
@@ -100,7 +103,8 @@ def fit_points(
       method: one of `METHODS`.
       body: one body, or a female and a male one, of which the nearer is taken; None: the
         networks', or the open neutral one.
-      networks: an `SMPLR` that starts from points; needed by "networks".
+      networks: an `SMPLR` that starts from points; needed by "networks", and, with an
+        autoencoder, by "denoise".
       camera_axes: whether the axes are a camera's (x right, y down, z away) and the noise that of
         a picture. The networks then see the points as they are; otherwise they see them turned
         upright and towards the camera.
@@ -115,8 +119,11 @@ def fit_points(
     skeleton = find_skeleton(skeleton)
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; expected one of {', '.join(METHODS)}.")
+    has_autoencoder = networks is not None and networks.autoencoder is not None
     if method == "networks" and networks is None:
         raise ValueError("method='networks' needs the networks: an SMPLR that starts from points.")
+    if method == "denoise" and not has_autoencoder:
+        raise ValueError("method='denoise' needs networks with an autoencoder.")
     bodies = _bodies(body, networks)
     points, weights = _checked(points, skeleton, weights, valid)
     leading = tf.shape(points)[:-2]
@@ -129,10 +136,16 @@ def fit_points(
             for one in bodies
         ]
     )
-    if networks is not None and method in ("auto", "networks"):
-        seen = _ask(points, weights, found, skeleton, bodies, networks, camera_axes)
-        ask = found["noise"] > (NETWORKS_FROM if method == "auto" else -1.0)
-        found = _where(ask, seen, found)
+    if networks is not None and method in ("auto", "denoise", "networks"):
+        view, seen = _seen_by_networks(points, weights, found, skeleton, bodies, camera_axes)
+        if method == "networks" or not has_autoencoder:
+            answer = _ask(points, weights, found, skeleton, bodies, networks, view, seen)
+            threshold = NETWORKS_FROM
+        else:
+            answer = _denoise(found, bodies, networks, view, seen)
+            threshold = DENOISE_FROM
+        ask = found["noise"] > (threshold if method == "auto" else -1.0)
+        found = _where(ask, answer, found)
     return _result(points, weights, found, skeleton, bodies, leading)
 
 
@@ -284,25 +297,42 @@ def _where(mask, ours, theirs) -> dict[str, tf.Tensor]:
     }
 
 
-def _ask(points, weights, found, skeleton, bodies, networks, camera_axes):
-    """Asks the networks; points that they know and the skeleton lacks come from the fit."""
-    fitted, _ = _posed(found, bodies, SMPLR_42)
-    given = fitted
-    if set(skeleton.names) <= set(SMPLR_42.names) and skeleton.name != "LSP-14":
-        seen = tf.where((weights > 0)[..., None], points, np.nan)
-        columns = [
-            seen[:, skeleton.index(name)]
-            if name in skeleton.names
-            else fitted[:, SMPLR_42.index(name)]
-            for name in SMPLR_42.names
-        ]
+def _seen_by_networks(points, weights, found, skeleton, bodies, camera_axes):
+    """Returns views `[N, 3, 3]`, and SMPLR's 42 points `[N, 42, 3]` seen in them.
+
+    Points that the networks know and the skeleton lacks come from the fit.
+    """
+    seen, _ = _posed(found, bodies, SMPLR_42)
+    if set(skeleton.names) <= set(SMPLR_42.names) and not looseness(skeleton).any():
+        given = tf.where((weights > 0)[..., None], points, np.nan)
+        columns = tf.unstack(seen, axis=1)
+        for place, name in enumerate(skeleton.names):
+            columns[SMPLR_42.index(name)] = given[:, place]
         given = tf.stack(columns, axis=1)
-        given = tf.where(tf.math.is_finite(given), given, fitted)
+        seen = tf.where(tf.math.is_finite(given), given, seen)
     view = tf.eye(3, batch_shape=[tf.shape(points)[0]], dtype=points.dtype)
     if not camera_axes:
         to_camera = tf.constant(_TO_CAMERA, points.dtype)
         view = tf.matmul(to_camera, found["rotations"][:, 0], transpose_b=True)
-    relative = tf.matmul(given[:, 1:] - given[:, :1], view, transpose_b=True)
+    return view, tf.matmul(seen, view, transpose_b=True)
+
+
+def _denoise(found, bodies, networks, view, seen):
+    """Optimises bodies on points that the autoencoder has cleaned; landmarks or none."""
+    skeleton = point_skeleton(networks.num_points)
+    seen = seen[:, : len(skeleton)]
+    root = seen[:, :1]
+    cleaned = tf.cast(networks.autoencoder(seen[:, 1:] - root, training=False), seen.dtype)
+    cleaned = tf.matmul(tf.concat([root, cleaned + root], axis=1), view)
+    weights = tf.ones_like(cleaned[..., 0])
+    answer = nearest_body([fit_body(cleaned, weights, *_models(b, skeleton)) for b in bodies])
+    index = tf.fill(tf.shape(answer["method"]), METHODS.index("denoise"))
+    return {**answer, "noise": found["noise"], "method": index}
+
+
+def _ask(points, weights, found, skeleton, bodies, networks, view, seen):
+    """Asks SMPLR for bodies."""
+    relative = seen[:, 1:] - seen[:, :1]
     outputs = networks(relative[:, : networks.num_points], training=False)
     rotations = tf.cast(project_to_rotation(outputs["rotations"]), points.dtype)
     root = tf.matmul(view, rotations[:, 0], transpose_a=True)
