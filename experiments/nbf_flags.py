@@ -51,6 +51,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("num_parts", 12, "Parts of the segmentation: 1, 3, 6, 12 or 24.", 1)
 
     f.string("body_model", None, "Official body model file; unset: the open body.")
+    f.string("segmentation_run", None, "Fit the parts that this run finds; unset: true parts.")
     f.string("input_map", "parts_12", "What the network sees: rgb, parts_12, joints_24, ...")
     f.integer("input_size", 64, "Side of what the network sees, pixels.", 8)
     f.string("backbone", "small", "Encoder: small, resnet50, resnet101 or vgg16.")

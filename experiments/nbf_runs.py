@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import keras
@@ -221,6 +222,9 @@ def restore(
     body = load_body(values)
     if body is not None:
         check_body(body, checkpoint.state["body"], str(checkpoint.weights))
+    # The encoder's weights are in the checkpoint: the file they once came from is not needed.
+    values = copy.deepcopy(values)
+    values.backbone_weights = None
     network = build(values, body)
     checkpoints.restore(checkpoint, network)
     return network, checkpoint

@@ -14,6 +14,7 @@ from experiments import (
     segmentation_evaluation,
     segmentation_report,
     segmentation_runs,
+    segmented_parts,
     watched_people,
 )
 
@@ -73,4 +74,8 @@ def stage_of(values: flags.FlagValues) -> Stage:
     Returns:
       The stage.
     """
-    return SEGMENTATION if values.stage == "segmentation" else FITTING
+    if values.stage == "segmentation":
+        return SEGMENTATION
+    if values.segmentation_run:
+        return FITTING._replace(feed=segmented_parts.feed, evaluate=segmented_parts.evaluate)
+    return FITTING

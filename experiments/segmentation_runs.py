@@ -109,10 +109,23 @@ def join_stages(
     Raises:
       UserError: the second stage does not see the parts that the first one gives.
     """
+    check_parts(segmenter, values)
+    return NeuralBodyFitting(segmenter, network)
+
+
+def check_parts(segmenter: PartSegmenter, values: flags.FlagValues) -> None:
+    """Refuses a segmenter of other parts than a fitting network sees.
+
+    Args:
+      segmenter: the first stage.
+      values: the flags of the second stage's run.
+
+    Raises:
+      UserError: it does not see the parts that the segmenter gives.
+    """
     scheme = input_maps.input_map(values.input_map).scheme
     if scheme is None or scheme.name != segmenter.scheme.name:
         raise UserError(
-            f"--segmentation_run gives {segmenter.scheme.name}, but --run was trained on "
+            f"--segmentation_run gives {segmenter.scheme.name}, but the fitting network sees "
             f"{values.input_map}; give a fitting run with --input_map={segmenter.scheme.name}"
         )
-    return NeuralBodyFitting(segmenter, network)

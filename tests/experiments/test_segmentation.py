@@ -12,13 +12,14 @@ from experiments import (
     evaluate_nbf,
     nbf_data,
     nbf_runs,
+    nbf_stages,
     segmentation_evaluation,
     segmentation_runs,
     train_nbf,
 )
 from experiments.nbf_flags import define_run_flags
 from experiments.run_folder import RunFolder
-from nbf import FittingNetwork, SmallSegmenter
+from nbf import FittingNetwork, SmallSegmenter, targets
 from smpl_tf.parts import PARTS_12
 
 AUGMENTATION = (
@@ -124,6 +125,28 @@ def test_both_stages_chained_give_errors_and_part_scores_of_each_person(
     assert "predicted parts" in page and "mean F1 of the parts" in page
 
 
+def test_a_fitting_network_may_learn_from_what_a_segmenter_finds(finished, segmented):
+    run = RunFolder(finished)
+    values = nbf_runs.flags_of(run, segmentation_run=str(segmented))
+    stage = nbf_stages.stage_of(values)
+    feed = stage.feed(values)
+    batches, _ = nbf_data.training_batches(values, 0, feed)
+    inputs, _ = next(iter(batches))
+    assert inputs["input_map"].shape == (8, 16, 16, 3)
+    # What it sees is what the chained model shows to its second stage, bit by bit.
+    segmenter, _ = segmentation_runs.restore_segmenter(RunFolder(segmented))
+    network, _ = nbf_runs.restore_network(run, values)
+    model = segmentation_runs.join_stages(segmenter, network, values)
+    examples = next(iter(nbf_data.held_out_examples(values, "test", feed).batch(8)))
+    seen = feed.convert(examples)[0]["input_map"]
+    pictures, _ = targets.picture_targets(examples, segmenter.input_size)
+    np.testing.assert_array_equal(seen, model(pictures)["input_map"])
+    # So the evaluation of such a run is that of the chain.
+    alone = stage.evaluate(network, values, "test").errors["err_joints3d_mm"]
+    chained = chained_evaluation.evaluate(model, values, "test").errors["err_joints3d_mm"]
+    np.testing.assert_allclose(alone, chained, rtol=1e-4)
+
+
 def test_a_run_of_the_wrong_stage_is_refused_in_one_line(finished, segmented, call):
     wrong = (
         (f"--run={segmented}", f"--segmentation_run={segmented}"),
@@ -138,9 +161,9 @@ def test_a_run_of_the_wrong_stage_is_refused_in_one_line(finished, segmented, ca
 def test_a_segmentation_of_other_parts_than_the_fitting_saw_is_refused():
     network = FittingNetwork("small", input_size=16)
     segmenter = SmallSegmenter(num_parts=6, input_size=16, width=4)
-    with pytest.raises(common.UserError, match="gives parts_6, .* on parts_12; give a fitting"):
+    with pytest.raises(common.UserError, match="gives parts_6, .* sees parts_12; give a fitting"):
         segmentation_runs.join_stages(segmenter, network, flags_of())
-    with pytest.raises(common.UserError, match="trained on rgb"):
+    with pytest.raises(common.UserError, match="sees rgb"):
         segmentation_runs.join_stages(segmenter, network, flags_of("--input_map=rgb"))
 
 
@@ -198,6 +221,14 @@ def test_a_restored_segmenter_comes_with_the_flags_of_its_run(segmented, tmp_pat
     with pytest.raises(common.UserError, match="no checkpoint yet; first train"):
         segmentation_runs.restore_segmenter(RunFolder(moved))
     assert nbf_runs.flags_of(RunFolder(moved)).stage == "segmentation"
+
+
+def test_a_restored_network_does_not_need_the_file_its_encoder_came_from(finished):
+    run = RunFolder(finished)
+    values = nbf_runs.flags_of(run, backbone_weights="/nowhere/weights.h5")
+    network, _ = nbf_runs.restore_network(run, values)
+    assert network.input_size == 16
+    assert values.backbone_weights == "/nowhere/weights.h5"
 
 
 def test_a_run_may_start_from_the_weights_of_another_at_another_size(

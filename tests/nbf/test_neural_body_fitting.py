@@ -72,8 +72,21 @@ def test_pictures_go_in_and_bodies_come_out(model):
     for name, value in fitted.items():
         np.testing.assert_allclose(outputs[name], value, atol=1e-5, err_msg=name)
     assert outputs["logits"].shape == (8, SIZE, SIZE, 13)
-    empty = model(tf.zeros([1, SIZE, SIZE, 3]))
-    assert all(np.all(np.isfinite(value)) for value in empty.values())
+
+
+def test_a_picture_with_nobody_in_it_gives_a_body_all_the_same(model):
+    for picture in (tf.zeros([1, SIZE, SIZE, 3]), tf.fill([1, SIZE, SIZE, 3], 255.0)):
+        empty = model(picture)
+        assert all(np.all(np.isfinite(value)) for value in empty.values())
+        turned = empty["global_rotations"].numpy()
+        unit = np.broadcast_to(np.eye(3), turned.shape)
+        np.testing.assert_allclose(turned @ np.swapaxes(turned, -1, -2), unit, atol=1e-4)
+        np.testing.assert_allclose(np.linalg.det(turned), 1.0, atol=1e-4)
+
+
+def test_a_picture_without_a_part_in_it_shows_background_only(model):
+    background = tf.one_hot(tf.zeros([2, SIZE, SIZE], tf.int32), 13)
+    np.testing.assert_array_equal(model.input_map(background), -np.ones((2, 16, 16, 3)))
 
 
 def test_the_whole_trains_end_to_end():

@@ -103,6 +103,22 @@ def test_an_empty_picture_has_a_finite_loss(segmenter):
     assert np.isfinite(segmenter.compute_loss(None, true, logits))
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [np.zeros((1, 16, 16)), np.full((1, 16, 16), 7), np.full((1, 16, 16), -1)],
+    ids=["nobody", "one part only", "unknown"],
+)
+def test_one_picture_that_lacks_classes_trains(labels):
+    model = SmallSegmenter(input_size=16, width=4)
+    model.compile(keras.optimizers.SGD(1e-2), SegmentationLoss([1.0] * 13), run_eagerly=True)
+    true = {"labels": tf.constant(labels, tf.int32), "labels_valid": tf.ones([1])}
+    results = model.train_on_batch(tf.zeros([1, 16, 16, 3]), true, return_dict=True)
+    assert all(np.isfinite(value) for value in results.values()), results
+    assert all(np.all(np.isfinite(weight)) for weight in model.weights)
+    logits = model(tf.zeros([1, 16, 16, 3]))
+    assert np.all(np.isfinite(logits))
+
+
 def test_cross_entropy_is_the_weighted_mean_over_known_pixels():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
