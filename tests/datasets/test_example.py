@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,6 +35,13 @@ def test_encode_parse_encode_keeps_every_byte(example):
         assert parsed[key].dtype.name == feature.dtype
         np.testing.assert_array_equal(parsed[key].numpy(), example[key])
     assert example_lib.encode(parsed) == serialized
+
+
+def test_a_change_of_the_spec_raises_its_version():
+    spec = [[key, *feature[:4]] for key, feature in EXAMPLE_FEATURES.items()]
+    digest = hashlib.sha256(json.dumps(spec).encode()).hexdigest()[:16]
+    # Where this fails, raise SPEC_VERSION, so that old shards are refused, and note both here.
+    assert {example_lib.SPEC_VERSION: digest} == {2: "8407769d49582c75"}
 
 
 def test_blank_is_a_whole_example_that_knows_nothing():
