@@ -72,15 +72,16 @@ def segmenter():
 
 def test_eight_pictures_are_learnt_by_heart(segmenter):
     pictures, true = targets.segmentation_targets(people(), input_size=SIZE)
-    steps = 300
+    steps = 400
     schedule = keras.optimizers.schedules.PolynomialDecay(2e-2, steps, 0.0)
     segmenter.compile(keras.optimizers.Adam(schedule), SegmentationLoss(weight_decay=0.0))
+    segmenter.optimizer.build(segmenter.trainable_variables)  # so that the step is traced once
     data = tf.data.Dataset.from_tensors((pictures, true)).repeat()
     history = segmenter.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0).history
     assert list(history) == ["cross_entropy", "iou", "iou_parts", "loss"]
     results = segmenter.evaluate(data.take(1), verbose=0, return_dict=True)
-    assert results["cross_entropy"] < 0.05
-    assert results["iou_parts"] > 0.9
+    assert results["cross_entropy"] < 0.02
+    assert results["iou_parts"] > 0.95
 
 
 def test_a_picture_without_labels_does_not_count(segmenter):
@@ -188,19 +189,3 @@ def test_misuse_is_answered_in_one_line(segmenter):
     segmenter.compile(loss="mse")
     with pytest.raises(ValueError, match=r"expected loss=SegmentationLoss\(...\), got 'mse'"):
         segmenter.compute_loss(None, {}, None)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("policy", "xla"), [("float32", False), ("mixed_bfloat16", True)])
-def test_one_step_of_the_papers_size(policy, xla):
-    """Batch 5 at 512 x 512, on a machine of 24 GB."""
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = RefineNet()
-        model.compile(keras.optimizers.Adam(2e-5), SegmentationLoss(), jit_compile=xla)
-        pictures = tf.random.stateless_uniform([5, 512, 512, 3], [1, 2], 0, 255)
-        true = {"labels": tf.zeros([5, 512, 512], tf.int32), "labels_valid": tf.ones([5])}
-        results = model.train_on_batch(pictures, true, return_dict=True)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert np.isfinite(results["loss"])
