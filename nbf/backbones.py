@@ -104,7 +104,8 @@ def _convolution(features, channels, kernel_size, strides, activation="relu"):
         use_bias=False,
         kernel_initializer="he_normal",
     )(features)
-    features = keras.layers.BatchNormalization(momentum=0.9)(features)
+    # Low, as the statistics of one batch serve, and those of ten steps ago do not: nbf/README.md.
+    features = keras.layers.BatchNormalization(momentum=0.5)(features)
     return keras.layers.Activation(activation)(features) if activation else features
 
 
