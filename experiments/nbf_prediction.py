@@ -16,8 +16,10 @@ from nbf import FittingNetwork, NeuralBodyFitting, input_maps
 from nbf.segmentation import PartSegmenter
 from smpl_tf import SMPL, kinematics
 from smpl_tf.camera import NBF_TRANSLATION, Camera
+from smpl_tf.parts import PartScheme
 from smpl_tf.skeleton import SMPL_24
 
+LIMBS = ("arm", "leg")  # in the names of their parts
 _BATCH = 16  # people at once
 
 
@@ -32,6 +34,7 @@ class FittedPerson(NamedTuple):
       window: the square of the picture that the networks saw.
       seen: `[S, S, 3]` uint8, that square as the first network saw it.
       labels: `[S, S]` the segmenter's part of each pixel; None without a segmenter.
+      doubt: by LIMBS, see `side_doubt`; None without a segmenter.
     """
 
     betas: np.ndarray
@@ -41,6 +44,7 @@ class FittedPerson(NamedTuple):
     window: Window
     seen: np.ndarray
     labels: np.ndarray | None = None
+    doubt: dict[str, float] | None = None
 
 
 class Predictor:
@@ -159,11 +163,12 @@ class Predictor:
 
     def _fit_batch(self, pictures, squares) -> list[FittedPerson]:
         seen = np.stack([w.cut(p, self.size) for w, p in zip(squares, pictures, strict=True)])
-        logits, labels = None, [None] * len(seen)
+        logits, labels, doubts = None, [None] * len(seen), [None] * len(seen)
         if self._segment is not None:
             with self._stopwatch("segment"):
                 logits = self._segment(tf.cast(seen, tf.float32))
                 labels = tf.argmax(logits, -1, tf.int32).numpy().astype(np.uint8)
+                doubts = side_doubt(tf.nn.softmax(logits).numpy(), labels, self.scheme)
         with self._stopwatch("fit"):
             fitted = self._fit(self._encode(seen, logits))
             turned = fitted["global_rotations"]
@@ -178,9 +183,49 @@ class Predictor:
                 squares[i],
                 seen[i],
                 labels[i],
+                doubts[i],
             )
             for i in range(len(seen))
         ]
+
+
+def limb_classes(scheme: PartScheme, limb: str) -> np.ndarray:
+    """The classes of both arms, or of both legs.
+
+    Args:
+      scheme: the parts.
+      limb: one of LIMBS.
+
+    Returns:
+      `[K]` integers; none where the scheme does not tell limbs.
+    """
+    return np.array([i for i, name in enumerate(scheme.names) if limb in name.split("_")], int)
+
+
+def side_doubt(
+    probabilities: np.ndarray, labels: np.ndarray, scheme: PartScheme
+) -> list[dict[str, float]]:
+    """How little a segmenter knows which arm or leg is the left one.
+
+    Args:
+      probabilities: `[N, S, S, C]`.
+      labels: `[N, S, S]` the likeliest classes.
+      scheme: the parts.
+
+    Returns:
+      For each picture, limb -> the mean share, 0 to 0.5, of its pixels' probability that is on
+      the other side; 0 where none is seen.
+    """
+    own = np.take_along_axis(probabilities, labels[..., None].astype(int), -1)[..., 0]
+    other = np.take_along_axis(probabilities, scheme.mirror[labels][..., None], -1)[..., 0]
+    doubts: list[dict[str, float]] = [{} for _ in labels]
+    for limb in LIMBS:
+        classes = limb_classes(scheme, limb)
+        for i in range(len(labels)):
+            seen = np.isin(labels[i], classes)
+            share = other[i, seen] / (other[i, seen] + own[i, seen])
+            doubts[i][limb] = float(share.mean()) if seen.any() else 0.0
+    return doubts
 
 
 def _traced(network):

@@ -9,25 +9,28 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import (
+    audit,
     figures,
     pictures,
     prediction_files,
-    refinement,
     report,
     windows,
 )
+from experiments.audit import Calibration
 from experiments.common import UserError
 from experiments.inputs import Input
 from experiments.nbf_prediction import FittedPerson, Predictor
 from experiments.people_files import GivenPeople, GivenPerson
+from experiments.refinement import Refiner
+from experiments.run_folder import write_json
 from experiments.stopwatch import Stopwatch
 from experiments.viewer import ViewedBody
 from experiments.windows import Window
 from smpl_tf import SMPL, BodyModelOutput, rotations
 from smpl_tf.camera import NBF_IMAGE_SIZE, Camera
-from smpl_tf.parts import colour_code
+from smpl_tf.parts import PartScheme, colour_code
 
-STAGES = ("read", "segment", "fit", "refine", "draw", "write")
+STAGES = ("read", "segment", "fit", "audit", "refine", "draw", "write")
 _SHOWN = 512  # pixels, longer side of the page's pictures
 _LEAST_JOINTS = 6  # known ones that a refinement starts from
 
@@ -38,7 +41,8 @@ class Tools(NamedTuple):
     Attributes:
       predictor: the networks.
       people: those given beforehand, or None.
-      refine: whether to refine the bodies.
+      refiner: what refines the bodies; None leaves them as the networks have them.
+      calibration: what errors to expect; None where the networks have none.
       meshes: formats of mesh files.
       output: the folder of all inputs.
       stopwatch: with STAGES.
@@ -46,7 +50,8 @@ class Tools(NamedTuple):
 
     predictor: Predictor
     people: GivenPeople | None
-    refine: bool
+    refiner: Refiner | None
+    calibration: Calibration | None
     meshes: Sequence[str]
     output: Path
     stopwatch: Stopwatch
@@ -110,10 +115,11 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
         given = [person.scaled(photograph.scale) for person in given]
     squares = find_people(pixels, given, predictor, str(item.path))
     people = predictor.fit([pixels] * len(squares), squares)
+    verdicts = judged(people, tools)
     gains: list[Gain | None] = [None] * len(people)
-    if tools.refine:
+    if tools.refiner:
         with stopwatch("refine"):
-            people, gains = refined(people, given, predictor)
+            people, gains = refined(people, given, predictor, tools.refiner)
     with stopwatch("fit"):
         bodies = [pose(predictor.body, person) for person in people]
     with stopwatch("draw"):
@@ -137,10 +143,13 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
                     predictor.scheme,
                     tools.meshes,
                 )
+                if verdicts[i]:
+                    write_json(folder / "audit.json", verdicts[i].record(predictor.scheme))
         captions = [
             ", ".join(
                 [item.name]
                 + [f"person {i + 1}"] * (len(people) > 1)
+                + [str(verdicts[i])] * (verdicts[i] is not None)
                 + [f"refined: {gain}"] * (gain is not None)
             )
             for i, gain in enumerate(gains)
@@ -155,6 +164,65 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
         ]
     viewed = _viewed(item.name, captions, people, bodies, cameras)
     return Shown(shown, viewed, 1, [gain for gain in gains if gain])
+
+
+class Verdict(NamedTuple):
+    """How far to trust a person's body, as the networks have it, before any refinement.
+
+    Attributes:
+      agreement: with the part map.
+      expected_mm: error to expect; None without a calibration.
+      flips: limbs whose left and right are likely swapped.
+    """
+
+    agreement: audit.Agreement
+    expected_mm: float | None = None
+    flips: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """The verdict in words."""
+        words = [f"agrees with its parts by {100 * self.agreement.mean:.0f} %"]
+        if self.expected_mm is not None:
+            words.append(f"expected error {self.expected_mm:.0f} mm")
+        if self.flips:
+            words.append(f"left and right of the {' and the '.join(self.flips)}s may be swapped")
+        return ", ".join(words)
+
+    def record(self, scheme: PartScheme) -> dict:
+        """The verdict as JSON values."""
+        ious = zip(scheme.names[1:], self.agreement.by_part.tolist(), strict=True)
+        return {
+            "expected_error_mm": self.expected_mm,
+            "likely_flips": list(self.flips),
+            "mean_part_iou": self.agreement.mean,
+            "part_iou": {name: None if np.isnan(iou) else iou for name, iou in ious},
+        }
+
+
+def judged(people: Sequence[FittedPerson], tools: Tools) -> list[Verdict | None]:
+    """Compares fitted bodies with their part maps.
+
+    Args:
+      people: as the networks have them.
+      tools: with the calibration, if there is one.
+
+    Returns:
+      A verdict on each; None without part maps.
+    """
+    if tools.predictor.scheme is None:
+        return [None] * len(people)
+    with tools.stopwatch("audit"):
+        found = audit.agreements(tools.predictor.body, people, tools.predictor.scheme)
+        if tools.calibration is None:
+            return [Verdict(agreement) for agreement in found]
+        return [
+            Verdict(
+                agreement,
+                float(tools.calibration.expected_mm(agreement.mean)),
+                audit.likely_flips(agreement, person, tools.calibration),
+            )
+            for agreement, person in zip(found, people, strict=True)
+        ]
 
 
 def find_people(
@@ -216,7 +284,10 @@ def square_of(person: GivenPerson, metres: float, name: str) -> Window:
 
 
 def refined(
-    people: list[FittedPerson], given: Sequence[GivenPerson] | None, predictor: Predictor
+    people: list[FittedPerson],
+    given: Sequence[GivenPerson] | None,
+    predictor: Predictor,
+    refiner: Refiner,
 ) -> tuple[list[FittedPerson], list[Gain | None]]:
     """Refines people to their given joints, or else to their part maps.
 
@@ -224,6 +295,7 @@ def refined(
       people: the fitted people.
       given: what is known of each.
       predictor: the networks.
+      refiner: what refines the bodies.
 
     Returns:
       The people, and the gain of each; None where there is nothing to refine to.
@@ -240,11 +312,11 @@ def refined(
     if by_joints:
         joints = [given[i].joints_2d for i in by_joints]
         some = [people[i] for i in by_joints]
-        outcome = refinement.refine_to_joints(predictor.body, some, joints)
+        outcome = refiner.to_joints(some, joints)
         outcomes.append(("joints", by_joints, outcome))
     if by_parts and predictor.scheme is not None:
         some = [people[i] for i in by_parts]
-        outcome = refinement.refine_to_parts(predictor.body, some, predictor.scheme)
+        outcome = refiner.to_parts(some, predictor.scheme)
         outcomes.append(("parts", by_parts, outcome))
     for kind, indices, outcome in outcomes:
         for row, i in enumerate(indices):

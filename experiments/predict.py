@@ -75,14 +75,16 @@ def main(values) -> int:
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments import people_files, picture_prediction, report, video_prediction, viewer
+    from experiments.refinement import Refiner
     from experiments.stopwatch import Stopwatch
 
     output = Path(values.output)
     people = people_files.read(Path(values.people)) if values.people else None
     stopwatch = Stopwatch(*picture_prediction.STAGES)
-    predictor = _predictor(run, segmentation_run, values.body_model, stopwatch)
+    predictor, calibration = _predictor(run, segmentation_run, values.body_model, stopwatch)
+    refiner = Refiner(predictor.body) if values.refine else None
     tools = picture_prediction.Tools(
-        predictor, people, values.refine, values.mesh, output, stopwatch
+        predictor, people, refiner, calibration, values.mesh, output, stopwatch
     )
     results = []
     for item in tqdm.tqdm(found, desc="predict", unit="input", disable=None):
@@ -137,16 +139,17 @@ def _runs(values) -> tuple[RunFolder, RunFolder | None]:
 
 
 def _predictor(run, segmentation_run, body_model, stopwatch):
-    """Loads the networks of the runs."""
-    from experiments import nbf_runs, segmentation_runs
+    """Loads the networks of the runs, and what errors to expect of them, if that is known."""
+    from experiments import audit, nbf_runs, segmentation_runs
     from experiments.nbf_prediction import Predictor
 
     run_values = nbf_runs.flags_of(run, body_model=body_model)
     network, _ = nbf_runs.restore_network(run, run_values)
-    segmenter = None
+    segmenter = calibration = None
     if segmentation_run is not None:
         segmenter, _ = segmentation_runs.restore_segmenter(segmentation_run)
-    return Predictor(network, run_values.input_map, segmenter, stopwatch)
+        calibration = audit.read(run.path / "audit.json", network, segmenter)
+    return Predictor(network, run_values.input_map, segmenter, stopwatch), calibration
 
 
 def _unused(people) -> list[str]:

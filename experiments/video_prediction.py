@@ -116,9 +116,9 @@ def _fit_frames(
         else:
             squares = _given_squares(pixels, given, tools, f"{item.name}, frame {index * step}")
         people = tools.predictor.fit([pixels] * len(squares), squares) if squares else []
-        if tools.refine and people:
+        if tools.refiner and people:
             with tools.stopwatch("refine"):
-                people, brought = refined(people, given, tools.predictor)
+                people, brought = refined(people, given, tools.predictor, tools.refiner)
             gains += [gain for gain in brought if gain]
         # The part maps and squares of all frames would fill the memory.
         found.append([person._replace(seen=None, labels=None) for person in people])

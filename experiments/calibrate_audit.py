@@ -1,0 +1,186 @@
+"""Learns on held-out people what error to expect of a body that agrees so well with its part map.
+
+    python experiments/calibrate_audit.py --run=RUN --segmentation_run=RUN
+
+Fits the people of the split val as predict.py does, in two passes from the pictures, and writes
+audit.json to --run, which predict.py then reads: expected error in mm by agreement, and the doubt
+from which on left and right are likely swapped. How well that works on the split test stands in
+the same file and, with a plot, on audit/index.html. 400 people of each take two minutes of CPU
+time.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import tqdm
+
+from experiments import common
+from experiments.flag_definer import FlagDefiner
+from experiments.run_folder import RunFolder, write_json
+
+_FLIPPED_MM = 50.0  # by how much a limb must be nearer to the truth's other side
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags.
+
+    Args:
+      values: where the flags are added.
+    """
+    f = FlagDefiner(values)
+    f.string("run", None, "Run of the fitting network.")
+    f.string("segmentation_run", None, "Run of the segmenter.")
+    f.string("data", None, "Folder of shards; unset: the run's own.")
+    f.integer("people", 400, "So many of each split.", 24)
+
+
+def main(values) -> None:
+    """Calibrates, and tests the calibration.
+
+    Args:
+      values: the flags.
+    """
+    common.require(values, "run", "segmentation_run")
+    run = RunFolder.existing(values.run)
+    segmentation = RunFolder.existing(values.segmentation_run)
+    common.load_tensorflow()
+    # Only now: these modules load TensorFlow.
+    from experiments import audit, nbf_runs, report, segmentation_runs
+    from experiments.nbf_prediction import Predictor
+
+    run_values = nbf_runs.flags_of(run, data=values.data)
+    network, _ = nbf_runs.restore_network(run, run_values)
+    segmenter, _ = segmentation_runs.restore_segmenter(segmentation)
+    predictor = Predictor(network, run_values.input_map, segmenter)
+    learnt, tested = (
+        _measure(predictor, run_values, split, values.people) for split in ("val", "test")
+    )
+    calibration = audit.calibrate(*(learnt[name] for name in _MEASURED))
+    record = {
+        "run": run.path.name,
+        "segmentation_run": segmentation.path.name,
+        "networks": audit.fingerprint(network, segmenter),
+        "calibration": calibration._asdict(),
+        "people": len(learnt["agreement"]),
+        "test": _test(calibration, tested),
+    }
+    write_json(run.path / "audit.json", record)
+    page = run.path / "audit" / "index.html"
+    report.write(_page(record, calibration, tested), page)
+    for name, value in record["test"].items():
+        print(f"{name:36s} {value:.3g}")
+    print(f"\nrecord  {run.path / 'audit.json'}\npage    {page}")
+
+
+_MEASURED = ("agreement", "error_mm", "doubt", "flipped")
+
+
+def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]:
+    """Fits held-out people: agreement and error of each, doubt and swap of each pair of limbs."""
+    from experiments import audit, nbf_data
+    from experiments.nbf_data import Feed
+    from experiments.nbf_prediction import LIMBS
+    from experiments.picture_prediction import pose
+
+    features = ("image/encoded", "joints/3d", "smpl/translation", "smpl/valid")
+    nbf_data.check_split(values, predictor.body.model_data, split)
+    examples = nbf_data.held_out_examples(values, split, Feed(features, None)).take(count)
+    found = {name: [] for name in (*_MEASURED, "swapped")}
+    for example in tqdm.tqdm(examples, desc=split, total=count, disable=None):
+        pixels = example["image"].numpy()
+        window = predictor.find(pixels)
+        if window is None or not example["smpl/valid"].numpy():
+            continue
+        (person,) = predictor.fit([pixels], [window])
+        agreement = audit.agreements(predictor.body, [person], predictor.scheme)[0]
+        joints = pose(predictor.body, person).joints.numpy() - person.translation
+        true = (example["joints/3d"] - example["smpl/translation"]).numpy()
+        found["agreement"].append(agreement.mean)
+        found["error_mm"].append(1000 * np.linalg.norm(joints - true, axis=-1).mean())
+        for limb in LIMBS:
+            found["doubt"].append(person.doubt[limb])
+            found["swapped"].append(agreement.swapped.get(limb, 0.0))
+            found["flipped"].append(_is_flipped(joints, true, limb))
+    return {name: np.array(measured) for name, measured in found.items()}
+
+
+def _is_flipped(joints: np.ndarray, true: np.ndarray, limb: str) -> bool:
+    """Whether a pair of limbs is nearer to the truth with left and right exchanged."""
+    from smpl_tf.skeleton import SMPL_24
+
+    names = {"arm": ("elbow", "wrist", "hand"), "leg": ("knee", "ankle", "foot")}[limb]
+    here = SMPL_24.indices([f"{side}_{name}" for side in ("left", "right") for name in names])
+    there = SMPL_24.mirror[here]
+    plain = np.linalg.norm(joints[here] - true[here], axis=-1).mean()
+    exchanged = np.linalg.norm(joints[there] - true[here], axis=-1).mean()
+    return bool(1000 * (plain - exchanged) > _FLIPPED_MM)
+
+
+def _test(calibration, tested: dict[str, np.ndarray]) -> dict[str, float]:
+    """How good the calibration is on people it has not seen."""
+    from scipy.stats import spearmanr
+
+    from experiments import audit
+
+    error, expected = tested["error_mm"], calibration.expected_mm(tested["agreement"])
+    flipped = tested["flipped"]
+    warned = audit.is_likely_flip(tested["swapped"], tested["doubt"], calibration)
+    right = int((warned & flipped).sum())
+    return {
+        "people": len(error),
+        "mean_error_mm": float(error.mean()),
+        "mean_expected_error_mm": float(expected.mean()),
+        "rank_correlation": float(spearmanr(expected, error).statistic),
+        "mean_deviation_mm": float(np.abs(expected - error).mean()),
+        "mean_deviation_of_a_constant_mm": float(np.abs(np.median(error) - error).mean()),
+        "worst_tenth_expected_mm": _of_worst(expected, error),
+        "flips": int(flipped.sum()),
+        "flip_warnings": int(warned.sum()),
+        "flip_precision": right / max(int(warned.sum()), 1),
+        "flip_recall": right / max(int(flipped.sum()), 1),
+    }
+
+
+def _of_worst(expected: np.ndarray, error: np.ndarray) -> float:
+    """The true error of the tenth of the people of whom most error is expected."""
+    worst = np.argsort(-expected, kind="stable")[: max(1, len(error) // 10)]
+    return float(error[worst].mean())
+
+
+def _page(record, calibration, tested):
+    """The page: the calibration plot, and the numbers."""
+    from experiments import report
+    from experiments.scatter import Axis, Scatter
+
+    expected = calibration.expected_mm(tested["agreement"])
+    plot = Scatter(
+        Axis("expected error, mm", expected),
+        Axis("true error, mm", tested["error_mm"]),
+        Axis("agreement of the parts, %", 100 * tested["agreement"]),
+    )
+    test = record["test"]
+    rows = [[name.replace("_", " "), f"{value:.3g}"] for name, value in test.items()]
+    return report.Page(
+        title="Errors expected without the truth",
+        lead=(
+            f"Calibrated on {record['people']} people, tested on {test['people']} others, with "
+            f"{record['run']} and {record['segmentation_run']}."
+        ),
+        headlines=[
+            report.Headline(
+                f"{test['rank_correlation']:.2f}", "rank correlation", "expected and true error"
+            ),
+        ],
+        table=report.Table(["on held-out people", "value"], rows),
+        plots=[report.picture("Expected and true error, person by person", plot.pixels, True)],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))
