@@ -10,7 +10,7 @@ through SMPL beside the networks: accuracy on the same N bodies, clean, noisy an
 missing, and bodies per second of CPU time. --parts joins an
 hourglass, an autoencoder and both regressors (a row of the paper's Table 1). --real_clip=DIR asks
 instead how well Ω turns the joints of a real SMPL body, on a sequence of the authors' (CLOTH3D++,
-info_body.mat); leaf joints stand apart, as no point observes their twist.
+info_body.mat): degrees, leaf joints apart, as no point observes their twist.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def main(values) -> None:
         report,
         smplr_clip,
         smplr_evaluation,
+        smplr_motion,
         smplr_report,
         smplr_runs,
     )
@@ -86,7 +87,8 @@ def main(values) -> None:
         model = smplr_runs.build_model(run_values)
     output = Path(values.output) if values.output else run.path / "evaluation"
     if values.real_clip:
-        found = smplr_clip.measure(model, values.real_clip)
+        poses = smplr_motion.pose_pool(run_values, "test")
+        found = smplr_clip.measure(model, values.real_clip, poses)
         print(f"\n{smplr_clip.table(found)}\n")
         write_json(output / "real_clip.json", run.make_record(run_values, {"metrics": found}))
         print(f"record  {output / 'real_clip.json'}")

@@ -240,6 +240,8 @@ def serialize_flags(values: flags.FlagValues) -> dict[str, str]:
 def _serialize(values: flags.FlagValues, name: str, value: Any) -> str | None:
     if value is None:
         return None
+    if isinstance(value, list):  # as the flag reads it
+        return f"--{name}={','.join(value)}"
     return f"--{name}={str(value).lower() if values[name].boolean else value}"
 
 

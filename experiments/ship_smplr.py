@@ -4,8 +4,8 @@
         --output=experiments/pretrained/smplr_pose_shape
 
 The copy is a run folder: evaluate_smplr.py, --parts and `keras.saving.load_model` take it like the
-run itself. Numbers are read as float32 again; rounding them moves points by hundredths of a
-millimetre.
+run itself. Numbers are read as float32 again. A network that the run's stage does not train (the Ψ
+of --stage=pose) is all zeros in the copy.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from experiments.run_folder import RunFolder, write_json, written_aside
 
 # In a .keras file.
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
+# Stage -> where in the weights a network lies that it does not train.
+_UNTRAINED = {"pose": "layers/shape_regressor/", "shape": "layers/pose_regressor/"}
 
 
 def define_flags(values) -> None:
@@ -54,7 +56,7 @@ def main(values) -> None:
     if record is None or not model.exists():
         raise common.UserError(f"{run.path}: not finished; run train_smplr.py to its end first")
     with written_aside(copy.path / model.name) as aside:
-        aside.write_bytes(halved(model.read_bytes()))
+        aside.write_bytes(halved(model.read_bytes(), _UNTRAINED.get(record["stage"])))
     with written_aside(copy.flags_file) as aside:
         shutil.copyfile(run.flags_file, aside)
     write_json(copy.record_file, record)
@@ -62,11 +64,12 @@ def main(values) -> None:
     print(f"{copy.path}: {size:.1f} MB of weights, from {model.stat().st_size / 1e6:.1f} MB")
 
 
-def halved(model: bytes) -> bytes:
+def halved(model: bytes, emptied: str | None = None) -> bytes:
     """Rounds the weights of a saved Keras model to half precision.
 
     Args:
       model: content of a `.keras` file.
+      emptied: where in the file weights become zero.
 
     Returns:
       Content of a smaller `.keras` file of the same model.
@@ -79,7 +82,7 @@ def halved(model: bytes) -> bytes:
         for name in old.namelist():
             content = old.read(name)
             if name == _WEIGHTS:
-                content = _halved_weights(content)
+                content = _halved_weights(content, emptied)
             elif name == _CONFIG:
                 config = json.loads(content)
                 config["compile_config"] = None
@@ -89,7 +92,7 @@ def halved(model: bytes) -> bytes:
     return result.getvalue()
 
 
-def _halved_weights(content: bytes) -> bytes:
+def _halved_weights(content: bytes, emptied: str | None) -> bytes:
     result = io.BytesIO()
     with h5py.File(io.BytesIO(content)) as old, h5py.File(result, "w") as new:
 
@@ -99,7 +102,9 @@ def _halved_weights(content: bytes) -> bytes:
             if isinstance(item, h5py.Group):
                 made = new.require_group(name)
             else:
-                made = _halved_array(new, name, item)
+                values = item[()]
+                empty = emptied is not None and name.startswith(emptied)
+                made = _halved_array(new, name, 0 * values if empty else values)
             made.attrs.update(item.attrs)
 
         old.visititems(copy)
@@ -107,14 +112,13 @@ def _halved_weights(content: bytes) -> bytes:
     return result.getvalue()
 
 
-def _halved_array(file, name, dataset):
-    values = dataset[()]
-    if dataset.dtype != np.float32 or not dataset.shape:
+def _halved_array(file, name, values):
+    if values.dtype != np.float32 or not values.shape:
         return file.create_dataset(name, data=values)
     rounded = values.astype(np.float16)
     if not np.isfinite(rounded).all():
         raise common.UserError(f"{name}: larger than half precision goes; ship the run as it is")
-    return file.create_dataset(name, data=rounded, compression="gzip", shuffle=True)
+    return file.create_dataset(name, data=rounded, compression=9, shuffle=True)
 
 
 if __name__ == "__main__":

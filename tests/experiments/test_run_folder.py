@@ -22,6 +22,7 @@ def make_flags(*arguments):
     flags.DEFINE_float("learning_rate", 1e-4, "", flag_values=values)
     flags.DEFINE_bool("mirror", True, "", flag_values=values)
     flags.DEFINE_string("body_model", None, "", flag_values=values)
+    flags.DEFINE_list("parts", [], "", flag_values=values)
     flags.DEFINE_bool("debug", False, "", flag_values=values)
     values(["", *arguments])
     return values
@@ -48,11 +49,12 @@ def test_a_file_has_its_old_content_until_the_new_one_is_whole(tmp_path):
 
 
 def test_the_same_flags_are_taken_up_again(folder):
-    folder.adopt_flags(make_flags("--epochs=5", "--nomirror"))
-    folder.adopt_flags(make_flags("--nomirror", "--epochs=5", "--debug"))
+    folder.adopt_flags(make_flags("--epochs=5", "--nomirror", "--parts=runs/a,runs/b"))
+    folder.adopt_flags(make_flags("--nomirror", "--parts=runs/a,runs/b", "--epochs=5", "--debug"))
     restored = make_flags()
     folder.restore_flags(restored)
     assert (restored.epochs, restored.mirror, restored.body_model) == (5, False, None)
+    assert restored.parts == ["runs/a", "runs/b"]
 
 
 @pytest.mark.parametrize(
