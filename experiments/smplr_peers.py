@@ -15,7 +15,7 @@ from tqdm import tqdm
 from experiments import smplr_data, smplr_evaluation, smplr_runs
 from experiments.report import Table
 from smpl_tf.skeleton import SMPL_24, SMPLR_42
-from smplr import PointBody, point_fitting
+from smplr import PointBody, probable_fit
 from smplr.bones import observed_points
 from smplr.gradient_fit import gradient_fit
 from smplr.inverse_fit import InverseFit
@@ -105,16 +105,16 @@ def _rooted(points):
 def _fitted(body: PointBody, points, refine: bool):
     points, weights = _rooted(points)
     found = [
-        point_fitting.fit_body(
+        probable_fit.fit_body(
             points,
             weights,
-            point_fitting.point_model(one, SMPLR_42),
-            point_fitting.point_model(one, SMPL_24),
+            probable_fit.point_model(one, SMPLR_42),
+            probable_fit.point_model(one, SMPL_24),
             refine=refine,
         )
         for one in body.bodies
     ]
-    best = point_fitting.nearest_body(found)
+    best = probable_fit.nearest_body(found)
     shape = tf.concat([best["betas"], best["gender"][:, None]], axis=-1)
     return {"rotations": best["rotations"], "shape": shape}
 
@@ -128,10 +128,10 @@ def _descended(body: PointBody, gradient, points, starts=None):
     points, weights = _rooted(points)
     found = []
     for one in body.bodies:
-        fit = gradient(points, point_fitting.point_model(one, SMPLR_42), weights, starts)
+        fit = gradient(points, probable_fit.point_model(one, SMPLR_42), weights, starts)
         misses = tf.norm(fit.points - points, axis=-1) * weights
         found.append({**fit._asdict(), "cost": tf.reduce_sum(misses, axis=-1)})
-    best = point_fitting.nearest_body(found)
+    best = probable_fit.nearest_body(found)
     shape = tf.concat([best["betas"], best["gender"][:, None]], axis=-1)
     return {"rotations": best["rotations"], "shape": shape}
 

@@ -1,6 +1,5 @@
 """3D points of any named skeleton to SMPL parameters in one call."""
 
-import functools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -12,31 +11,18 @@ from smpl_tf.kinematics import relative_to_global
 from smpl_tf.model_data import SMPLModelData, load_model_data
 from smpl_tf.rotations import matrix_to_axis_angle, project_to_rotation
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
-from smplr.inverse_fit import closed_form_fit
 from smplr.landmarks import point_skeleton
-from smplr.least_squares_fit import fit_statistics, least_squares_fit
 from smplr.named_points import find_skeleton, looseness
 from smplr.point_model import PointModel
+from smplr.probable_fit import choose, fit_body, nearest_body, point_model
 
 Method = Literal["auto", "closed_form", "optimise", "denoise", "networks"]
 METHODS = ("auto", "closed_form", "optimise", "denoise", "networks")
 
-# Noise, metres per coordinate, from which on "auto" asks the autoencoder, or the networks that
-# have none; see the table in the README.
-DENOISE_FROM = 0.01
-NETWORKS_FROM = 0.02
-# What the first fit takes for the noise, metres per coordinate.
-_FIRST_NOISE = 2e-3
-# A point as loose as this counts half as much as an exact one, metres.
-_HALF_TRUSTED = 5e-3
-_FIRST_STEPS, _LAST_STEPS = 10, 6
-# The joints' standard deviations from rest, radians about each axis: those of the synthetic
-# people's poses, none below 0.12.
-_POSE_SPREAD = {
-    **dict.fromkeys(("hip", "knee", "elbow"), 0.4),
-    **dict.fromkeys(("spine1", "spine2", "spine3", "neck", "head", "collar", "foot"), 0.12),
-    **{"shoulder": 0.65, "ankle": 0.2, "wrist": 0.2, "hand": 0.16},
-}
+# Noise, metres per coordinate, from which on "auto" takes the autoencoder's points, or, without an
+# autoencoder, SMPLR's answer: where they begin to be better than "optimise" (table in the README).
+DENOISE_FROM = 0.015
+NETWORKS_FROM = 0.045
 # Extents of a person, metres: outside, the unit is another one.
 _LEAST_EXTENT, _LARGEST_EXTENT, _CENTIMETRES, _MILLIMETRES = 0.05, 8.0, 25.0, 250.0
 # Turns a body that stands in its own frame to face a camera.
@@ -136,6 +122,8 @@ def fit_points(
             for one in bodies
         ]
     )
+    used = METHODS.index("closed_form" if method == "closed_form" else "optimise")
+    found["method"] = tf.fill(tf.shape(points)[:1], used)
     if networks is not None and method in ("auto", "denoise", "networks"):
         view, seen = _seen_by_networks(points, weights, found, skeleton, bodies, camera_axes)
         if method == "networks" or not has_autoencoder:
@@ -145,14 +133,12 @@ def fit_points(
             answer = _denoise(found, bodies, networks, view, seen)
             threshold = DENOISE_FROM
         ask = found["noise"] > (threshold if method == "auto" else -1.0)
-        found = _where(ask, answer, found)
+        found = choose(ask, answer, found)
     return _result(points, weights, found, skeleton, bodies, leading)
 
 
-@functools.lru_cache(maxsize=16)
-def point_model(body: SMPLModelData, skeleton: Skeleton) -> PointModel:
-    """Returns a body's points; made once per body and skeleton."""
-    return PointModel.of(body, skeleton)
+def _models(body, skeleton) -> tuple[PointModel, PointModel]:
+    return point_model(body, skeleton), point_model(body, SMPL_24)
 
 
 def _bodies(body, networks) -> list[SMPLModelData]:
@@ -211,92 +197,6 @@ def _check_unit(points, given) -> None:
     )
 
 
-def _models(body, skeleton) -> tuple[PointModel, PointModel]:
-    return point_model(body, skeleton), point_model(body, SMPL_24)
-
-
-def fit_body(
-    points: tf.Tensor,
-    weights: tf.Tensor,
-    model: PointModel,
-    joint_model: PointModel,
-    refine: bool = True,
-) -> dict[str, tf.Tensor]:
-    """Fits one body by the methods "optimise" or "closed_form"; works in a graph too.
-
-    The first fit takes the points for nearly exact. What it leaves over tells the noise, and the
-    second fit is the most probable body under it.
-
-    Args:
-      points: metres, `[N, P, 3]`.
-      weights: `[N, P]`, 0 is missing.
-      model: the body for the skeleton of the points.
-      joint_model: the same body for SMPL_24.
-      refine: whether to go on from the closed form.
-
-    Returns:
-      `rotations`, `betas`, `pelvis`, `noise`, `joint_errors` and `method` as `PointFit` has them,
-      and `cost`, square metres, to compare bodies by; each `[N, ...]`.
-    """
-    loose = tf.constant(1 / (1 + (model.looseness / _HALF_TRUSTED) ** 2), points.dtype)
-    trust = weights * loose
-    pulls = _pulls(tf.fill(tf.shape(points)[:1], tf.cast(_FIRST_NOISE, points.dtype)))
-    fit = closed_form_fit(points, model, trust, iterations=2 if refine else 4)
-    if refine:
-        fit = least_squares_fit(points, model, fit, trust, _FIRST_STEPS, *pulls)
-    statistics = fit_statistics(points, model, joint_model, fit, trust, *pulls)
-    errors = statistics.joint_errors
-    if refine:
-        pulls = _pulls(statistics.noise)
-        fit = least_squares_fit(points, model, fit, trust, _LAST_STEPS, *pulls)
-        errors = fit_statistics(points, model, joint_model, fit, trust, *pulls).joint_errors
-    squares = tf.reduce_sum(tf.square(fit.points - points), axis=-1)
-    misses = tf.reduce_sum(tf.where(trust > 0, trust * squares, 0.0), axis=-1)
-    pull = tf.square(statistics.noise) * tf.reduce_sum(tf.square(fit.betas), axis=-1)
-    index = METHODS.index("optimise" if refine else "closed_form")
-    return {
-        "rotations": fit.rotations,
-        "betas": fit.betas,
-        "pelvis": fit.pelvis,
-        "noise": statistics.noise,
-        "joint_errors": errors,
-        "method": tf.fill(tf.shape(points)[:1], index),
-        "cost": misses + pull,
-    }
-
-
-def _pulls(noise):
-    """Returns the pulls of pose `[N, 23]` and shape `[N]` that suit a size of noise."""
-    names = [name.removeprefix("left_").removeprefix("right_") for name in SMPL_24.names[1:]]
-    spread = tf.constant([_POSE_SPREAD[name] for name in names], noise.dtype)
-    return tf.square(noise[:, None] / spread), tf.square(noise)
-
-
-def nearest_body(found: list[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-    """Takes for each person the body that comes nearer.
-
-    Args:
-      found: of one body, or of the female and the male one, from `fit_body`.
-
-    Returns:
-      What `fit_body` returns, with `gender` `[N]`: 0 where there is one body.
-    """
-    if len(found) == 1:
-        return {**found[0], "gender": tf.zeros_like(found[0]["cost"])}
-    female, male = found
-    is_male = male["cost"] < female["cost"]
-    chosen = _where(is_male, male, female)
-    return {**chosen, "gender": tf.where(is_male, 1.0, -1.0)}
-
-
-def _where(mask, ours, theirs) -> dict[str, tf.Tensor]:
-    """Takes one or the other answer for each person."""
-    return {
-        name: tf.where(tf.reshape(mask, [-1] + [1] * (value.shape.rank - 1)), ours[name], value)
-        for name, value in theirs.items()
-    }
-
-
 def _seen_by_networks(points, weights, found, skeleton, bodies, camera_axes):
     """Returns views `[N, 3, 3]`, and SMPLR's 42 points `[N, 42, 3]` seen in them.
 
@@ -326,7 +226,7 @@ def _denoise(found, bodies, networks, view, seen):
     cleaned = tf.matmul(tf.concat([root, cleaned + root], axis=1), view)
     weights = tf.ones_like(cleaned[..., 0])
     answer = nearest_body([fit_body(cleaned, weights, *_models(b, skeleton)) for b in bodies])
-    index = tf.fill(tf.shape(answer["method"]), METHODS.index("denoise"))
+    index = tf.fill(tf.shape(found["method"]), METHODS.index("denoise"))
     return {**answer, "noise": found["noise"], "method": index}
 
 

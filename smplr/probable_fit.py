@@ -1,0 +1,119 @@
+"""Points to the most probable body under noise that the points themselves tell."""
+
+import functools
+
+import tensorflow as tf
+
+from smpl_tf.model_data import SMPLModelData
+from smpl_tf.skeleton import SMPL_24, Skeleton
+from smplr.inverse_fit import closed_form_fit
+from smplr.least_squares_fit import fit_statistics, least_squares_fit
+from smplr.point_model import PointModel
+
+# What the first fit takes for the noise, metres per coordinate.
+_FIRST_NOISE = 2e-3
+# A point as loose as this counts half as much as an exact one, metres.
+_HALF_TRUSTED = 5e-3
+_FIRST_STEPS, _LAST_STEPS = 10, 6
+# The joints' standard deviations from rest, radians about each axis: those of the synthetic
+# people's poses, none below 0.12.
+_POSE_SPREAD = {
+    **dict.fromkeys(("hip", "knee", "elbow"), 0.4),
+    **dict.fromkeys(("spine1", "spine2", "spine3", "neck", "head", "collar", "foot"), 0.12),
+    **{"shoulder": 0.65, "ankle": 0.2, "wrist": 0.2, "hand": 0.16},
+}
+
+
+@functools.lru_cache(maxsize=16)
+def point_model(body: SMPLModelData, skeleton: Skeleton) -> PointModel:
+    """Returns a body's points; made once per body and skeleton."""
+    return PointModel.of(body, skeleton)
+
+
+def fit_body(
+    points: tf.Tensor,
+    weights: tf.Tensor,
+    model: PointModel,
+    joint_model: PointModel,
+    refine: bool = True,
+) -> dict[str, tf.Tensor]:
+    """Fits one body by the methods "optimise" or "closed_form"; works in a graph too.
+
+    The first fit takes the points for nearly exact. What it leaves over tells the noise, and the
+    second fit is the most probable body under it.
+
+    Args:
+      points: metres, `[N, P, 3]`.
+      weights: `[N, P]`, 0 is missing.
+      model: the body for the skeleton of the points.
+      joint_model: the same body for SMPL_24.
+      refine: whether to go on from the closed form.
+
+    Returns:
+      `rotations` `[N, 24, 3, 3]`, `betas` `[N, B]`, `pelvis` `[N, 3]`, `noise` `[N]` and
+      `joint_errors` `[N, 24]` in metres, and `cost` `[N]`, square metres, to compare bodies by.
+    """
+    loose = tf.constant(1 / (1 + (model.looseness / _HALF_TRUSTED) ** 2), points.dtype)
+    trust = weights * loose
+    pulls = _pulls(tf.fill(tf.shape(points)[:1], tf.cast(_FIRST_NOISE, points.dtype)))
+    fit = closed_form_fit(points, model, trust, iterations=2 if refine else 4)
+    if refine:
+        fit = least_squares_fit(points, model, fit, trust, _FIRST_STEPS, *pulls)
+    statistics = fit_statistics(points, model, joint_model, fit, trust, *pulls)
+    errors = statistics.joint_errors
+    if refine:
+        pulls = _pulls(statistics.noise)
+        fit = least_squares_fit(points, model, fit, trust, _LAST_STEPS, *pulls)
+        errors = fit_statistics(points, model, joint_model, fit, trust, *pulls).joint_errors
+    squares = tf.reduce_sum(tf.square(fit.points - points), axis=-1)
+    misses = tf.reduce_sum(tf.where(trust > 0, trust * squares, 0.0), axis=-1)
+    pull = tf.square(statistics.noise) * tf.reduce_sum(tf.square(fit.betas), axis=-1)
+    return {
+        "rotations": fit.rotations,
+        "betas": fit.betas,
+        "pelvis": fit.pelvis,
+        "noise": statistics.noise,
+        "joint_errors": errors,
+        "cost": misses + pull,
+    }
+
+
+def _pulls(noise):
+    """Returns the pulls of pose `[N, 23]` and shape `[N]` that suit a size of noise."""
+    names = [name.removeprefix("left_").removeprefix("right_") for name in SMPL_24.names[1:]]
+    spread = tf.constant([_POSE_SPREAD[name] for name in names], noise.dtype)
+    return tf.square(noise[:, None] / spread), tf.square(noise)
+
+
+def nearest_body(found: list[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+    """Takes for each person the body that comes nearer.
+
+    Args:
+      found: of one body, or of the female and the male one, from `fit_body`.
+
+    Returns:
+      What `fit_body` returns, with `gender` `[N]`: 0 where there is one body.
+    """
+    if len(found) == 1:
+        return {**found[0], "gender": tf.zeros_like(found[0]["cost"])}
+    female, male = found
+    is_male = male["cost"] < female["cost"]
+    chosen = choose(is_male, male, female)
+    return {**chosen, "gender": tf.where(is_male, 1.0, -1.0)}
+
+
+def choose(mask, ours, theirs) -> dict[str, tf.Tensor]:
+    """Takes one or the other answer for each person.
+
+    Args:
+      mask: bool `[N]`.
+      ours: taken where the mask is true.
+      theirs: taken elsewhere; its names are those of the result.
+
+    Returns:
+      Name -> `[N, ...]`.
+    """
+    return {
+        name: tf.where(tf.reshape(mask, [-1] + [1] * (value.shape.rank - 1)), ours[name], value)
+        for name, value in theirs.items()
+    }
