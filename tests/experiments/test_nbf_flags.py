@@ -69,7 +69,9 @@ def test_a_flag_file_says_what_to_expect_and_how_long_it_takes(file):
     comment = " ".join(re.findall("^# (.*)$", file.read_text(), re.MULTILINE))
     assert re.search(r"\b(paper|Paper)\b", comment)
     assert re.search(r"\b(minutes|hours|Minutes|hour)\b", comment), comment
-    assert re.search(r"\d (mm|rad|%)|PA-MPJPE|IoU|no benefit|no better|poor", comment), comment
+    assert re.search(
+        r"\d (mm|rad|%)|err_joints3D|IoU|PA-MPJPE|no benefit|no better|poor", comment
+    ), comment
 
 
 def test_no_file_sets_a_flag_twice():
