@@ -42,10 +42,10 @@ def main(values) -> None:
       values: the flags.
     """
     common.load_tensorflow(values.deterministic)
-    from experiments import nbf_data, nbf_runs
+    from experiments import nbf_data, nbf_runs, synthetic_people
     from experiments.nbf_stages import stage_of
 
-    nbf_data.generate_data(values)
+    synthetic_people.generate(values)
     stage, body = stage_of(values), nbf_runs.load_body(values)
     nbf_data.check_data(values, body)
     network = stage.build(values, body)

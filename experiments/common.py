@@ -181,6 +181,22 @@ def load_tensorflow(deterministic: bool = False) -> ModuleType:
     return tf
 
 
+def prepare_keras(seed: int, mixed_precision: str) -> None:
+    """Seeds the weights and dropouts of a training, and sets its precision.
+
+    Args:
+      seed: of the run.
+      mixed_precision: name of a Keras policy, or "none".
+    """
+    import keras
+    import numpy as np
+
+    # Another stream of chance than the order of the data, which the seed itself gives.
+    keras.utils.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    if mixed_precision != "none":
+        keras.mixed_precision.set_global_policy(mixed_precision)
+
+
 @contextmanager
 def quiet_c() -> Iterator[None]:
     """Keeps what C++ code and child processes write to the standard error off the screen.

@@ -1,4 +1,4 @@
-"""What both NBF networks are fed: people made, shards checked, batches in seeded order."""
+"""What both NBF networks are fed: shards checked, batches in seeded order."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import flags
 
-from datasets import person_crops, pipelines, records, synthetic, transforms
-from experiments.common import UserError, quiet_c
+from datasets import person_crops, pipelines, records, transforms
+from experiments.common import UserError
 from smpl_tf import SMPLModelData
-
-SPLITS = ("train", "val", "test")
 
 
 class Feed(NamedTuple):
@@ -29,25 +27,6 @@ class Feed(NamedTuple):
 
     features: tuple[str, ...]
     convert: Callable
-
-
-def generate_data(values: flags.FlagValues) -> None:
-    """Makes the synthetic people that are asked for and not there yet.
-
-    Args:
-      values: the flags of the run.
-
-    Raises:
-      RecordError: the folder holds other data.
-    """
-    config = synthetic.SyntheticConfig(
-        seed=values.synthetic_seed, image_size=values.synthetic_image_size
-    )
-    for split in SPLITS:
-        count = values[f"synthetic_{split}"].value
-        if count:
-            with quiet_c():
-                synthetic.generate(values.data, split, count, config, workers=values.workers)
 
 
 @contextmanager

@@ -6,11 +6,10 @@ import sys
 from typing import Any
 
 import keras
-import numpy as np
 from absl import flags
 
 from datasets import records
-from experiments import callbacks, checkpoints, nbf_data, nbf_runs
+from experiments import callbacks, checkpoints, common, nbf_data, nbf_runs, synthetic_people
 from experiments.common import UserError
 from experiments.nbf_stages import Stage
 from experiments.run_folder import RunFolder
@@ -33,17 +32,14 @@ def train(
       UserError: the data or a checkpoint belongs to another body, or a loss is not finite.
       RecordError: the data is missing or damaged.
     """
-    # Another stream of chance than the order of the data, which --seed itself gives.
-    keras.utils.set_random_seed(int(np.random.SeedSequence(values.seed).generate_state(1)[0]))
-    if values.mixed_precision != "none":
-        keras.mixed_precision.set_global_policy(values.mixed_precision)
+    common.prepare_keras(values.seed, values.mixed_precision)
     body = nbf_runs.load_body(values)
     network, feed = stage.build(values, body), stage.feed(values)
     checkpoint = checkpoints.latest(run.checkpoints)
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.
         nbf_runs.start_from(RunFolder.existing(values.initial_run), network)
-    nbf_data.generate_data(values)
+    synthetic_people.generate(values)
     data = nbf_data.check_data(values, body)
     epoch = checkpoint.epoch if checkpoint else 0
     batches, steps = nbf_data.training_batches(values, epoch, feed)

@@ -10,9 +10,9 @@ import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
-from datasets import pipelines, records, scenery, synthetic, transforms
+from datasets import pipelines, records, scenery, transforms
 from experiments import smplr_motion, smplr_runs
-from experiments.common import UserError, quiet_c
+from experiments.common import UserError
 from experiments.run_folder import written_aside
 from smpl_tf.rotations import axis_angle_to_matrix
 from smplr import PointBody, noise, targets
@@ -228,25 +228,6 @@ def inputs_and_targets(batch: Batch, stage: str) -> tuple[tf.Tensor | Batch, Bat
     else:
         inputs["shape"] = shape
     return inputs, answers
-
-
-def generate_pictures(values: flags.FlagValues) -> None:
-    """Makes the synthetic pictures that are asked for and not there yet.
-
-    Args:
-      values: the flags of the run.
-
-    Raises:
-      RecordError: the folder holds other data.
-    """
-    config = synthetic.SyntheticConfig(
-        seed=values.synthetic_seed, image_size=values.synthetic_image_size
-    )
-    for split in ("train", "val", "test"):
-        count = values[f"synthetic_{split}"].value
-        if count:
-            with quiet_c():
-                synthetic.generate(values.data, split, count, config, workers=values.workers)
 
 
 def training_pictures(

@@ -6,11 +6,10 @@ import sys
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from experiments import callbacks, checkpoints, smplr_data, smplr_runs
+from experiments import callbacks, checkpoints, common, smplr_data, smplr_runs, synthetic_people
 from experiments.run_folder import RunFolder, written_aside
 from experiments.smplr_flags import POINT_STAGES
 from smplr import PointBody
@@ -32,10 +31,7 @@ def train(run: RunFolder, values: flags.FlagValues) -> tuple[keras.Model, dict[s
       UserError: networks or data are missing or do not fit, or a loss is not finite.
       RecordError: the data is missing or damaged.
     """
-    # Another stream of chance than the order of the data, which --seed itself gives.
-    keras.utils.set_random_seed(int(np.random.SeedSequence(values.seed).generate_state(1)[0]))
-    if values.mixed_precision != "none":
-        keras.mixed_precision.set_global_policy(values.mixed_precision)
+    common.prepare_keras(values.seed, values.mixed_precision)
     model = smplr_runs.build_model(values)
     body = PointBody(smplr_runs.bodies(values), dtype="float32")
     checkpoint = checkpoints.latest(run.checkpoints)
@@ -80,7 +76,7 @@ def _batches(values, body, epoch):
 
         batches = smplr_data.training_bodies(values, body, epoch * steps)
         return batches.map(convert), steps, None
-    smplr_data.generate_pictures(values)
+    synthetic_people.generate(values)
     for split in {"train", "val", values.test_split}:
         smplr_runs.check_manifest(values, split)
 
