@@ -11,6 +11,7 @@ from absl import flags
 from experiments import figures, nbf_report, report, smplr_evaluation, smplr_figures
 from experiments.curves import Chart
 from experiments.smplr_evaluation import LABELS, SEEN, Evaluation
+from experiments.smplr_flags import POINT_STAGES
 from smplr import PointBody
 
 _LEADS = {
@@ -50,21 +51,22 @@ def make_page(
       The page.
     """
     ours, theirs = record["metrics"], record["baseline_metrics"]
-    kind = values.noise if values.test_noise == "same" else values.test_noise
-    given = {"none": "clean points", "hourglass": "points of an hourglass"}
-    if values.stage in ("hourglass", "end_to_end"):
-        people = f"pictures of {values.data} (split “{values.test_split}”)"
+    if values.stage in POINT_STAGES:
+        kind = values.noise if values.test_noise == "same" else values.test_noise
+        source = {"none": "clean points", "hourglass": "the points of an hourglass"}
+        tried = f"that it has not seen, from {source.get(kind, f'points with {kind} noise')}"
     else:
-        people = f"{given.get(kind, f'points with {kind} noise')} of people it has not seen"
+        tried = f"in the pictures of {values.data} (split “{values.test_split}”)"
     return report.Page(
         title=f"SMPLR: {record['run']}",
-        lead=f"{_LEADS[values.stage]} Tried on {record['people']:,} {people}.",
+        lead=f"{_LEADS[values.stage]} Tried on {record['people']:,} people {tried}.",
         headlines=[
             report.Headline(
                 _value(name, ours[name]), LABELS[name], f"baseline: {_value(name, theirs[name])}"
             )
             for name in _HEADLINES
-            if name in ours and name in theirs
+            # Equal: what the stage is given as truth.
+            if name in ours and name in theirs and ours[name] != theirs[name]
         ],
         table=smplr_evaluation.table(record),
         charts=charts(record.get("history", {})),
