@@ -15,6 +15,8 @@ _FIRST_NOISE = 2e-3
 # A point as loose as this counts half as much as an exact one, metres.
 _HALF_TRUSTED = 5e-3
 _FIRST_STEPS, _LAST_STEPS = 10, 6
+# Beyond this a point pulls no harder, metres.
+_OUTLIER_DISTANCE = 0.05
 # The joints' standard deviations from rest, radians about each axis: those of the synthetic
 # people's poses, none below 0.12.
 _POSE_SPREAD = {
@@ -63,7 +65,9 @@ def fit_body(
     errors = statistics.joint_errors
     if refine:
         pulls = _pulls(statistics.noise)
-        fit = least_squares_fit(points, model, fit, trust, _LAST_STEPS, *pulls)
+        fit = least_squares_fit(
+            points, model, fit, trust, _LAST_STEPS, *pulls, outlier_distance=_OUTLIER_DISTANCE
+        )
         errors = fit_statistics(points, model, joint_model, fit, trust, *pulls).joint_errors
     squares = tf.reduce_sum(tf.square(fit.points - points), axis=-1)
     misses = tf.reduce_sum(tf.where(trust > 0, trust * squares, 0.0), axis=-1)

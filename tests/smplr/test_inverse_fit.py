@@ -101,6 +101,18 @@ def test_gauss_newton_in_float64_goes_on_to_the_last_digit(model, truth):
     assert error_mm(fit, {"points": points}) < 1e-3
 
 
+def test_one_wild_point_does_less_harm_where_distances_count(model, start, truth):
+    wild = truth["points"].copy()
+    elbow = SMPLR_42.index("left_elbow")
+    wild[:, elbow] += 0.3
+    harm = []
+    for outlier_distance in (None, 0.05):
+        fit = least_squares_fit(wild, model, start, outlier_distance=outlier_distance)
+        misses = np.linalg.norm(fit.points - truth["points"], axis=-1)
+        harm.append(misses[:, SMPLR_42.index("left_wrist")].mean())
+    assert harm[1] < 0.7 * harm[0]
+
+
 def test_a_step_that_does_not_help_is_taken_back(model, truth):
     points = truth["points"]
     costs = []
