@@ -60,6 +60,39 @@ class Calibration(NamedTuple):
         return np.interp(mean, self.agreement, self.error_mm)
 
 
+class Verdict(NamedTuple):
+    """How far to trust a person's body, as the networks have it, before any refinement.
+
+    Attributes:
+      agreement: with the part map.
+      expected_mm: error to expect; None without a calibration.
+      flips: limbs whose left and right are likely swapped.
+    """
+
+    agreement: Agreement
+    expected_mm: float | None = None
+    flips: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """The verdict in words."""
+        words = [f"agrees with its parts by {100 * self.agreement.mean:.0f} %"]
+        if self.expected_mm is not None:
+            words.append(f"expected error {self.expected_mm:.0f} mm")
+        if self.flips:
+            words.append(f"left and right of the {' and the '.join(self.flips)}s may be swapped")
+        return ", ".join(words)
+
+    def record(self, scheme: PartScheme) -> dict:
+        """The verdict as JSON values."""
+        ious = zip(scheme.names[1:], self.agreement.by_part.tolist(), strict=True)
+        return {
+            "expected_error_mm": self.expected_mm,
+            "likely_flips": list(self.flips),
+            "mean_part_iou": self.agreement.mean,
+            "part_iou": {name: None if np.isnan(iou) else iou for name, iou in ious},
+        }
+
+
 def agreements(body: SMPL, people: Sequence[FittedPerson], scheme: PartScheme) -> list[Agreement]:
     """Compares bodies with the maps that they were fitted to.
 
@@ -117,6 +150,36 @@ def likely_flips(
 def is_likely_flip(swapped, doubt, calibration: Calibration):
     """Whether a pair of limbs is likely swapped, by `Agreement.swapped` and by `side_doubt`."""
     return np.logical_or(swapped > _SWAPPED, doubt > calibration.doubt)
+
+
+def judge(
+    body: SMPL,
+    people: Sequence[FittedPerson],
+    scheme: PartScheme,
+    calibration: Calibration | None,
+) -> list[Verdict]:
+    """Compares fitted bodies with their part maps.
+
+    Args:
+      body: the SMPL layer.
+      people: as the networks have them, with labels.
+      scheme: the parts.
+      calibration: what errors to expect, if that is known.
+
+    Returns:
+      A verdict on each.
+    """
+    found = agreements(body, people, scheme)
+    if calibration is None:
+        return [Verdict(agreement) for agreement in found]
+    return [
+        Verdict(
+            agreement,
+            float(calibration.expected_mm(agreement.mean)),
+            likely_flips(agreement, person, calibration),
+        )
+        for agreement, person in zip(found, people, strict=True)
+    ]
 
 
 def calibrate(

@@ -120,30 +120,13 @@ class Predictor:
         whole = windows.around(*pixels.shape[1::-1])
         if self._segment is None:
             return whole
-        return self.follow(whole, self.label(whole.cut(pixels, self.size)[None])[0])
-
-    def follow(self, window: Window, labels: np.ndarray) -> Window | None:
-        """Finds the square of a person whom a part map shows.
-
-        Args:
-          window: the square that the map shows.
-          labels: `[S, S]`.
-
-        Returns:
-          The window in the picture, or None.
-        """
-        found = windows.from_parts(labels, self.scheme, self.metres)
+        with self._stopwatch("segment"):
+            logits = self._segment(tf.cast(whole.cut(pixels, self.size)[None], tf.float32))
+        found = windows.from_parts(_labels(logits)[0], self.scheme, self.metres)
         if found is None:
             return None
-        zoom = window.side / len(labels)
-        left, top, side = found.scaled(zoom)
-        return Window(window.left + left, window.top + top, side)
-
-    def label(self, seen: np.ndarray) -> np.ndarray:
-        """Segments squares, `[N, S, S, 3]` uint8 to `[N, S, S]` uint8."""
-        with self._stopwatch("segment"):
-            logits = self._segment(tf.cast(seen, tf.float32))
-            return tf.argmax(logits, -1, tf.int32).numpy().astype(np.uint8)
+        left, top, side = found.scaled(whole.side / self.size)
+        return Window(whole.left + left, whole.top + top, side)
 
     def fit(self, pictures: Sequence[np.ndarray], squares: Sequence[Window]) -> list[FittedPerson]:
         """Fits a body to the person of each square.
@@ -167,7 +150,7 @@ class Predictor:
         if self._segment is not None:
             with self._stopwatch("segment"):
                 logits = self._segment(tf.cast(seen, tf.float32))
-                labels = tf.argmax(logits, -1, tf.int32).numpy().astype(np.uint8)
+                labels = _labels(logits)
                 doubts = side_doubt(tf.nn.softmax(logits).numpy(), labels, self.scheme)
         with self._stopwatch("fit"):
             fitted = self._fit(self._encode(seen, logits))
@@ -226,6 +209,11 @@ def side_doubt(
             share = other[i, seen] / (other[i, seen] + own[i, seen])
             doubts[i][limb] = float(share.mean()) if seen.any() else 0.0
     return doubts
+
+
+def _labels(logits) -> np.ndarray:
+    """The likeliest class of each pixel, uint8."""
+    return tf.argmax(logits, -1, tf.int32).numpy().astype(np.uint8)
 
 
 def _traced(network):

@@ -28,7 +28,7 @@ from experiments.viewer import ViewedBody
 from experiments.windows import Window
 from smpl_tf import SMPL, BodyModelOutput, rotations
 from smpl_tf.camera import NBF_IMAGE_SIZE, Camera
-from smpl_tf.parts import PartScheme, colour_code
+from smpl_tf.parts import colour_code
 
 STAGES = ("read", "segment", "fit", "audit", "refine", "draw", "write")
 _SHOWN = 512  # pixels, longer side of the page's pictures
@@ -115,7 +115,10 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
         given = [person.scaled(photograph.scale) for person in given]
     squares = find_people(pixels, given, predictor, str(item.path))
     people = predictor.fit([pixels] * len(squares), squares)
-    verdicts = judged(people, tools)
+    verdicts: list[audit.Verdict | None] = [None] * len(people)
+    if predictor.scheme is not None:
+        with stopwatch("audit"):
+            verdicts = audit.judge(predictor.body, people, predictor.scheme, tools.calibration)
     gains: list[Gain | None] = [None] * len(people)
     if tools.refiner:
         with stopwatch("refine"):
@@ -164,65 +167,6 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
         ]
     viewed = _viewed(item.name, captions, people, bodies, cameras)
     return Shown(shown, viewed, 1, [gain for gain in gains if gain])
-
-
-class Verdict(NamedTuple):
-    """How far to trust a person's body, as the networks have it, before any refinement.
-
-    Attributes:
-      agreement: with the part map.
-      expected_mm: error to expect; None without a calibration.
-      flips: limbs whose left and right are likely swapped.
-    """
-
-    agreement: audit.Agreement
-    expected_mm: float | None = None
-    flips: Sequence[str] = ()
-
-    def __str__(self) -> str:
-        """The verdict in words."""
-        words = [f"agrees with its parts by {100 * self.agreement.mean:.0f} %"]
-        if self.expected_mm is not None:
-            words.append(f"expected error {self.expected_mm:.0f} mm")
-        if self.flips:
-            words.append(f"left and right of the {' and the '.join(self.flips)}s may be swapped")
-        return ", ".join(words)
-
-    def record(self, scheme: PartScheme) -> dict:
-        """The verdict as JSON values."""
-        ious = zip(scheme.names[1:], self.agreement.by_part.tolist(), strict=True)
-        return {
-            "expected_error_mm": self.expected_mm,
-            "likely_flips": list(self.flips),
-            "mean_part_iou": self.agreement.mean,
-            "part_iou": {name: None if np.isnan(iou) else iou for name, iou in ious},
-        }
-
-
-def judged(people: Sequence[FittedPerson], tools: Tools) -> list[Verdict | None]:
-    """Compares fitted bodies with their part maps.
-
-    Args:
-      people: as the networks have them.
-      tools: with the calibration, if there is one.
-
-    Returns:
-      A verdict on each; None without part maps.
-    """
-    if tools.predictor.scheme is None:
-        return [None] * len(people)
-    with tools.stopwatch("audit"):
-        found = audit.agreements(tools.predictor.body, people, tools.predictor.scheme)
-        if tools.calibration is None:
-            return [Verdict(agreement) for agreement in found]
-        return [
-            Verdict(
-                agreement,
-                float(tools.calibration.expected_mm(agreement.mean)),
-                audit.likely_flips(agreement, person, tools.calibration),
-            )
-            for agreement, person in zip(found, people, strict=True)
-        ]
 
 
 def find_people(

@@ -25,8 +25,8 @@ _ROUND = 10  # steps between two looks at what is visible
 _POINTS = 48  # of each part, on the body and in the map
 
 # What a departure from the network's answer costs, in pixels of error (of 512).
-_POSE_COST = 6.0  # per squared radian, summed over the joints
-_SHAPE_COST = 0.5  # per squared unit of betas
+_POSE_COST = 0.7  # per squared radian, summed over the joints
+_SHAPE_COST = 0.3  # per squared unit of betas
 _PLACE_COST = 4.0  # per squared step of place
 # One step of place, metres: along the view a metre changes the size by a twentieth only.
 _STEP_OF_PLACE = (0.3, 0.3, 6.0)

@@ -26,10 +26,11 @@ from experiments.picture_prediction import Gain, Shown, Tools, pose, refined, sq
 from experiments.viewer import ViewedBody
 from experiments.windows import Window
 from smpl_tf import SMPL, BodyModelOutput, bvh, mesh_io, rotations
-from smpl_tf.camera import Camera
+from smpl_tf.camera import NBF_TRANSLATION, Camera
 
 _SHOWN = 4  # frames on the page
 _SHOWN_SIZE = 384  # pixels, longer side
+_DEPTH_CUTOFF, _DEPTH_GROWTH = 0.4, 0.5  # Hz, and Hz per relative speed
 _SHORTEST = 3  # frames; people seen in fewer are left out, unless the video is that short
 
 
@@ -104,15 +105,16 @@ def _caption(name: str, number: int, count: int, one: Moving) -> str:
 def _fit_frames(
     video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
 ) -> tuple[list[list[FittedPerson]], list[Gain], int]:
-    """Fits every frame by itself; a lone person is looked for where the last frame had it."""
+    """Fits every frame by itself."""
     found: list[list[FittedPerson]] = []
     gains: list[Gain] = []
     frames = enumerate(video.frames(step, most))
     for index, pixels in _timed(tqdm.tqdm(frames, desc=item.name, disable=None), tools):
         given = tools.people and tools.people.of_frame(item.path.name, index * step)
         if given is None:
-            last = found[-1][0].window if found and found[-1] else None
-            squares = _followed(pixels, last, tools)
+            # Anew in every frame: a square that follows from the last one may shrink to nothing.
+            window = tools.predictor.find(pixels)
+            squares = [] if window is None else [window]
         else:
             squares = _given_squares(pixels, given, tools, f"{item.name}, frame {index * step}")
         people = tools.predictor.fit([pixels] * len(squares), squares) if squares else []
@@ -139,16 +141,6 @@ def _timed(frames: Iterable, tools: Tools):
         if frame is None:
             return
         yield frame
-
-
-def _followed(pixels: np.ndarray, last: Window | None, tools: Tools) -> list[Window]:
-    """The square of the one person: near the last one, else anywhere in the frame."""
-    predictor = tools.predictor
-    window = None
-    if last is not None and predictor.scheme is not None:
-        window = predictor.follow(last, predictor.label(last.cut(pixels, predictor.size)[None])[0])
-    window = window or predictor.find(pixels)
-    return [] if window is None else [window]
 
 
 def _given_squares(pixels, given, tools: Tools, name: str) -> list[Window]:
@@ -182,13 +174,33 @@ def _people(found: list[list[FittedPerson]], frame_rate: float, body: SMPL) -> l
         person = FittedPerson(
             betas,
             turning.astype(np.float32),
-            smoothing.smooth_points(np.array(places), times).astype(np.float32),
+            smooth_places(np.array(places) + root, times) - root,
             camera,
             people[0].window,
             seen=None,
         )
         moving.append(Moving(frames, times, person, pose(body, person)))
     return moving
+
+
+def smooth_places(roots: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Smooths where a person is, as the camera sees it.
+
+    Depth comes from the size of the person's square, which jitters by a tenth; people come nearer
+    slowly. So it is smoothed by itself, and more than the place in the picture.
+
+    Args:
+      roots: `[T, 3]` metres, camera frame.
+      times: `[T]` seconds.
+
+    Returns:
+      `[T, 3]` float32.
+    """
+    depth = np.log(roots[:, 2:])
+    depth = np.exp(smoothing.smooth_points(depth, times, _DEPTH_CUTOFF, _DEPTH_GROWTH))
+    # At NBF's distance, the filter's speeds are metres per second.
+    seen = smoothing.smooth_points(roots[:, :2] / roots[:, 2:] * NBF_TRANSLATION[2], times)
+    return np.concatenate([seen / NBF_TRANSLATION[2] * depth, depth], -1).astype(np.float32)
 
 
 def _write_overlay(

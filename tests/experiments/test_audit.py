@@ -111,3 +111,17 @@ def test_a_calibration_is_read_for_its_own_networks_alone(tmp_path):
     path.write_text(json.dumps(record))
     assert audit.read(path, network, other) == CALIBRATION
     assert audit.read(path, other, network) is None
+
+
+def test_a_verdict_in_words_and_numbers(body, parts):
+    unsure = standing(parts, {"arm": 0.0, "leg": 0.4})
+    (verdict,) = audit.judge(body, [unsure], PARTS_12, CALIBRATION)
+    assert str(verdict) == (
+        "agrees with its parts by 100 %, expected error 50 mm, "
+        "left and right of the legs may be swapped"
+    )
+    record = json.loads(json.dumps(verdict.record(PARTS_12)))
+    assert record["expected_error_mm"] == 50 and record["likely_flips"] == ["leg"]
+    assert record["part_iou"]["left_upper_arm"] == 1
+    (verdict,) = audit.judge(body, [unsure], PARTS_12, None)
+    assert str(verdict) == "agrees with its parts by 100 %"

@@ -15,6 +15,7 @@ from experiments import (
     prediction_files,
     segmentation_runs,
     videos,
+    windows,
 )
 from experiments.nbf_flags import define_run_flags
 from experiments.run_folder import RunFolder
@@ -177,10 +178,11 @@ def test_people_named_beforehand(runs, photographs, given, call, tmp_path):
     assert answer.err == ("predict.py: elsewhere.png: named by --people, but not among --images\n")
     folders = [tmp_path / "tall.png" / f"person_{i}" for i in (1, 2)]
     first, second = (load(folder / "parameters.npz") for folder in folders)
-    # The pelvis lies where the joints, and the box of a standing person, have it.
     np.testing.assert_allclose(first["joints_2d"][0], (11, 27), atol=2)
-    np.testing.assert_allclose(second["joints_2d"][0], (29.5, 28), atol=3)
-    # Metres fill more pixels of the larger square; the person with joints spans 40 pixels or so.
+    # The other one is where a person standing in the box would be, and as large.
+    metres = np.ptp(SMPL()().vertices[:, 1])
+    camera = windows.from_box((22, 5, 15, 50), metres).camera(40, 60)
+    np.testing.assert_allclose(second["intrinsics"], camera.intrinsics, rtol=1e-4)
     assert "refined 1 people: joints" in answer.out
     before, after = (
         float(text.split()[-1])
