@@ -29,6 +29,9 @@ from experiments.flag_definer import FlagDefiner
 from experiments.run_folder import RunFolder
 
 PRETRAINED = common.REPOSITORY / "experiments" / "pretrained"
+# What is shipped, the best first.
+_FITTING = ("nbf_fitting_small_segmented", "nbf_fitting_small")
+_SEGMENTERS = ("nbf_segmentation_small", "nbf_segmentation_small_64")
 MESH_FORMATS = ("obj", "ply", "glb")
 _CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
 _NAMED = 10  # unused pictures of --people that get a line each
@@ -46,7 +49,7 @@ def define_flags(values) -> None:
     )
     f.string("output", None, "Folder to write, made if need be.")
     f.string("run", None, "Run of the fitting network; unset: the one that is shipped.")
-    f.string("segmentation_run", None, "Run of the segmenter; unset: with --run none.")
+    f.string("segmentation_run", None, "Run of the segmenter; unset: shipped, with --run none.")
     f.string("body_model", None, "Where the run's body model file lies now.")
     f.string("people", None, "JSON of boxes or joints, or a folder of OpenPose's.")
     f.strings("mesh", [], f"Mesh files to write: some of {','.join(MESH_FORMATS)}.")
@@ -126,16 +129,24 @@ def _runs(values) -> tuple[RunFolder, RunFolder | None]:
             RunFolder.existing(values.run),
             RunFolder.existing(segmentation) if segmentation else None,
         )
-    shipped = RunFolder(PRETRAINED / "nbf_fitting_small")
-    segmenter = RunFolder(values.segmentation_run or PRETRAINED / "nbf_segmentation_small")
-    for folder in (shipped, segmenter):
-        if not folder.flags_file.is_file():
-            raise UserError(
-                f"{folder.path}: no trained network here; train one with 'python "
-                f"experiments/train_nbf.py --flagfile=experiments/flags/{folder.path.name}.cfg' "
-                "(its first lines say how long that takes), and give --run and --segmentation_run"
-            )
-    return shipped, segmenter
+    segmentation = values.segmentation_run
+    return (
+        _shipped(_FITTING),
+        RunFolder.existing(segmentation) if segmentation else _shipped(_SEGMENTERS),
+    )
+
+
+def _shipped(names) -> RunFolder:
+    """The first run of these names that is shipped."""
+    folders = [RunFolder(PRETRAINED / name) for name in names]
+    found = next((folder for folder in folders if folder.flags_file.is_file()), None)
+    if found is None:
+        raise UserError(
+            f"{folders[-1].path}: no trained network here; train one with 'python "
+            f"experiments/train_nbf.py --flagfile=experiments/flags/{names[-1]}.cfg' (its first "
+            "lines say how long that takes), and give --run and --segmentation_run"
+        )
+    return found
 
 
 def _predictor(run, segmentation_run, body_model, stopwatch):

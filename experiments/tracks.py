@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from experiments.windows import Window
 
 _LEAST_OVERLAP = 0.3  # intersection over union
+_REACH = 4  # frames before and after, of the running median
 _LONGEST_GAP = 15  # frames without a person, after whom a new track begins
 
 
@@ -36,6 +39,29 @@ def link(frames: Sequence[Sequence[Window]]) -> list[dict[int, int]]:
                 free.remove(place)
         tracks += [{index: place} for place in sorted(free)]
     return tracks
+
+
+def steadied(squares: Sequence[Window | None]) -> list[Window | None]:
+    """Takes outliers out of one person's squares, and fills short gaps: a running median.
+
+    Args:
+      squares: of each frame; None where the person was not found.
+
+    Returns:
+      Squares of the same frames; None where nobody was found within `_REACH` frames.
+    """
+    steady: list[Window | None] = []
+    for index in range(len(squares)):
+        near = squares[max(0, index - _REACH) : index + _REACH + 1]
+        seen = np.array([square for square in near if square is not None])
+        if not len(seen):
+            steady.append(None)
+            continue
+        # The middle and the side vary independently; the corner does not.
+        x, y = np.median(seen[:, :2] + seen[:, 2:] / 2, axis=0)
+        side = np.median(seen[:, 2])
+        steady.append(Window(*map(float, (x - side / 2, y - side / 2, side))))
+    return steady
 
 
 def overlap(a: Window, b: Window) -> float:

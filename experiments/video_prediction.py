@@ -22,6 +22,7 @@ from experiments import (
 from experiments.common import UserError
 from experiments.inputs import Input
 from experiments.nbf_prediction import FittedPerson
+from experiments.people_files import GivenPerson
 from experiments.picture_prediction import Gain, Shown, Tools, pose, refined, square_of
 from experiments.viewer import ViewedBody
 from experiments.windows import Window
@@ -105,15 +106,18 @@ def _caption(name: str, number: int, count: int, one: Moving) -> str:
 def _fit_frames(
     video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
 ) -> tuple[list[list[FittedPerson]], list[Gain], int]:
-    """Fits every frame by itself."""
+    """Finds the people of all frames, then fits every frame by itself."""
+    givens: list[Sequence[GivenPerson] | None] = []
+    lone: list[Window | None] = []
+    for index, pixels in _timed(_watched(video.frames(step, most), f"{item.name}: find"), tools):
+        givens.append(tools.people and tools.people.of_frame(item.path.name, index * step))
+        lone.append(tools.predictor.find(pixels) if givens[-1] is None else None)
+    lone = tracks.steadied(lone)
     found: list[list[FittedPerson]] = []
     gains: list[Gain] = []
-    frames = enumerate(video.frames(step, most))
-    for index, pixels in _timed(tqdm.tqdm(frames, desc=item.name, disable=None), tools):
-        given = tools.people and tools.people.of_frame(item.path.name, index * step)
+    for index, pixels in _timed(_watched(video.frames(step, most), f"{item.name}: fit"), tools):
+        given, window = givens[index], lone[index]
         if given is None:
-            # Anew in every frame: a square that follows from the last one may shrink to nothing.
-            window = tools.predictor.find(pixels)
             squares = [] if window is None else [window]
         else:
             squares = _given_squares(pixels, given, tools, f"{item.name}, frame {index * step}")
@@ -130,6 +134,11 @@ def _fit_frames(
             "--people"
         )
     return found, gains, len(found)
+
+
+def _watched(frames: Iterable, what: str):
+    """Numbers frames, with a progress bar."""
+    return enumerate(tqdm.tqdm(frames, desc=what, unit="frame", disable=None, leave=False))
 
 
 def _timed(frames: Iterable, tools: Tools):

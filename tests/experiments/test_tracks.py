@@ -34,3 +34,19 @@ def test_overlap():
 
 def test_nobody():
     assert tracks.link([[], []]) == []
+
+
+def test_outliers_and_gaps_of_a_steady_walk_are_filled():
+    true = walking(0, 10, 30)
+    seen = list(true)
+    seen[12], seen[20] = Window(0, 0, 9), None
+    steady = tracks.steadied(seen)
+    assert steady[4:8] == true[4:8]
+    for frame in (12, 20):
+        assert abs(steady[frame].left - true[frame].left) <= 10
+        assert steady[frame].side == 100
+
+
+def test_nobody_for_long_stays_nobody():
+    here = Window(0, 0, 100)
+    assert tracks.steadied([here, *[None] * 20]) == [here] * 5 + [None] * 16
