@@ -1,0 +1,62 @@
+"""The weights that ship with the library: small enough, whole, and of use on people unseen."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from datasets import synthetic
+from datasets.example import decode, encode, parse
+from experiments import nbf_runs, segmentation_runs
+from experiments.common import REPOSITORY
+from experiments.run_folder import RunFolder
+from nbf import targets
+from nbf.metrics import confusion, iou
+
+PRETRAINED = REPOSITORY / "experiments" / "pretrained"
+SEGMENTATION = PRETRAINED / "nbf_segmentation_small"
+FITTING = PRETRAINED / "nbf_fitting_small"
+
+
+@pytest.fixture(scope="module")
+def people():
+    """A batch of synthetic people that no training has seen."""
+    config = synthetic.SyntheticConfig(seed=77, image_size=128)
+    examples = [
+        decode(parse(encode(example)))
+        for example in synthetic.read_examples(config, "unseen", 0, 8)
+    ]
+    return {key: tf.stack([one[key] for one in examples]) for key in examples[0]}
+
+
+@pytest.fixture(scope="module")
+def both():
+    """Both stages in one model."""
+    segmenter, _ = segmentation_runs.restore_segmenter(RunFolder(SEGMENTATION))
+    run = RunFolder(FITTING)
+    values = nbf_runs.flags_of(run)
+    network, _ = nbf_runs.restore_network(run, values)
+    return segmentation_runs.join_stages(segmenter, network, values)
+
+
+@pytest.mark.parametrize("folder", [SEGMENTATION, FITTING], ids=lambda folder: folder.name)
+def test_a_shipped_run_is_small_and_has_its_record(folder):
+    weights = list((folder / "checkpoints").glob("*.weights.h5"))
+    assert len(weights) == 1 and weights[0].stat().st_size < 10e6
+    record = RunFolder(folder).read_record()
+    assert record["run"] == folder.name
+    assert record["metrics"]
+    assert not (folder / "tensorboard").exists()
+
+
+def test_unseen_people_are_segmented_and_fitted(both, people):
+    inputs, true = targets.picture_targets(people, input_size=both.segmenter.input_size)
+    _, parts = targets.segmentation_targets(people, 12, both.segmenter.input_size)
+    fitted = both(inputs)
+    counts = confusion(parts["labels"], tf.argmax(fitted["logits"], -1), 13)
+    assert np.nanmean(iou(tf.reduce_sum(counts, 0))[1:]) > 0.4
+
+    def error(joints):
+        return np.linalg.norm(joints - true["joints_3d"], axis=-1).mean()
+
+    mean_pose = both.fitting.mean_pose({**fitted, **inputs})
+    assert error(fitted["joints_3d"]) < 0.6 * error(mean_pose["joints_3d"])
