@@ -60,8 +60,9 @@ def test_a_segmentation_ends_with_a_record_and_a_page(segmented):
     assert list(record["iou_percent"]) == list(PARTS_12.names)
     ious = np.array(list(record["iou_percent"].values()), float)
     metrics = record["metrics"]
-    np.testing.assert_allclose(metrics["mean_iou_percent"], np.nanmean(ious[1:]))
-    np.testing.assert_allclose(metrics["mean_iou_with_background_percent"], np.nanmean(ious))
+    np.testing.assert_allclose(metrics["mean_iou_percent"], np.nanmean(ious[1:]), rtol=1e-5)
+    whole = metrics["mean_iou_with_background_percent"]
+    np.testing.assert_allclose(whole, np.nanmean(ious), rtol=1e-5)
     history = record["history"]
     assert len(history["val_iou_parts"]) == 2
     assert history["loss"][1] < history["loss"][0]
