@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from experiments.nbf_prediction import FittedPerson
-from smpl_tf import SMPL
+from smpl_tf import SMPL, SMPLModelData
 from smpl_tf.camera import nbf_camera
 from smpl_tf.parts import PartScheme, face_labels, merge_labels
 from smpl_tf.rasterizer import RasterOutput, label_map, rasterize
@@ -38,7 +39,13 @@ def part_labels(raster: RasterOutput, body: SMPL, scheme: PartScheme) -> np.ndar
     Returns:
       `[..., size, size]` uint8 classes of `scheme`.
     """
-    return label_map(raster, merge_labels(face_labels(body.model_data), scheme))
+    return label_map(raster, _face_classes(body.model_data, scheme))
+
+
+@functools.lru_cache(maxsize=4)
+def _face_classes(model_data: SMPLModelData, scheme: PartScheme) -> np.ndarray:
+    """The class of each face; as slow as all the rest, and always the same."""
+    return merge_labels(face_labels(model_data), scheme)
 
 
 def posed_vertices(body: SMPL, people: Sequence[FittedPerson]) -> np.ndarray:
