@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -264,7 +265,10 @@ def start_from(run: RunFolder, network: keras.Model) -> None:
     """
     checkpoint = latest_checkpoint(run)
     try:
-        network.load_weights(checkpoint.weights)
+        with warnings.catch_warnings():
+            # Keras warns of what does not fit, and then raises.
+            warnings.simplefilter("ignore", UserWarning)
+            network.load_weights(checkpoint.weights)
     except ValueError as error:
         raise UserError(
             f"--initial_run={run.path}: {checkpoint.weights.name} does not fit this network; "
