@@ -141,10 +141,12 @@ def gradient_norms(model: keras.Model, pictures: tf.Tensor, targets) -> tuple[fl
       volumes, and of all other losses.
     """
     weights = model.hourglass.trainable_weights
+    # Keras keeps them here alone.
+    factors = model.get_compile_config()["loss_weights"]
     with tf.GradientTape(persistent=True) as tape:
         outputs = model(pictures, training=False)
         terms = {
-            name: model.loss[name](targets[name], outputs[name]) * model.loss_weights[name]
+            name: model.loss[name](targets[name], outputs[name]) * factors[name]
             for name in model.loss
         }
         own = terms.pop("volumes")
