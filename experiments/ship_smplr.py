@@ -115,7 +115,8 @@ def _halved_weights(content: bytes, emptied: str | None) -> bytes:
 def _halved_array(file, name, values):
     if values.dtype != np.float32 or not values.shape:
         return file.create_dataset(name, data=values)
-    rounded = values.astype(np.float16)
+    with np.errstate(over="ignore"):  # told below
+        rounded = values.astype(np.float16)
     if not np.isfinite(rounded).all():
         raise common.UserError(f"{name}: larger than half precision goes; ship the run as it is")
     return file.create_dataset(name, data=rounded, compression=9, shuffle=True)
