@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 INSTALL_REQUIRES = [
     "tensorflow>=2.18",  # models, training, tf.data
     "numpy>=1.26",  # arrays outside the graph
-    "scipy>=1.12",  # sparse regressors in body files, .mat files, optimisation, isotonic regression
+    "scipy>=1.12",  # sparse regressors, .mat files, optimisation, isotonic regression
     # opencv-python without its window system: that one needs libGL, which a machine without a
     # display often lacks.
     "opencv-python-headless>=4.9",  # pictures and videos
