@@ -14,6 +14,7 @@ from absl import flags
 
 from datasets import person_crops, pipelines, records, transforms
 from experiments.common import UserError
+from experiments.epochs import steps_per_epoch, whole_batches
 from smpl_tf import SMPLModelData
 
 
@@ -171,12 +172,7 @@ def training_batches(
       UserError: there are fewer Examples than a batch holds.
     """
     count = records.read_manifest(values.data, "train").count
-    steps = count // values.batch_size
-    if steps == 0:
-        raise UserError(
-            f"{values.data}: {count} training Examples do not fill a batch; "
-            f"lower --batch_size={values.batch_size}"
-        )
+    steps = steps_per_epoch(count, values.batch_size, values.data)
     examples = pipelines.load(
         values.data,
         "train",
@@ -187,10 +183,7 @@ def training_batches(
         cache=values.cache,
         transform=augmentation(values),
     )
-    # The Examples that do not fill a last batch are left out, so that no batch reaches into the
-    # next epoch and a resumed run has the same batches.
-    whole = examples.enumerate().filter(lambda i, _: i % count < steps * values.batch_size)
-    batches = whole.map(lambda _, example: example).batch(values.batch_size, drop_remainder=True)
+    batches = whole_batches(examples, count, values.batch_size)
     batches = batches.map(feed.convert, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE), steps
 

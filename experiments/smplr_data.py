@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from datasets import pipelines, records, scenery, transforms
 from experiments import smplr_motion, smplr_runs
-from experiments.common import UserError
+from experiments.epochs import steps_per_epoch, whole_batches
 from experiments.run_folder import written_aside
 from smpl_tf.rotations import axis_angle_to_matrix
 from smplr import PointBody, noise, targets
@@ -248,12 +248,7 @@ def training_pictures(
       UserError: there are fewer Examples than a batch holds.
     """
     count = records.check(values.data, "train").count
-    steps = count // values.batch_size
-    if not steps:
-        raise UserError(
-            f"{values.data}: {count} training Examples do not fill a batch; "
-            f"lower --batch_size={values.batch_size}"
-        )
+    steps = steps_per_epoch(count, values.batch_size, values.data)
     examples = pipelines.load(
         values.data,
         "train",
@@ -263,8 +258,7 @@ def training_pictures(
         features=(*PICTURE_FEATURES, *(_MASK_FEATURES if values.augment else ())),
         transform=augmentation(values),
     )
-    whole = examples.enumerate().filter(lambda i, _: i % count < steps * values.batch_size)
-    batches = whole.map(lambda _, example: example).batch(values.batch_size, drop_remainder=True)
+    batches = whole_batches(examples, count, values.batch_size)
     return batches.map(lambda batch: with_bodies(batch, body)).prefetch(2), steps
 
 
