@@ -7,10 +7,11 @@
 
 --peers=N puts the closed-form fit, Gauss-Newton steps from there and 200 steps of gradient descent
 through SMPL beside the networks: accuracy on the same N bodies, clean, noisy and with points
-missing, and bodies per second of CPU time. --parts joins an
-hourglass, an autoencoder and both regressors (a row of the paper's Table 1). --real_clip=DIR asks
-instead how well Ω turns the joints of a real SMPL body, on a sequence of the authors' (CLOTH3D++,
-info_body.mat): degrees, leaf joints apart, as no point observes their twist.
+missing, and bodies per second of CPU time. --parts joins an hourglass, an autoencoder and both
+regressors (a row of the paper's Table 1) and keeps them in the folder of --run_name as one model,
+like a run of --stage=end_to_end. --real_clip=DIR asks instead how well Ω turns the joints of a
+real SMPL body, on a sequence of the authors' (CLOTH3D++, info_body.mat): degrees, leaf joints
+apart, as no point observes their twist.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def main(values) -> None:
         run, run_values = RunFolder(Path(values.runs_dir) / values.run_name), values
         run_values.stage = "end_to_end"
         model = smplr_runs.build_model(run_values)
+        smplr_runs.keep_joined(run, model, run_values)
     output = Path(values.output) if values.output else run.path / "evaluation"
     if values.real_clip:
         poses = smplr_motion.pose_pool(run_values, "test")

@@ -9,7 +9,7 @@ from absl import flags
 
 from datasets import records
 from experiments.common import UserError
-from experiments.run_folder import RunFolder
+from experiments.run_folder import RunFolder, serialize_flags, write_text, written_aside
 from experiments.smplr_flags import define_run_flags
 from smpl_tf import SMPLModelData, load_model_data, metrics
 from smplr import (
@@ -194,6 +194,29 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
         )
     stage = flags_of(run).stage
     return keras.saving.load_model(path, compile=False), stage
+
+
+def keep_joined(run: RunFolder, model: SMPLR, values: flags.FlagValues) -> None:
+    """Writes networks of several runs, joined to one model, as a run of their own.
+
+    Args:
+      run: where to.
+      model: the joined networks.
+      values: the flags that joined them, the stage set; they may hold more than a run's flags.
+
+    Raises:
+      UserError: something else was trained in the folder.
+    """
+    if run.has_results():
+        raise UserError(
+            f"{run.path}: holds a training; give another --run_name for the joined networks"
+        )
+    own = flags.FlagValues()
+    define_run_flags(own)
+    lines = serialize_flags(values).items()
+    write_text(run.flags_file, "".join(f"{line}\n" for name, line in lines if name in own))
+    with written_aside(model_file(run)) as aside:
+        model.save(aside)
 
 
 def flags_of(run: RunFolder) -> flags.FlagValues:

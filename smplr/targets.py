@@ -189,3 +189,20 @@ def crop_window(root: tf.Tensor, intrinsics: tf.Tensor, side: float = CUBE_SIDE)
     )
     corner = centre - size[..., None] / 2
     return tf.concat([corner, size[..., None], size[..., None]], axis=-1)
+
+
+def window_root(window: tf.Tensor, intrinsics: tf.Tensor, side: float = CUBE_SIDE) -> tf.Tensor:
+    """Returns where the pelvis of a person is whose cube a square shows: undoes `crop_window`.
+
+    Args:
+      window: left edge, upper edge, width and height, pixels, `[..., 4]`.
+      intrinsics: of the camera, pixels, `[..., 3, 3]`.
+      side: edge of the cube, metres.
+
+    Returns:
+      Metres, camera axes, `[..., 3]`.
+    """
+    depth = intrinsics[..., 0, 0] * side / window[..., 2]
+    offset = window[..., :2] + window[..., 2:] / 2 - intrinsics[..., :2, 2]
+    across = offset / tf.linalg.diag_part(intrinsics[..., :2, :2]) * depth[..., None]
+    return tf.concat([across, depth[..., None]], axis=-1)

@@ -5,7 +5,14 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import callbacks, common, evaluate_smplr, smplr_runs, train_smplr
+from experiments import (
+    callbacks,
+    common,
+    evaluate_smplr,
+    smplr_pictures,
+    smplr_runs,
+    train_smplr,
+)
 from experiments.run_folder import RunFolder
 from experiments.smplr_flags import define_run_flags
 
@@ -136,3 +143,6 @@ def test_every_stage_follows_the_others(run, call, people):
     page = (Path("runs/stitched/evaluation") / "index.html").read_text()
     # The picture, and points and two bodies from two sides.
     assert page.count('<img src="data:image/') == 4 * 2 * 7
+    for name in ("stitched", "end_to_end"):
+        seen = smplr_pictures.restore_picture_model(RunFolder(Path("runs") / name))
+        assert seen(np.zeros((2, 64, 64, 3), np.uint8)).rotations.shape == (2, 24, 3, 3)

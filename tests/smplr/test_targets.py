@@ -162,6 +162,8 @@ def test_the_window_shows_the_cube_around_the_root():
         [[left, top], [left + width, top + height]],
         rtol=1e-5,
     )
+    window = tf.constant([left, top, width, height])
+    np.testing.assert_allclose(targets.window_root(window, intrinsics), root, rtol=1e-5)
 
 
 def test_point_bodies_are_rebuilt_by_name_and_refuse_what_they_cannot_use():
