@@ -21,7 +21,7 @@ from datasets import sources
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, SourceError
 
-# The split of AMASS's authors by data set (facts/datasets.md 6); later releases of AMASS renamed
+# The split of AMASS's authors by data set; later releases of AMASS renamed
 # some of the folders.
 SPLITS = {
     "train": (

@@ -31,7 +31,7 @@ _FOLDERS = {"train": "Train", "val": "Validate"}
 
 # (subject, action) -> last captured frame of the validation part, of the training part; frames
 # count from 1, the validation part begins at frame 5 since the video's first frames repeat.
-# Source of this and the next table: VideoPose3D, facts/datasets.md 4.
+# Source of this and the next table: VideoPose3D.
 _ENDS = {
     **{("S1", action): ends for action, ends in {
         "Walking": (590, 1203), "Jog": (367, 740), "ThrowCatch": (473, 945),

@@ -4,7 +4,7 @@ Layout: `VOCdevkit/VOC2012/{JPEGImages,Annotations,SegmentationObject,ImageSets/
 
 SMPLR takes the pictures that `person_*.txt` marks -1 and that have a `SegmentationObject` mask.
 The masks are palette PNGs whose values are the things in the order of the annotation; OpenCV
-and TensorFlow read the palette's colours or their luminance instead (facts/datasets.md 5), so
+and TensorFlow read the palette's colours or their luminance instead, so
 they are stored anew as plain grey PNGs.
 """
 
@@ -24,7 +24,7 @@ from datasets import sources
 from datasets.bodies import Bodies
 from datasets.sources import BadItemError, Inventory, SourceError
 
-OFFICIAL_COUNTS = {"train": 1464, "val": 1449}  # segmented pictures; facts/datasets.md 5
+OFFICIAL_COUNTS = {"train": 1464, "val": 1449}  # segmented pictures, as released
 _UNCLEAR = 255  # borders of things, and things too hard to outline
 
 

@@ -51,7 +51,7 @@ def crop_by_fit(example: Mapping[str, tf.Tensor], size: int) -> Example:
       The cropped Example. Its camera and translation stay true, not NBF's.
 
     Source: NBF 4.2, "scale the training images to fit the renderings (using the corresponding 2D
-      joints)"; facts/nbf.md 7.
+      joints)".
     """
     translation = example["smpl/translation"]
     at_nbf = example["joints/3d"] - translation + tf.constant(NBF_TRANSLATION)

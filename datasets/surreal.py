@@ -2,7 +2,7 @@
 
 Layout: `cmu/{train,val,test}/run{0,1,2}/<sequence>/<sequence>_c%04d{.mp4,_info.mat,_segm.mat}`.
 
-What is repaired here (facts/datasets.md 2.3, fix A): the rendered world is the mirror image of
+What is repaired here: the rendered world is the mirror image of
 the SMPL bodies, so pictures, labels and 2D joints are mirrored back and the camera becomes a
 proper one; the root rotation is brought from the mocap frame, before `zrot`, to the camera.
 Clips of one frame have lost a dimension in their .mat files. The official val split is a part of
@@ -31,10 +31,10 @@ from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
 from smpl_tf.camera import Camera
 
-OFFICIAL_COUNTS = {"train": 55001, "val": 507, "test": 12528}  # clips; facts/datasets.md 2.1
+OFFICIAL_COUNTS = {"train": 55001, "val": 507, "test": 12528}  # clips, as released
 WIDTH, HEIGHT = 320, 240  # pixels
 
-# 60 mm lens, 32 mm sensor (facts/datasets.md 2.3). Blender's pixels span [0, W]: our pixel rule.
+# 60 mm lens, 32 mm sensor: SURREAL's code. Blender's pixels span [0, W]: our pixel rule.
 INTRINSICS = np.array([[600.0, 0, WIDTH / 2], [0, 600.0, HEIGHT / 2], [0, 0, 1]])
 # World (x towards the camera, y down) to camera, of the world whose picture is mirrored back.
 _WORLD_TO_CAMERA = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])

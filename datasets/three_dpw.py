@@ -24,7 +24,7 @@ from datasets.sources import BadItemError, Inventory, Skip, SourceError
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import unpickler
 
-OFFICIAL_COUNTS = {"train": 24, "val": 12, "test": 24}  # sequences; facts/datasets.md 7
+OFFICIAL_COUNTS = {"train": 24, "val": 12, "test": 24}  # sequences, as released
 _FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _GENDERS = {"f": "female", "m": "male"}
 _FRAMES_PER_ITEM = 50  # pictures are large

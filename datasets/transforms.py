@@ -58,7 +58,7 @@ def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -
     Returns:
       The mirrored Example.
 
-    Source: facts/nbf.md 7, the rule under which NBF's training statistics are invariant.
+    Source: the rule under which the statistics of NBF's released training set are invariant.
     """
     result = dict(example)
     width = tf.cast(tf.shape(example["image"])[1], tf.float32)
@@ -132,7 +132,7 @@ def zoom(example: Mapping[str, tf.Tensor], scale: tf.Tensor, shift: tf.Tensor) -
       The Example in a camera of another focal length and principal point; the person stays where
       it is. The border of the picture is continued outwards.
 
-    Source: NBF moves the SMPL translation instead (facts/nbf.md 7), which is exact only for a
+    Source: NBF's code moves the SMPL translation instead, which is exact only for a
       person without depth; through the camera it is exact.
     """
     height, width = _size(example)
@@ -182,8 +182,7 @@ def crop_person(example: Mapping[str, tf.Tensor], size: int) -> Example:
     Returns:
       The cropped Example.
 
-    Source: NBF 4.2 (440 pixels); where the pelvis lies was measured on NBF's released crops
-      (facts/nbf.md 7).
+    Source: NBF 4.2 (440 pixels); where the pelvis lies was measured on NBF's released crops.
     """
     box = person_box(example["joints/2d"], example["joints/2d/valid"])
     return crop(example, box, size, size)

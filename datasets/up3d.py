@@ -27,7 +27,7 @@ from smpl_tf.camera import Camera
 from smpl_tf.model_data import unpickler
 from smpl_tf.rotations import axis_angle_to_matrix
 
-OFFICIAL_COUNTS = {"train": 5703, "val": 1423, "test": 1389}  # facts/datasets.md 1.1
+OFFICIAL_COUNTS = {"train": 5703, "val": 1423, "test": 1389}  # lines of its lists
 _LINE = re.compile(r"/?(\d{5})_image\.png")
 
 
@@ -170,7 +170,7 @@ def _annotated_joints(folder: Path, item: str, origin: str) -> dict[str, Any]:
     joints = np.load(folder / f"{item}_joints.npy", allow_pickle=False)
     if joints.shape != (3, 14):
         raise BadItemError(f"{item}_joints.npy has shape {joints.shape} instead of (3, 14)")
-    # UP's authors leave FashionPose's annotations out (facts/datasets.md 1.1).
+    # UP's authors leave FashionPose's annotations out.
     valid = (joints[2] > 0) & np.isfinite(joints).all(0) & ("fashion" not in origin.lower())
     return {
         "lsp/2d": np.where(valid, joints[:2], 0).T,

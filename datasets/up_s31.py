@@ -30,7 +30,7 @@ def _sided(side: str) -> tuple[str, ...]:
 # Bone of PARTS_24 that stands for each of the 31 regions (hand, wrist, lower arm, elbow, upper
 # arm, shoulder, upper and lower body, upper leg, knee, lower leg, ankle, foot; right, then left;
 # four quarters of the head; neck). Merged to 12, 6, 3 or 1 parts they give the labels that NBF's
-# authors made from the 31: facts/nbf.md 5.1. As 24 parts they are coarse.
+# authors made from the 31. As 24 parts they are coarse.
 _BONES = (*_sided("right"), *_sided("left"), *["head"] * 4, "neck")
 _TO_24 = np.array([0, *(SMPL_24.index(bone) + 1 for bone in _BONES)], np.uint8)
 

@@ -82,7 +82,7 @@ def small_resnet(
     Returns:
       A model from pictures to the levels `c2` to `c5`, at strides 2, 4, 8 and 16.
 
-    Source: no counterpart in the paper; facts/tensorflow.md has what is fast on CPUs.
+    Source: no counterpart in the paper.
     """
     inputs = keras.Input(input_shape)
     features = _convolution(inputs, width, kernel_size=5, strides=2)

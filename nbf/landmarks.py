@@ -52,7 +52,7 @@ def landmark_points(body: BodyModelOutput, skeleton: Skeleton) -> tf.Tensor:
     Returns:
       `[..., P, 3]` metres, in the frame of `body`.
 
-    Source: facts/nbf.md 3: twelve of LSP's fourteen are SMPL joints, the others vertices.
+    Source: the released code; twelve of LSP's fourteen are SMPL joints, the others vertices.
     """
     pool = SMPL_24.names + tuple(_vertex_names(skeleton))
     order = np.array([pool.index(name) for name in skeleton.names])

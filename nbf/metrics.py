@@ -18,7 +18,7 @@ class HeadSize:
     """Measures heads in pictures: PCKh's yardstick.
 
     Source: paper 4.3 takes the head's size per example and does not define it; here it is the
-      projected distance of the true top of the head and the neck (facts/nbf.md 8).
+      projected distance of the true top of the head and the neck.
     """
 
     def __init__(self, model_data: SMPLModelData):
@@ -52,7 +52,7 @@ def fitting_errors(targets: Batch, predictions: Batch, head_sizes: tf.Tensor) ->
       alignment), `pa_mpjpe_mm` (similarity), `pa_mpjpe_rigid_mm`, `pckh_percent` (half a head),
       `err_quat_rad` (angle between global rotations).
 
-    Source: paper 4.3 and 4.4; facts/nbf.md 8.
+    Source: paper 4.3 and 4.4, and the released evaluation.
     """
     joints, mask = targets["joints_3d"], targets["joints_3d_valid"]
     predicted = predictions["joints_3d"]
@@ -93,7 +93,7 @@ def iou(confusion_matrix: tf.Tensor) -> tf.Tensor:
     Args:
       confusion_matrix: `[..., C, C]`; summed over a data set, as is usual, or of one picture.
 
-    Source: paper 4.3; classner/up's evaluation sums over the data set (facts/nbf.md 8).
+    Source: paper 4.3; classner/up's evaluation sums over the data set.
     """
     hits = tf.linalg.diag_part(confusion_matrix)
     union = tf.reduce_sum(confusion_matrix, -1) + tf.reduce_sum(confusion_matrix, -2) - hits
@@ -109,7 +109,7 @@ def f1_scores(confusion_matrix: tf.Tensor) -> tf.Tensor:
     Returns:
       `[...]` in 0..1, NaN for a picture without any part.
 
-    Source: paper figure 3 does not say over what it averages; facts/nbf.md 8.
+    Source: paper figure 3 does not say over what it averages.
     """
     hits = tf.linalg.diag_part(confusion_matrix)
     true, predicted = tf.reduce_sum(confusion_matrix, -1), tf.reduce_sum(confusion_matrix, -2)

@@ -72,7 +72,7 @@ def parameter_statistics(examples: tf.data.Dataset) -> tuple[np.ndarray, np.ndar
       ValueError: if no Example has SMPL parameters with neutral betas.
 
     Source: the released code's `train_mean` file; recomputed over global rotations, where the
-      file held relative ones (facts/nbf.md 11, 11).
+      file held relative ones.
     """
     total, squares, count = (np.zeros(NUM_PARAMETERS) for _ in range(3))
     needed = examples.map(lambda example: {key: example[key] for key in STATISTICS_FEATURES})

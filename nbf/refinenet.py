@@ -15,7 +15,7 @@ _INITIALIZER_STDDEV = 0.005
 class RefineNet(PartSegmenter):
     """RefineNet: four levels of a residual network, refined from coarse to fine.
 
-    Source: paper 4.2 and appendix B; RCU, fusion and CRP as released (facts/nbf.md 5.3).
+    Source: paper 4.2 and appendix B; RCU, fusion and CRP as released.
     """
 
     def __init__(

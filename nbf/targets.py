@@ -117,7 +117,7 @@ def body_targets(
         `joints_2d` `[..., 24, 2]` image coordinates from -1 to 1; with landmarks also
         `landmarks_3d` and `landmarks_2d`; for each a mask `<name>_valid`, float32 `[..., N]`.
 
-    Source: paper 3.3; the targets are the released code's (facts/nbf.md 1-3).
+    Source: paper 3.3; the targets are the released code's.
     """
     known_body = tf.cast(example["smpl/valid"], tf.bool)
     known_camera = tf.cast(example["camera/valid"], tf.bool)

@@ -298,7 +298,7 @@ UP_91 = Skeleton(
 )
 
 # SMPLR's 18 surface points (paper 3.2; ids and order as released): official vertex, parent in
-# the tree of 42 points. The tree was recovered from data: facts/smplr.md 1.
+# the tree of 42 points. The authors' file of it is lost; it was recovered from data.
 _SMPLR_LANDMARKS = (
     ("left_breast", 3042, "spine3"),
     ("right_breast", 4428, "spine3"),

@@ -36,7 +36,7 @@ class StudioCamera(NamedTuple):
     def distortion(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bends normalised coordinates as the release code does.
 
-        The tangential terms are half of OpenCV's on the diagonal; facts/datasets.md 3.2.
+        The tangential terms are half of OpenCV's on the diagonal.
         """
         squared = x * x + y * y
         radial = np.polynomial.polynomial.polyval(squared, [1, *self.radial])

@@ -4,7 +4,7 @@ Layout: `metadata.xml`, and per subject `MyPoseFeatures/D3_Positions_mono/<stem>
 `MyPoseFeatures/D3_Positions/<stem>.cdf`, `Videos/<stem>.<camera>.mp4`, and if wanted the official
 boxes, `MySegmentsMat/ground_truth_bb/<stem>.<camera>.mat`.
 
-What is repaired here (facts/datasets.md 3): irregular names, by the table of `metadata.xml`;
+What is repaired here: irregular names, by the table of `metadata.xml`;
 millimetres; the lens, undone in the picture, so that a pinhole camera is exact; three sequences of
 S9 whose capture (and box) stands 20 cm aside; one video that is corrupt.
 """
@@ -29,7 +29,7 @@ from datasets.sources import BadItemError, Inventory, Skip, SourceError
 from smpl_tf.camera import Camera
 from smpl_tf.skeleton import H36M_17, SMPL_24, shared_points
 
-# NBF's; SMPLR trains on train and val together (facts/datasets.md 0). The other subjects' capture
+# NBF's; SMPLR trains on train and val together. The other subjects' capture
 # is withheld.
 SPLITS = {"train": ("S1", "S5", "S6", "S7"), "val": ("S8",), "test": ("S9", "S11")}
 _VIDEOS_PER_SUBJECT = 15 * 2 * 4

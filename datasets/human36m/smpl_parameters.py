@@ -20,7 +20,7 @@ from datasets.sources import SourceError
 from smpl_tf.model_data import unpickler
 
 _MOSH_EVERY = 5  # of the video's frames
-_LARGEST_BETA = 3  # NeuralAnnot's fits beyond it are taken as failed; facts/datasets.md 3.5
+_LARGEST_BETA = 3  # NeuralAnnot's fits beyond it are taken as failed
 # .../S1_Directions_1.54138969_000001.jpg, frames counted from 1
 _PICTURE = re.compile(r"(S\d+)_([^/]+)\.(\d{8})_(\d{6})\.jpg$")
 

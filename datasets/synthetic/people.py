@@ -17,7 +17,7 @@ from smpl_tf.skeleton import SMPL_24, SMPLR_LANDMARKS
 
 GENDERS = ("female", "male")
 _MAX_BETA = 2.5  # standard deviations
-_YAW_DEGREES = 57  # facts/field.md 5.2: mostly towards the camera, all directions occur
+_YAW_DEGREES = 57  # mostly towards the camera, all directions occur
 _CANDIDATES = 3  # poses drawn per person; the first without self-intersection is taken
 _TOUCHING = 0.03  # metres two limbs may press into each other
 

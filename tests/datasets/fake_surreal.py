@@ -38,7 +38,7 @@ def write_clip(folder, seed, num_frames, empty_frame=None):
     stored[:, 0] = (to_camera.inv() * Rotation.from_rotvec(pose[:, 0])).as_rotvec()
     world = TO_CAMERA.inv().apply(joints.reshape(-1, 3)).reshape(joints.shape) + CAMERA
     depth = CAMERA[0] - world[..., 0]
-    in_picture = np.stack(  # facts/smplr.md 8
+    in_picture = np.stack(
         [
             160 + 600 * (CAMERA[2] - world[..., 2]) / depth,
             120 + 600 * (world[..., 1] - CAMERA[1]) / depth,

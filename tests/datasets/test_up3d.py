@@ -170,7 +170,7 @@ def test_up_s31_of_another_picture_is_refused(tmp_path):
 
 
 def test_up_s31_regions_merge_to_the_parts_of_nbf():
-    # facts/nbf.md 5.1: right hand, wrist, lower arm, elbow, upper arm, shoulder, upper body, ...
+    # UP-S31's order: right hand, wrist, lower arm, elbow, upper arm, shoulder, upper body, ...
     side = [10, 10, 10, 4, 4, 4, 2, 8, 6, 6, 12, 12, 12]
     mirrored = PARTS_12.mirror[side]
     expected = [0, *side, *mirrored, 1, 1, 1, 1, 7]

@@ -254,7 +254,7 @@ def test_landmarks_lie_where_their_names_say(body):
         ("left_knee_front", "left_knee_back"), ("left_breast", "shoulderblade_center"),
     ):  # fmt: skip
         assert at[front][2] > at[back][2] + 0.03, front
-    # SMPLR's template lengths, B* (facts/smplr.md 1), are a woman's; a person's are near.
+    # SMPLR's template lengths, B*, are a woman's; a person's are near.
     for start, end, length in (
         (joint["pelvis"], at["left_hip_side"], 0.18),
         (joint["left_hip"], at["left_thigh_front"], 0.165),

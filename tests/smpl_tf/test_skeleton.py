@@ -43,7 +43,7 @@ def test_parents_come_before_children_and_commute_with_mirroring(table):
 
 
 def test_smpl_mirror_is_the_published_permutation():
-    # NBF's data rule: facts/nbf.md 7.
+    # NBF's data rule.
     expected = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15]
     expected += [17, 16, 19, 18, 21, 20, 23, 22]
     np.testing.assert_array_equal(skeleton.SMPL_24.mirror, expected)
