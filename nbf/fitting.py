@@ -83,11 +83,11 @@ class FittingNetwork(BodyFittingModel):
         self.reduce = (
             keras.layers.GlobalAveragePooling2D() if head == "pool" else keras.layers.Flatten()
         )
-        # N(0, 0.02) as released; float32 whatever the policy, for the geometry behind it.
+        # N(0, 0.02) as released; in the body's precision, never half, for the geometry behind it.
         self.regressor = keras.layers.Dense(
             NUM_PARAMETERS,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
-            dtype="float32",
+            dtype=self.body.geometry_dtype.name,
             name="regressor",
         )
         if mean_parameters is None:
@@ -103,7 +103,7 @@ class FittingNetwork(BodyFittingModel):
             shape=(NUM_PARAMETERS,),
             initializer=keras.initializers.Constant(mean_parameters),
             trainable=False,
-            dtype="float32",
+            dtype=self.body.geometry_dtype.name,
             autocast=False,
         )
         self.build({"input_map": (None, input_size, input_size, input_channels)})
@@ -139,21 +139,25 @@ class FittingNetwork(BodyFittingModel):
         offsets = self.regressor(self.reduce(features))
         return self.pose(offsets + self.mean_parameters, inputs)
 
-    def pose(self, parameters, inputs) -> dict[str, tf.Tensor]:
+    def pose(
+        self, parameters, inputs, project=rotations.project_to_rotation
+    ) -> dict[str, tf.Tensor]:
         """Turns parameters into bodies; holds no weights.
 
         Args:
           parameters: `[B, 226]`; rotations need not be orthogonal.
           inputs: dict with `translation` and `intrinsics`, or without, as `call` takes them.
+          project: what makes rotations of matrices; of `smpl_tf.rotations`.
 
         Returns:
           What `call` returns.
         """
         betas, matrices = split_parameters(parameters)
-        global_rotations = rotations.project_to_rotation(matrices, special=self.special_rotations)
+        global_rotations = project(matrices, special=self.special_rotations)
         relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
         body = self.body(betas=betas, pose=relative)
         translation = inputs.get("translation", tf.constant(NBF_TRANSLATION, tf.float32))
+        translation = tf.cast(translation, body.joints.dtype)
         camera = Camera(inputs.get("intrinsics", tf.constant(NBF_INTRINSICS)), 2, 2)
 
         def project(points):

@@ -84,7 +84,10 @@ class NeuralBodyFitting(BodyFittingModel):
             colours = tf.constant(scheme.colours, tf.float32)
             expected = tf.einsum("...c,cd->...d", tf.nn.softmax(logits), colours)
             return input_maps.to_unit_range(input_maps.resize_picture(expected, size))
-        labels = input_maps.resize_nearest(tf.argmax(logits, -1, tf.int32), size)
+        labels = tf.argmax(logits, -1, tf.int32)
+        labels = input_maps.resize_nearest(
+            tf.cast(labels, tf.float32), size
+        )  # TFLite's are floats
         return input_maps.to_unit_range(colour_code(labels, scheme))
 
     def get_config(self) -> dict:

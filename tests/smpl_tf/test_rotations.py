@@ -276,6 +276,37 @@ def test_mirroring_a_pose_swaps_left_and_right():
     np.testing.assert_allclose(rotations.axis_angle_to_matrix(mirrored), matrices, atol=1e-12)
 
 
+@law
+@given(axis_angles, hnp.arrays(np.float64, (3, 3), elements=st.floats(-0.3, 0.3)), st.booleans())
+def test_squaring_is_as_good_as_the_svd(axis_angle, noise, mirrored):
+    matrix = (reference_matrix(axis_angle) + noise) * (-1.0 if mirrored else 1.0)
+    expected = reference_nearest(matrix, special=False)
+    found = rotations.project_to_rotation_by_squaring(matrix, special=False)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(
+        rotations.project_to_rotation_by_squaring(matrix.astype(np.float32), special=False),
+        expected,
+        atol=2e-6,
+    )
+
+
+@pytest.mark.parametrize("last", [0.9, 0.1, 0.0, -0.1, -0.4])
+def test_squaring_finds_rotations_near_reflections_too(last):
+    turned = reference_matrix(np.random.default_rng(1).normal(size=(2, 20, 3)))
+    matrices = turned[0] @ np.diag([2.0, 0.5, last]) @ turned[1]
+    np.testing.assert_allclose(
+        rotations.project_to_rotation_by_squaring(matrices), turned[0] @ turned[1], atol=1e-10
+    )
+
+
+def test_squaring_keeps_its_precision_at_any_scale_and_has_no_nan():
+    rotation = reference_matrix(np.array([0.3, -2.0, 1.0]))
+    for scale in (1e-12, 1e12):
+        found = rotations.project_to_rotation_by_squaring((scale * rotation).astype(np.float32))
+        np.testing.assert_allclose(found, rotation, atol=1e-6)
+    assert np.isfinite(rotations.project_to_rotation_by_squaring(np.zeros((3, 3)))).all()
+
+
 FUNCTIONS = {
     "axis_angle_to_matrix": (rotations.axis_angle_to_matrix, (3,)),
     "matrix_to_axis_angle": (rotations.matrix_to_axis_angle, (3, 3)),
@@ -283,6 +314,7 @@ FUNCTIONS = {
     "quaternion_to_matrix": (rotations.quaternion_to_matrix, (4,)),
     "project_to_rotation": (rotations.project_to_rotation, (3, 3)),
     "plain UV^T": (lambda m: rotations.project_to_rotation(m, special=False), (3, 3)),
+    "by squaring": (rotations.project_to_rotation_by_squaring, (3, 3)),
     "geodesic_angle": (lambda m: rotations.geodesic_angle(m, m), (3, 3)),
     "mirror_axis_angle": (rotations.mirror_axis_angle, (3,)),
     "mirror_rotations": (rotations.mirror_rotations, (3, 3)),

@@ -1,0 +1,125 @@
+"""Writes a trained model for servers (SavedModel) and for phones (TFLite), and checks both.
+
+    python experiments/export.py --output=exported
+    python experiments/export.py --run=RUN --segmentation_run=RUN --output=exported
+
+Unset, --run is the pair of networks that is shipped: a picture goes in, betas, rotations, pose,
+vertices and joints come out, for any number of pictures at once. A fitting run alone takes part
+maps (or what it was trained on), an SMPLR run points or pictures. --output gets saved_model/ with
+the signature serving_default, model.tflite, which needs nothing but TFLite's own operations, and
+model_card.json: what goes in, what comes out in which unit and frame, body, sizes, latencies. Both
+are compared with Keras on synthetic people; if a number differs by more than 1e-4 nothing is
+written. About a minute for the shipped networks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common, predict
+from experiments.common import UsageError, UserError
+from experiments.flag_definer import FlagDefiner
+from experiments.run_folder import RunFolder, git_commit, versions, write_json
+
+FORMATS = ("saved_model", "tflite")
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags.
+
+    Args:
+      values: where the flags are added.
+    """
+    f = FlagDefiner(values)
+    f.string("run", None, "Run of a fitting network or of SMPLR; unset: what is shipped.")
+    f.string("segmentation_run", None, "Run of the segmenter before the fitting network.")
+    f.string("body_model", None, "Where the run's body model file lies now.")
+    f.string("output", None, "Folder to write; it must not exist yet.")
+    f.strings("format", FORMATS, f"Some of {','.join(FORMATS)}.")
+
+
+def main(values) -> None:
+    """Exports, compares and describes.
+
+    Args:
+      values: the flags.
+    """
+    common.require(values, "output")
+    unknown = sorted(set(values.format) - set(FORMATS))
+    if unknown or not values.format:
+        raise UsageError(f"--format={','.join(values.format)}: expected {', '.join(FORMATS)}")
+    output = Path(values.output)
+    if output.exists():
+        raise UserError(f"{output}: exists already; give another --output, or remove it")
+    runs = _runs(values)
+    common.load_tensorflow()
+    # Only now: these modules load TensorFlow.
+    from experiments import exported_models
+
+    served = _served(*runs, values.body_model)
+    aside = output.with_name(f".aside-{os.getpid()}-{output.name}")
+    try:
+        with common.quiet_c():
+            files = exported_models.write(served, aside, values.format)
+            checks = exported_models.compare(served, files)
+        card = exported_models.card(served, files, checks)
+        card |= {"runs": [_described(run) for run in runs if run], "versions": versions()}
+        write_json(aside / "model_card.json", card | {"git_commit": git_commit()})
+        print(exported_models.table(card))
+        exported_models.require_parity(checks)
+        os.replace(aside, output)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    print(f"\nlicence  {card['licence']}\nmodels   {output}")
+
+
+def _runs(values) -> tuple[RunFolder, RunFolder | None]:
+    """The run to export, and that of its segmenter."""
+    if values.run is None:
+        return predict._runs(values)
+    segmentation = values.segmentation_run
+    run = RunFolder.existing(values.run)
+    return run, RunFolder.existing(segmentation) if segmentation else None
+
+
+def _served(run: RunFolder, segmentation: RunFolder | None, body_model: str | None):
+    from experiments import nbf_runs, segmentation_runs, served_models, smplr_runs
+
+    if smplr_runs.model_file(run).exists():
+        if segmentation is not None:
+            raise UsageError(
+                f"--segmentation_run means nothing for an SMPLR run such as {run.path}"
+            )
+        model, stage = smplr_runs.load_model(run)
+        if stage in ("dae", "hourglass"):
+            raise UserError(
+                f"{run.path}: --stage={stage} gives points, not bodies; export a run of "
+                "--stage=pose_shape (points go in) or end_to_end (pictures go in)"
+            )
+        return served_models.served_smplr(model)
+    flags = nbf_runs.flags_of(run, body_model=body_model)
+    network, _ = nbf_runs.restore_network(run, flags)
+    if segmentation is None:
+        return served_models.served_fitting(network, flags.input_map)
+    segmenter, _ = segmentation_runs.restore_segmenter(segmentation)
+    segmentation_runs.check_parts(segmenter, flags)
+    return served_models.served_chain(segmenter, network)
+
+
+def _described(run: RunFolder) -> dict:
+    record = run.read_record() or {}
+    return {
+        "run": run.path.name,
+        "flags": run.read_flags(),
+        "git_commit": record.get("git_commit"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))
