@@ -1,0 +1,175 @@
+"""Reproduces the tables of the two papers, each claim as "holds" or "does not hold".
+
+    python experiments/reproduce_tables.py --table=nbf1 --scale=small --seeds=0,1,2
+    python experiments/reproduce_tables.py --table=all --scale=paper --dry_run
+
+Plans the runs of the tables from the flag files, calls the scripts that train and evaluate, and
+writes results/<scale>/<table>.json, a plot, and RESULTS.md. A run that several tables share is run
+once, one that is recorded is skipped, a killed one goes on: the same command, as often as needed.
+To run again what results/ has already, give --results=DIR and --page=FILE of your own.
+
+Small scale needs nothing but this repository: a run takes about a minute of one core, and --jobs
+runs several at a time. Paper scale needs the data sets, converted (datasets/README.md), and GPUs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments import common, table_report, table_runs
+from experiments.common import UsageError, UserError
+from experiments.flag_definer import FlagDefiner
+from experiments.paper_tables import SCALES, TABLES
+from experiments.table_plan import Plan, difference
+from experiments.table_results import Results, measured_hours
+
+
+def define_flags(values) -> None:
+    """Adds the script's flags.
+
+    Args:
+      values: where the flags are added.
+    """
+    f = FlagDefiner(values)
+    f.strings("table", [], f"Which tables: {', '.join(TABLES)}, or all.")
+    f.enum("scale", "small", SCALES, "Synthetic people on CPUs, or the papers' data.")
+    f.strings("seeds", ["0", "1", "2"], "Seeds of the runs.")
+    f.strings("rows", [], "Rows to run, by their names in the claims; unset: all.")
+    f.integer("jobs", 1, "Runs at the same time.", 1)
+    f.integer("threads", None, "Of each run; unset: 1 at small scale, else all. 0: all.", 0)
+    f.bool("dry_run", False, "Print the plan, and run nothing.")
+    f.string("flag_files", "experiments/flags", "Folder of the rows' flag files.")
+    f.string("runs_dir", "runs", "Folder of all runs.")
+    f.string("results", "results", "Folder of the results.")
+    f.string("page", "RESULTS.md", "The page to write.")
+
+
+def main(values) -> int | None:
+    """Plans, runs and reports.
+
+    Args:
+      values: the flags.
+
+    Returns:
+      1 if a run failed.
+    """
+    tables, seeds = _tables(values), _seeds(values)
+    plan = Plan(values.scale, Path(values.flag_files), Path(values.runs_dir))
+    folder, page = Path(values.results) / values.scale, Path(values.page)
+    every = {key: Results(folder, table) for key, table in TABLES.items()}
+    sources = {table.key: {} for table in tables}
+    for seed in seeds:  # every row has a number before any has three
+        for table in tables:
+            for row in _rows(table, values.rows):
+                sources[table.key][row.key, seed] = plan.add(row, seed)
+
+    def gather():
+        for table in tables:
+            every[table.key].gather(plan, sources[table.key])
+
+    def missing():
+        return [
+            source
+            for table in tables
+            for row in table.rows
+            for (key, seed), source in sources[table.key].items()
+            if key == row.key and not every[table.key].has(row, seed, source)
+        ]
+
+    def report():
+        gather()
+        table_report.write([*every.values()], values.scale, page)
+
+    if values.dry_run:
+        return _print_plan(plan, tables, sources, every)
+    gather()
+    wanted = {step.name for step in plan.open_steps(missing())}
+    steps = [step for name, step in plan.steps.items() if name in wanted]
+    threads = values.threads
+    if threads is None:
+        threads = 1 if values.scale == "small" else 0
+    logs = Path(values.runs_dir) / "logs"
+    failed = table_runs.execute(steps, values.jobs, threads, logs, report) if steps else []
+    report()
+    print(f"results  {folder}\npage     {page}")
+    if failed:
+        print("\n".join(failed), file=sys.stderr)
+        return common.EXIT_ERROR
+    return None
+
+
+def _print_plan(plan, tables, sources, every) -> None:
+    """Prints every step with its state and its time; then what is left."""
+    kept = {
+        name
+        for table in tables
+        for row in table.rows
+        for (key, seed), source in sources[table.key].items()
+        if key == row.key and every[table.key].has(row, seed, source)
+        for name in source.steps
+    }
+    measured = measured_hours(every.values())
+    lines, left, unknown = [], 0.0, 0
+    for step in plan.steps.values():
+        changed = difference(step)
+        state = "in results" if step.name in kept else step.state
+        state = f"other flags: {changed}" if changed and step.name not in kept else state
+        hours, origin = measured.get(step.stem), "measured"
+        if hours is None and step.flag_file:
+            hours, origin = step.flag_file.hours(), "flag file"
+        if state.startswith("to "):
+            left, unknown = left + (hours or 0), unknown + (hours is None)
+        file = str(step.flag_file.path) if step.flag_file else step.command[0]
+        time = "minutes" if hours is None else f"{hours:.2f} h, {origin}"
+        lines.append([step.name, file, state, time])
+    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+    for line in lines:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
+    trainings = sum(step.flag_file is not None for step in plan.steps.values())
+    other = f" and {unknown} steps of minutes" if unknown else ""
+    print(
+        f"\n{trainings} runs and {len(lines) - trainings} further steps; left: {left:.1f} hours, "
+        f"one at a time{other}"
+    )
+    for data in plan.missing_data():
+        print(f"{data}: not there yet; convert_dataset.py makes it (datasets/README.md)")
+
+
+def _tables(values):
+    if not values.table:
+        raise UsageError(f"--table is missing: give {', '.join(TABLES)}, or all")
+    unknown = {*values.table} - {*TABLES, "all"}
+    if unknown:
+        raise UsageError(f"--table={min(unknown)}: expected {', '.join(TABLES)}, or all")
+    return [t for t in TABLES.values() if t.key in values.table or "all" in values.table]
+
+
+def _seeds(values):
+    try:
+        seeds = [int(seed) for seed in values.seeds]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or len({*seeds}) < len(seeds):
+        raise UsageError(
+            f"--seeds={','.join(values.seeds)}: expected different whole numbers, such as 0,1,2"
+        )
+    return seeds
+
+
+def _rows(table, wanted):
+    known = {row.key for row in table.rows}
+    if {*wanted} - known:
+        raise UserError(
+            f"--rows={','.join(wanted)}: table {table.key} has {', '.join(sorted(known))}"
+        )
+    return [row for row in table.rows if not wanted or row.key in wanted]
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_flags))

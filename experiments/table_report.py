@@ -1,0 +1,166 @@
+"""RESULTS.md: the papers' tables as they came out, beside the published numbers."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import table_plot
+from experiments.paper_claims import Claim
+from experiments.paper_tables import Column, Table
+from experiments.run_folder import write_text
+from experiments.table_results import Results, distinct_runs, published
+
+_HEAD = """# Results
+
+The tables of the two papers in miniature: the code that runs the full experiments, on synthetic
+people, with small networks. The papers' numbers belong to licensed data sets and cannot be met
+here; what is tested is what the papers say of them. A cell is the median over the seeds with the
+range behind it, and the paper's number in italics. A claim is judged by the medians; beside it
+stands how many single seeds agree, and what comes of the paper's own numbers. Times are those of a
+machine that did other work as well.
+
+`experiments/reproduce_tables.py` writes this page; the raw numbers stand in `results/`."""
+
+
+def write(every: Sequence[Results], scale: str, page: Path) -> None:
+    """Writes the page, and a plot of each table beside its results.
+
+    Args:
+      every: the results of the tables.
+      scale: of the runs.
+      page: the Markdown file.
+    """
+    blocks = [_HEAD]
+    for results in (one for one in every if one.entries):
+        table, plot = results.table, results.path.with_suffix(".svg")
+        write_text(plot, _plot(results))
+        blocks += [f"## {table.title}", _how(results, scale)]
+        blocks += [table.note] if table.note else []
+        blocks += [_matrix(results)] if _is_matrix(table) else []
+        blocks += [_rows(results), f"![{table.title}]({os.path.relpath(plot, page.parent)})"]
+        blocks += [_claims(results)]
+        notes = results.path.with_suffix(".md")
+        if notes.is_file():
+            blocks.append(notes.read_text(encoding="utf-8").strip())
+    write_text(page, "\n\n".join(blocks) + "\n")
+
+
+def _how(results: Results, scale: str) -> str:
+    """Command, machine, times and versions of a table."""
+    runs = distinct_runs([results]).values()
+    seeds = ",".join(str(seed) for seed in results.seeds())
+    machines = sorted({run["machine"] for run in runs})
+    versions = sorted(
+        {f"TensorFlow {r['versions']['tensorflow']}, Keras {r['versions']['keras']}" for r in runs}
+    )
+    timed = [run for run in runs if "cpu_seconds" in run]
+    cpu, wall = (sum(run[f"{kind}_seconds"] for run in timed) for kind in ("cpu", "wall"))
+    command = (
+        f"python experiments/reproduce_tables.py --table={results.table.key} --scale={scale} "
+        f"--seeds={seeds}"
+    )
+    return (
+        f"```sh\n{command}\n```\n\n{'; '.join(machines)}. {'; '.join(versions)}. {len(runs)} "
+        f"trainings, {shown_time(cpu)} of CPU time, {shown_time(wall)} of wall time one after "
+        "the other; those that other tables share are counted in each."
+    )
+
+
+def shown_time(seconds: float) -> str:
+    """A time for people.
+
+    Args:
+      seconds: the time.
+
+    Returns:
+      Minutes, or hours.
+    """
+    if seconds < 3600:
+        return f"{seconds / 60:.1f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def _is_matrix(table: Table) -> bool:
+    return all("/" in row.key for row in table.rows)
+
+
+def _rows(results: Results) -> str:
+    """The table, row by row; of a matrix, what it has beside its first measure."""
+    table, columns, rows = results.table, results.table.columns, results.table.rows
+    if _is_matrix(table):
+        columns = columns[1:]
+        rows = [r for r in rows if any(results.values(r.key, c.key) for c in columns)]
+        if not rows:
+            return ""
+    lines = []
+    for row in rows:
+        seeds = sorted({seed for key, seed in results.entries if key == row.key})
+        cells = [_cell(results, row, column) for column in columns]
+        seeds_run = ", ".join(map(str, seeds)) or "not run"
+        lines.append([row.label, *cells, seeds_run])
+    return _markdown(["", *(column.label for column in columns), "seeds"], lines)
+
+
+def _matrix(results: Results) -> str:
+    table, column = results.table, results.table.columns[0]
+    kinds = list(dict.fromkeys(row.key.split("/")[0] for row in table.rows))
+    by_key = {row.key: row for row in table.rows}
+    lines = [
+        [f"learnt from {one}", *(_cell(results, by_key[f"{one}/{two}"], column) for two in kinds)]
+        for one in kinds
+    ]
+    return _markdown([column.label, *(f"tried on {kind}" for kind in kinds)], lines)
+
+
+def _cell(results: Results, row, column: Column) -> str:
+    values = results.values(row.key, column.key)
+    parts = []
+    if values:
+        digits = column.digits
+        parts.append(f"{statistics.median(values):.{digits}f}")
+        if len(values) > 1:
+            parts.append(f"({min(values):.{digits}f} to {max(values):.{digits}f})")
+    if column.key in row.published:
+        parts.append(f"*{row.published[column.key]:g}*")
+    return " ".join(parts) or "–"
+
+
+def _claims(results: Results) -> str:
+    lines = [_verdict(claim, results) for claim in results.table.claims]
+    head = ["claim", "holds when", "here", "verdict", "seeds", "the paper's numbers"]
+    return _markdown(head, lines)
+
+
+def _verdict(claim: Claim, results: Results) -> list[str]:
+    finding = claim.judge(results.medians())
+    theirs = claim.judge(published(results.table))
+    start = [claim.text, f"`{claim.when}`"]
+    paper = "–" if theirs is None else theirs.number + ("" if theirs.holds else ": does not hold")
+    if finding is None:
+        return [*start, "–", "not run", "–", paper]
+    single = [claim.judge(results.of_seed(seed)) for seed in results.seeds()]
+    single = [one.holds for one in single if one is not None]
+    verdict = "holds" if finding.holds else "**does not hold**"
+    return [*start, finding.number, verdict, f"{sum(single)} of {len(single)}", paper]
+
+
+def _plot(results: Results) -> str:
+    table = results.table
+    medians, metric = results.medians(), table.columns[0].key
+    reference = medians.get(table.reference, {}).get(metric)
+    theirs = next((r.published.get(metric) for r in table.rows if r.key == table.reference), None)
+    bars = []
+    for row in table.rows:
+        ours = [v / reference for v in results.values(row.key, metric)] if reference else []
+        paper = row.published[metric] / theirs if theirs and metric in row.published else None
+        bars.append(table_plot.Bar(row.label, ours, paper))
+    label = next(row.label for row in table.rows if row.key == table.reference)
+    return table_plot.draw(bars, f"{table.columns[0].label.split(',')[0]}, {label} = 1")
+
+
+def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] * len(head)
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])
