@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.flag_definer import FlagDefiner
+from experiments.training_flags import define_training_flags
 
 STAGES = ("hourglass", "dae", "pose", "shape", "pose_shape", "end_to_end")
 # Stages that learn from points; the other two learn from pictures.
@@ -25,8 +26,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.string("run_name", "smplr", "Folder of this run in --runs_dir.")
     f.bool("overwrite", False, "Start anew where --run_name holds other results.")
     f.integer("seed", 0, "Seed of the weights, the order of the data and every draw.", 0)
-    f.bool("deterministic", True, "The same bits on every run on one machine.")
-    f.integer("workers", None, "Processes that make data; unset: one per core.", 0)
+    define_training_flags(f)
 
     f.string("female_body", None, "Official female body model; unset: the open body.")
     f.string("male_body", None, "Official male body model; unset: the open body.")
@@ -76,8 +76,12 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.enum("volume_height", "peak", ["peak", "density"], "Height of the target Gaussians.")
     f.enum("limb_profile", "tube", ["tube", "released"], "Form of the limb targets.")
     f.bool("centred_grid", False, "Let voxels stand for their middles; released: their edges.")
+    f.bool(
+        "prior_bias", False, "Start volumes at the log-odds of a voxel; released: at even odds."
+    )
     f.enum("gender_mode", "hard", ["hard", "blend"], "How the gender chooses the body.")
 
+    f.number("point_weight", 0.0, "Weight of the hourglass's loss on points; the paper has none.")
     f.number("bone_weight", 1.0, "Weight of the autoencoder's loss on bone lengths.")
     f.number("shape_regularizer", 0.01, "Weight of small betas.")
     f.number("smpl_weight", 1.0, "Weight of the loss on SMPL's joints and landmarks.")
@@ -89,10 +93,3 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("batch_size", 256, "Examples per step.", 1)
     f.number("learning_rate", 1e-3, "Adam's learning rate at the start.")
     f.number("final_learning_rate", 1e-5, "Where it falls to, along half a cosine.")
-    f.enum(
-        "mixed_precision",
-        "none",
-        ["none", "mixed_bfloat16", "mixed_float16"],
-        "Precision of the networks; geometry and losses stay in float32.",
-    )
-    f.bool("jit_compile", False, "Compile with XLA; slower on CPUs.")

@@ -99,6 +99,7 @@ def build_model(values: flags.FlagValues) -> keras.Model:
             num_points=num_points,
             num_limbs=4 if values.limbs else 0,
             centred=values.centred_grid,
+            prior_height=values.volume_height if values.prior_bias else None,
         )
     end_to_end = values.stage == "end_to_end"
     _require_parts(values, found, PARTS_OF_STAGE["end_to_end"] if end_to_end else ())
@@ -264,9 +265,12 @@ def _losses(values):
     )
     if values.stage == "dae":
         return losses.PointLoss(values.bone_weight), None, [metrics.MPJPE()]
-    if values.stage == "hourglass":
-        return {"volumes": volume}, None, {"points": [metrics.MPJPE()]}
     error = losses.MeanAbsoluteError()
+    if values.stage == "hourglass":
+        loss, weights = {"volumes": volume}, {"volumes": 1.0}
+        if values.point_weight:
+            loss["points"], weights["points"] = error, values.point_weight
+        return loss, weights, {"points": [metrics.MPJPE()]}
     loss = {"joints": error, "landmarks": error}
     if values.stage != "shape":
         loss["rotations"] = error

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from smplr.configured_model import ConfiguredModel
-from smplr.volumes import VolumeGrid, soft_argmax
+from smplr.volumes import Height, VolumeGrid, prior_log_odds, soft_argmax
 
 _NUM_POOLINGS = 4
 _STEM_STRIDE = 4
@@ -99,6 +99,8 @@ class StackedHourglass(ConfiguredModel):
       head_dropout: share of head features dropped; as released.
       centred: see `VolumeGrid`.
       side: edge of the cube, metres.
+      prior_height: height of the targets under whose mean voxel the logits' biases start, see
+        `volumes.prior_log_odds`; None for no biases, as released.
 
     Raises:
       ValueError: if the image size does not fit the poolings.
@@ -118,6 +120,7 @@ class StackedHourglass(ConfiguredModel):
         head_dropout: float = 0.1,
         centred: bool = False,
         side: float = 2.5,
+        prior_height: Height | None = None,
         name: str = "stacked_hourglass",
     ):
         multiple = _STEM_STRIDE * 2**_NUM_POOLINGS
@@ -137,7 +140,10 @@ class StackedHourglass(ConfiguredModel):
             "head_dropout": head_dropout,
             "centred": centred,
             "side": side,
+            "prior_height": prior_height,
         }
+        grid = VolumeGrid(size, size, bins, side, centred)
+        bias = prior_height and prior_log_odds(grid, prior_height)
         pictures = keras.Input((image_size, image_size, 3), name="pictures")
         features = _stem(pictures, width)
         maps = []
@@ -145,7 +151,7 @@ class StackedHourglass(ConfiguredModel):
             head = _hourglass(features, width, _NUM_POOLINGS)
             head = _normalised_relu(_convolution(width, 1)(head))
             head = layers.Dropout(head_dropout)(head)
-            maps.append(_convolution(bins * (num_points + num_limbs), 1)(head))
+            maps.append(_logits(bins * (num_points + num_limbs), bias)(head))
             if stack < num_stacks - 1:
                 features = layers.Add()(
                     [features, _convolution(width, 1)(head), _convolution(width, 1)(maps[-1])]
@@ -153,7 +159,7 @@ class StackedHourglass(ConfiguredModel):
         volumes = VolumeLogits(bins, name="volumes", dtype="float32")(maps)
         points = SoftArgmax(num_points, centred, side, name="points", dtype="float32")(volumes)
         super().__init__(pictures, {"volumes": volumes, "points": points}, config, name)
-        self.grid = VolumeGrid(size, size, bins, side, centred)
+        self.grid = grid
 
     @property
     def points_model(self) -> keras.Model:
@@ -162,10 +168,21 @@ class StackedHourglass(ConfiguredModel):
 
 
 def _convolution(filters, size, **kwargs):
-    kwargs = {"padding": "same", **kwargs}
-    return layers.Conv2D(
-        filters, size, use_bias=False, kernel_initializer="glorot_normal", **kwargs
-    )
+    kwargs = {"padding": "same", "use_bias": False, **kwargs}
+    return layers.Conv2D(filters, size, kernel_initializer="glorot_normal", **kwargs)
+
+
+def _logits(channels, bias):
+    """The convolution that puts volumes out.
+
+    Without a bias at the log-odds of a voxel, a short training goes into pushing all logits down:
+    the features lose what they told of the picture on the way, and the network stays where it
+    says "empty" to every voxel.
+    """
+    if bias is None:
+        return _convolution(channels, 1)
+    start = keras.initializers.Constant(bias)
+    return _convolution(channels, 1, use_bias=True, bias_initializer=start)
 
 
 def _normalised_relu(features):

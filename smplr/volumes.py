@@ -97,6 +97,21 @@ def joint_volumes(points: tf.Tensor, grid: VolumeGrid, height: Height = "peak") 
     )
 
 
+def prior_log_odds(grid: VolumeGrid, height: Height = "peak") -> float:
+    """Returns the logit of a network that knows nothing: the log-odds of a mean target voxel.
+
+    Args:
+      grid: the voxels.
+      height: see `joint_volumes`.
+
+    Returns:
+      The log-odds of what a Gaussian well inside of the cube sums to, spread over all voxels.
+    """
+    total = 1.0 if height == "density" else (2 * np.pi) ** 1.5
+    share = total / (grid.columns * grid.rows * grid.bins)
+    return float(np.log(share / (1 - share)))
+
+
 def limb_volumes(points: tf.Tensor, grid: VolumeGrid, profile: LimbProfile = "tube") -> tf.Tensor:
     """Draws both arms and both legs as tubes around their bones.
 

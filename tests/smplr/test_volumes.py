@@ -35,6 +35,14 @@ def test_voxels_are_metres_and_back(point, centred):
     np.testing.assert_allclose(grid.to_metres(voxels), point, atol=1e-12)
 
 
+@pytest.mark.parametrize("height", ["density", "peak"])
+def test_the_prior_is_what_a_target_voxel_is_on_average(height):
+    point = tf.constant([[0.1, -0.2, 0.15]])
+    mean = tf.reduce_mean(volumes.joint_volumes(point, FULL, height))
+    prior = tf.sigmoid(volumes.prior_log_odds(FULL, height))
+    np.testing.assert_allclose(prior, mean, rtol=1e-3)
+
+
 def test_a_centred_grid_is_symmetric_about_the_root():
     grid = VolumeGrid(16, 12, 8, centred=True)
     for count in (16, 12, 8):
