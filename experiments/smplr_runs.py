@@ -30,6 +30,8 @@ PARTS_OF_STAGE = {
     "pose_shape": ("pose_regressor", "shape_regressor"),
     "end_to_end": ("hourglass", "autoencoder", "pose_regressor", "shape_regressor"),
 }
+# Outputs of the hourglass, whose losses are its own in every stage.
+OF_HOURGLASS = ("volumes", "points")
 # Outputs of SMPL behind the regressors.
 _OF_SMPL = ("joints", "landmarks")
 # Which networks a stage changes.
@@ -260,17 +262,20 @@ def compile_model(model: keras.Model, values: flags.FlagValues, steps: int) -> N
 
 def _losses(values):
     """Returns loss, loss weights and metrics by output of the stage's model."""
-    volume = losses.VolumeLoss(
-        values.volume_height, values.limb_profile, centred=values.centred_grid
-    )
     if values.stage == "dae":
         return losses.PointLoss(values.bone_weight), None, [metrics.MPJPE()]
     error = losses.MeanAbsoluteError()
+    of_hourglass = {
+        "volumes": losses.VolumeLoss(
+            values.volume_height, values.limb_profile, centred=values.centred_grid
+        )
+    }
+    hourglass_weights = {"volumes": 1.0}
+    if values.point_weight:
+        of_hourglass["points"] = error
+        hourglass_weights["points"] = values.point_weight
     if values.stage == "hourglass":
-        loss, weights = {"volumes": volume}, {"volumes": 1.0}
-        if values.point_weight:
-            loss["points"], weights["points"] = error, values.point_weight
-        return loss, weights, {"points": [metrics.MPJPE()]}
+        return of_hourglass, hourglass_weights, {"points": [metrics.MPJPE()]}
     loss = {"joints": error, "landmarks": error}
     if values.stage != "shape":
         loss["rotations"] = error
@@ -286,4 +291,4 @@ def _losses(values):
     weights = dict.fromkeys(loss, values.intermediate_weight)
     weights |= dict.fromkeys(_OF_SMPL, values.end_to_end_weight)
     measured["points"] = [metrics.MPJPE()]
-    return {**loss, "volumes": volume}, {**weights, "volumes": 1.0}, measured
+    return {**loss, **of_hourglass}, {**weights, **hourglass_weights}, measured

@@ -123,7 +123,7 @@ class LogGradientRatio(keras.callbacks.Callback):
         self._batch = batch
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds `gradient_ratio`: the norm of SMPLR's gradient by that of the volumes' loss."""
+        """Adds `gradient_ratio`: SMPLR's norm by that of the hourglass's own losses."""
         own, other = gradient_norms(self.model, *self._batch)
         logs["gradient_ratio"] = float(other / own)
 
@@ -137,8 +137,8 @@ def gradient_norms(model: keras.Model, pictures: tf.Tensor, targets) -> tuple[fl
       targets: by output.
 
     Returns:
-      Norms of the weighted gradients with respect to the hourglass's weights: of the loss on the
-      volumes, and of all other losses.
+      Norms of the weighted gradients with respect to the hourglass's weights: of its own losses,
+      and of all others.
     """
     weights = model.hourglass.trainable_weights
     # Keras keeps them here alone.
@@ -149,7 +149,7 @@ def gradient_norms(model: keras.Model, pictures: tf.Tensor, targets) -> tuple[fl
             name: model.loss[name](targets[name], outputs[name]) * factors[name]
             for name in model.loss
         }
-        own = terms.pop("volumes")
+        own = tf.add_n([terms.pop(name) for name in smplr_runs.OF_HOURGLASS if name in terms])
         others = tf.add_n(list(terms.values()))
     return tuple(
         float(tf.linalg.global_norm([g for g in tape.gradient(term, weights) if g is not None]))

@@ -100,14 +100,18 @@ def test_a_part_that_is_missing_is_named(run):
 @pytest.mark.slow
 def test_every_stage_follows_the_others(run, call, people):
     pictures = (f"--data={people}", "--image_size=64", "--epochs=1", "--batch_size=8")
-    small = ("--stacks=1", "--width=8", "--bins=4")
+    small = ("--stacks=1", "--width=8", "--bins=4", "--prior_bias")
     stages = {
-        "hourglass": ("--augment", *small, *pictures),
+        "hourglass": ("--augment", "--point_weight=0.1", *small, *pictures),
         "dae": ("--noise=hourglass", "--parts=runs/hourglass", *pictures),
         "pose": ("--noise=uniform", "--missing_rate=0.1"),
         "shape": ("--noise=gaussian",),
         "pose_shape": ("--parts=runs/dae,runs/pose,runs/shape", "--denoise"),
-        "end_to_end": ("--parts=runs/hourglass,runs/dae,runs/pose_shape", *pictures),
+        "end_to_end": (
+            "--parts=runs/hourglass,runs/dae,runs/pose_shape",
+            "--point_weight=0.1",
+            *pictures,
+        ),
     }
     frozen = {}
     for stage, arguments in stages.items():
