@@ -30,8 +30,8 @@ def point_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]
       `pa_joints_mm` and `pa_rigid_joints_mm`, over all 24 after alignment (protocol 2);
       `landmarks_mm` where there are landmarks; `bones_mm`, absolute errors of bone lengths.
 
-    Source: paper 4.3 and Table 1. Its column "Avg. Jt" follows two rules (facts/smplr.md 9), so
-      both averages are given.
+    Source: paper 4.3 and Table 1. In ten of its rows "Avg. Jt" is the mean of the eight groups, as
+      that of 16 joints is; in the rows SHN and SHN_nL it is 2 mm more. So both are given.
     """
     true = tf.convert_to_tensor(true, tf.float32)
     predicted = tf.convert_to_tensor(predicted, tf.float32)
