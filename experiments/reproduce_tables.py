@@ -21,7 +21,7 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments import common, table_report, table_runs
-from experiments.common import UsageError, UserError
+from experiments.common import UsageError
 from experiments.flag_definer import FlagDefiner
 from experiments.paper_tables import SCALES, TABLES
 from experiments.table_plan import Plan, difference
@@ -58,13 +58,14 @@ def main(values) -> int | None:
       1 if a run failed.
     """
     tables, seeds = _tables(values), _seeds(values)
+    rows = _rows(tables, values.rows)
     plan = Plan(values.scale, Path(values.flag_files), Path(values.runs_dir))
     folder, page = Path(values.results) / values.scale, Path(values.page)
     every = {key: Results(folder, table) for key, table in TABLES.items()}
     sources = {table.key: {} for table in tables}
     for seed in seeds:  # every row has a number before any has three
         for table in tables:
-            for row in _rows(table, values.rows):
+            for row in rows[table.key]:
                 sources[table.key][row.key, seed] = plan.add(row, seed)
 
     def gather():
@@ -162,13 +163,13 @@ def _seeds(values):
     return seeds
 
 
-def _rows(table, wanted):
-    known = {row.key for row in table.rows}
+def _rows(tables, wanted):
+    known = {row.key for table in tables for row in table.rows}
     if {*wanted} - known:
-        raise UserError(
-            f"--rows={','.join(wanted)}: table {table.key} has {', '.join(sorted(known))}"
-        )
-    return [row for row in table.rows if not wanted or row.key in wanted]
+        raise UsageError(f"--rows={','.join(wanted)}: expected some of {', '.join(sorted(known))}")
+    return {
+        table.key: [r for r in table.rows if not wanted or r.key in wanted] for table in tables
+    }
 
 
 if __name__ == "__main__":

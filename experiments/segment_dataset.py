@@ -6,12 +6,13 @@
 Writes the pictures as the segmenter saw them, cut out as its run says, with its parts as labels
 and all else that is known of the people. A fitting network whose --data is the new folder learns
 from what that segmenter gets wrong. A killed run goes on at its first missing shard. A GPU needs
-minutes for UP-3D and RefineNet; a thousand people of 128 x 128 pixels and the small segmenter take
-about half a minute of CPU time.
+minutes for UP-3D and RefineNet.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import sys
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def main(values) -> None:
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from datasets import records
-    from experiments import nbf_data, segmentation_runs
+    from experiments import nbf_data, nbf_runs, segmentation_runs
 
     segmenter, run_values = segmentation_runs.restore_segmenter(run)
     if values.data is not None:
@@ -63,6 +64,7 @@ def main(values) -> None:
         bodies=source.bodies,
         config={
             "parts_by": run.path.name,
+            "weights": _hash(nbf_runs.latest_checkpoint(run).weights),
             "num_parts": segmenter.num_parts,
             "pictures": nbf_data.check_split(run_values, None, values.split),
             "crop": [run_values.crop_size, run_values.crop_by],
@@ -70,23 +72,50 @@ def main(values) -> None:
         source=run_values.data,
     )
 
-    def make_examples(start, stop):
-        return segmented(segmenter, run_values, values.split, start, stop)
-
+    people = PeopleInOrder(segmenter, run_values, values.split)
     # In this process: the network is not for sending to others.
-    written = records.write_shards(make_examples, manifest, values.output, workers=0)
+    written = records.write_shards(people.between, manifest, values.output, workers=0)
     print(f"{values.output}: {written.count} people of split '{values.split}'")
 
 
-def segmented(segmenter, values, split, start, stop):
-    """Segments a range of a split.
+class PeopleInOrder:
+    """The people of a split with a segmenter's parts, read once from the first that is asked for.
+
+    Args:
+      segmenter: the trained segmenter.
+      values: the flags of its run, with the folder of the data.
+      split: the split's name.
+    """
+
+    def __init__(self, segmenter, values, split):
+        """Reads nothing yet."""
+        self._people = lambda start: segmented(segmenter, values, split, start)
+        self._next, self._rest = 0, None
+
+    def between(self, start, stop):
+        """Segments a range of the split; a later range than before costs no second reading.
+
+        Args:
+          start: the first person, in the stored order.
+          stop: the one after the last.
+
+        Yields:
+          See `segmented`.
+        """
+        if self._rest is None or start != self._next:
+            self._rest = self._people(start)
+        self._next = stop
+        yield from itertools.islice(self._rest, stop - start)
+
+
+def segmented(segmenter, values, split, start):
+    """Segments a split from one person on.
 
     Args:
       segmenter: the trained segmenter.
       values: the flags of its run, with the folder of the data.
       split: the split's name.
       start: the first person, in the stored order.
-      stop: the one after the last.
 
     Yields:
       Examples with the segmenter's parts: of each of its classes, the first of the 24 labels that
@@ -104,24 +133,31 @@ def segmented(segmenter, values, split, start, stop):
         np.uint8,
     )
     convert = segmentation_runs.feed(values).convert
+
     predict = tf.function(segmenter, reduce_retracing=True)
-    people = pipelines.load(values.data, split, transform=nbf_data.crop(values))
-    # One by one, as pictures that are not cut out differ in size.
-    people = people.skip(start).take(stop - start).map(lambda one: (one, convert(one)[0]))
-    for example, picture in people.prefetch(values.batch_size):
-        found = predict(picture[tf.newaxis])[0].numpy().argmax(-1)
-        example = {key: value.numpy() for key, value in example.items()}
-        image = example.pop("image")
-        del example["parts"]
-        parts = cv2.resize(first_label[found], image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-        yield example | {
-            "image/encoded": cv2.imencode(".png", image[..., ::-1])[1].tobytes(),
-            "parts/encoded": cv2.imencode(".png", parts)[1].tobytes(),
-            "parts/valid": 1,
-            # Things are not cut out with the picture.
-            "objects/encoded": b"",
-            "objects/valid": 0,
-        }
+    people = pipelines.load(values.data, split, transform=nbf_data.crop(values)).skip(start)
+    # Converted one by one, as pictures that are not cut out differ in size.
+    people = people.map(lambda one: (one, convert(one)[0]), num_parallel_calls=2)
+    people = people.prefetch(values.batch_size).as_numpy_iterator()
+    while some := list(itertools.islice(people, values.batch_size)):
+        labels = predict(np.stack([picture for _, picture in some])).numpy().argmax(-1)
+        for (example, _), found in zip(some, labels, strict=True):
+            image = example.pop("image")
+            del example["parts"]
+            size = image.shape[1::-1]
+            parts = cv2.resize(first_label[found], size, interpolation=cv2.INTER_NEAREST)
+            yield example | {
+                "image/encoded": cv2.imencode(".png", image[..., ::-1])[1].tobytes(),
+                "parts/encoded": cv2.imencode(".png", parts)[1].tobytes(),
+                "parts/valid": 1,
+                # Things are not cut out with the picture.
+                "objects/encoded": b"",
+                "objects/valid": 0,
+            }
+
+
+def _hash(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 if __name__ == "__main__":
