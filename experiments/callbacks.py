@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import tensorflow as tf
 
 from experiments import checkpoints
 from experiments.common import UserError
+from experiments.run_folder import RunFolder, write_json
+
+_NAMES_SHOWN = 8
 
 
 class SaveEpochs(keras.callbacks.Callback):
@@ -57,6 +60,42 @@ class SaveEpochs(keras.callbacks.Callback):
         self._started = now
         state = {"history": self.history, "seconds": self.seconds, **self._facts}
         checkpoints.save(self._folder, epoch + 1, self.model, state)
+
+
+class StopAtNonFinite(keras.callbacks.Callback):
+    """Stops at the first step with a loss that is not finite, and names the batch."""
+
+    def __init__(self, run: RunFolder, name_batch: Callable[[int, int], Sequence[str]]):
+        """Sets what a batch is called.
+
+        Args:
+          run: where the names of a batch are written, and where checkpoints are.
+          name_batch: epoch, step -> names of the Examples; asked for that batch alone.
+        """
+        super().__init__()
+        self._run, self._name_batch = run, name_batch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Keeps the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the loss; the logs are means since the epoch began, so the first one counts."""
+        if math.isfinite(logs["loss"]):
+            return
+        bad = [name for name, value in logs.items() if not math.isfinite(value)]
+        names = list(self._name_batch(self._epoch, batch))
+        where = {"epoch": self._epoch + 1, "step": batch + 1, "terms": bad, "examples": names}
+        file = self._run.path / "not_finite.json"
+        write_json(file, where)
+        shown = ", ".join(names[:_NAMES_SHOWN])
+        if len(names) > _NAMES_SHOWN:
+            shown += f" and {len(names) - _NAMES_SHOWN} more in {file}"
+        raise UserError(
+            f"{', '.join(bad)} not finite in step {batch + 1} of epoch {self._epoch + 1}, "
+            f"Examples {shown}; the checkpoint before it is kept in {self._run.checkpoints}: look "
+            "at these Examples, or lower --learning_rate under another --run_name"
+        )
 
 
 class LogPictures(keras.callbacks.Callback):

@@ -1,10 +1,15 @@
-"""Epochs of whole batches, the same for a training that is resumed."""
+"""Epochs of whole batches, the same after a resume and for any number of readers."""
 
 from __future__ import annotations
 
 import tensorflow as tf
+from absl import flags
 
+from datasets import pipelines
 from experiments.common import UserError
+
+# The one reader of a training on one device.
+ALONE = tf.distribute.InputContext()
 
 
 def steps_per_epoch(count: int, batch_size: int, data: str) -> int:
@@ -29,19 +34,56 @@ def steps_per_epoch(count: int, batch_size: int, data: str) -> int:
     return count // batch_size
 
 
-def whole_batches(examples: tf.data.Dataset, count: int, batch_size: int) -> tf.data.Dataset:
+def whole_batches(
+    examples: tf.data.Dataset,
+    count: int,
+    batch_size: int,
+    reader: tf.distribute.InputContext = ALONE,
+) -> tf.data.Dataset:
     """Batches endless Examples so that no batch reaches into the next epoch.
 
     The Examples that do not fill a last batch are left out; so a resumed run has the same batches.
 
     Args:
-      examples: epoch after epoch, `count` Examples each.
-      count: Examples per epoch.
-      batch_size: Examples per batch.
+      examples: epoch after epoch, what `pipelines.load` gives this reader.
+      count: Examples per epoch, of all readers together.
+      batch_size: Examples per batch, of all replicas together.
+      reader: which of several.
 
     Returns:
-      The dataset of batches.
+      The endless dataset of batches, each for one replica.
     """
-    used = count // batch_size * batch_size
-    whole = examples.enumerate().filter(lambda i, _: i % count < used)
-    return whole.map(lambda _, example: example).batch(batch_size, drop_remainder=True)
+    readers = reader.num_input_pipelines
+    own = len(range(reader.input_pipeline_id, count, readers))
+    used = count // batch_size * batch_size // readers
+    whole = examples.enumerate().filter(lambda i, _: i % own < used)
+    batches = whole.map(lambda _, example: example).batch(
+        reader.get_per_replica_batch_size(batch_size), drop_remainder=True
+    )
+    # Said, because nobody can count what passes a filter.
+    return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+
+
+def example_ids(values: flags.FlagValues, epoch: int, step: int, cache: bool = False) -> list[str]:
+    """Finds out again which Examples were in a batch.
+
+    Args:
+      values: the flags of the run.
+      epoch: counted from 0.
+      step: of that epoch, counted from 0.
+      cache: whether the training keeps the Examples in memory, and so shuffles all of them.
+
+    Returns:
+      Their ids, in order.
+    """
+    examples = pipelines.load(
+        values.data,
+        "train",
+        seed=values.seed,
+        epoch=epoch,
+        features=("id",),
+        decode=False,
+        cache=cache,
+    )
+    batch = examples.skip(step * values.batch_size).take(values.batch_size)
+    return [example["id"].numpy().decode() for example in batch]

@@ -14,7 +14,7 @@ from absl import flags
 
 from datasets import person_crops, pipelines, records, transforms
 from experiments.common import UserError
-from experiments.epochs import steps_per_epoch, whole_batches
+from experiments.epochs import ALONE, steps_per_epoch, whole_batches
 from smpl_tf import SMPLModelData
 
 
@@ -156,7 +156,7 @@ def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
 
 
 def training_batches(
-    values: flags.FlagValues, epoch: int, feed: Feed
+    values: flags.FlagValues, epoch: int, feed: Feed, reader: tf.distribute.InputContext = ALONE
 ) -> tuple[tf.data.Dataset, int]:
     """The batches from one epoch on, without end; a function of the seed and the epoch alone.
 
@@ -164,6 +164,7 @@ def training_batches(
       values: the flags of the run.
       epoch: the first epoch, from 0.
       feed: how the network takes them.
+      reader: which of several; together they read every Example once per epoch.
 
     Returns:
       The dataset of (inputs, targets), and the number of batches per epoch.
@@ -182,39 +183,62 @@ def training_batches(
         features=_features(values, feed),
         cache=values.cache,
         transform=augmentation(values),
+        worker=reader.input_pipeline_id,
+        num_workers=reader.num_input_pipelines,
     )
-    batches = whole_batches(examples, count, values.batch_size)
+    batches = whole_batches(examples, count, values.batch_size, reader)
     batches = batches.map(feed.convert, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE), steps
 
 
-def held_out_examples(values: flags.FlagValues, split: str, feed: Feed) -> tf.data.Dataset:
+def held_out_examples(
+    values: flags.FlagValues,
+    split: str,
+    feed: Feed,
+    reader: tf.distribute.InputContext = ALONE,
+) -> tf.data.Dataset:
     """The Examples of a split in their stored order.
 
     Args:
       values: the flags of the run.
       split: "val" or "test".
       feed: how the network takes them.
+      reader: which of several.
 
     Returns:
       The dataset of decoded Examples of one size.
     """
     features = _features(values, feed)
-    return pipelines.load(values.data, split, features=features, transform=crop(values))
+    return pipelines.load(
+        values.data,
+        split,
+        features=features,
+        transform=crop(values),
+        worker=reader.input_pipeline_id,
+        num_workers=reader.num_input_pipelines,
+    )
 
 
-def held_out_batches(values: flags.FlagValues, split: str, feed: Feed) -> tf.data.Dataset:
+def held_out_batches(
+    values: flags.FlagValues,
+    split: str,
+    feed: Feed,
+    reader: tf.distribute.InputContext = ALONE,
+) -> tf.data.Dataset:
     """The batches of a split in their stored order.
 
     Args:
       values: the flags of the run.
       split: "val" or "test".
       feed: how the network takes them.
+      reader: which of several.
 
     Returns:
       The dataset of (inputs, targets).
     """
-    batches = held_out_examples(values, split, feed).batch(values.batch_size).map(feed.convert)
+    batch_size = reader.get_per_replica_batch_size(values.batch_size)
+    examples = held_out_examples(values, split, feed, reader)
+    batches = examples.batch(batch_size).map(feed.convert)
     return (batches.cache() if values.cache else batches).prefetch(tf.data.AUTOTUNE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.flag_definer import FlagDefiner
+from experiments.training_flags import define_training_flags
 
 # nbf.losses names them too, but cannot be asked before TensorFlow is loaded.
 _ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
@@ -24,7 +25,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.string("initial_run", None, "Run whose weights this one starts from; unset: random ones.")
     f.bool("overwrite", False, "Start anew where --run_name holds other results.")
     f.integer("seed", 0, "Seed of the weights, the order of the data and every draw.", 0)
-    f.bool("deterministic", True, "The same bits on every run on one machine.")
+    define_training_flags(f)
 
     f.string("data", "data/synthetic", "Folder of the data set's shards.")
     f.string("test_split", "test", "Split of the evaluation.")
@@ -35,7 +36,6 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("synthetic_test", 0, "Synthetic people held out for the evaluation; 0: none.", 0)
     f.integer("synthetic_image_size", 64, "Side of the synthetic pictures, pixels.", 8)
     f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)
-    f.integer("workers", None, "Processes that make data; unset: one per core.", 0)
     f.integer("crop_size", 0, "Cut people out at NBF's scale, pixels; 0: pictures as they are.", 0)
     f.enum("crop_by", "joints", ["joints", "fit"], "What says where: 2D joints, or the SMPL fit.")
     f.bool("cache", True, "Keep the decoded pictures in memory.")
@@ -81,10 +81,3 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("learning_rate", 1e-3, "Adam's learning rate at the start.")
     f.number("decay_power", 0.9, "Power of the learning rate's fall to 0.")
     f.number("beta_1", 0.5, "Adam's first decay rate.", 1.0)
-    f.enum(
-        "mixed_precision",
-        "none",
-        ["none", "mixed_bfloat16", "mixed_float16"],
-        "Precision of the networks; geometry and losses stay in float32.",
-    )
-    f.bool("jit_compile", False, "Compile with XLA; slower on CPUs.")

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from functools import partial
 
 import keras
 from absl import flags
 
 from datasets import records
-from experiments import callbacks, checkpoints, common, nbf_data, nbf_runs, synthetic_people
+from experiments import (
+    callbacks,
+    checkpoints,
+    common,
+    distribution,
+    epochs,
+    nbf_data,
+    nbf_runs,
+    synthetic_people,
+    training,
+)
 from experiments.common import UserError
 from experiments.nbf_stages import Stage
 from experiments.run_folder import RunFolder
+from experiments.training import Training
 
 
 def train(
-    run: RunFolder, values: flags.FlagValues, stage: Stage
+    opened: Training, values: flags.FlagValues, stage: Stage
 ) -> tuple[keras.Model, checkpoints.Checkpoint]:
     """Trains a network, from its newest checkpoint if there is one.
 
     Args:
-      run: where checkpoints and logs go.
+      opened: the folder of the run, and the strategy.
       values: the flags of the run.
       stage: what is trained.
 
@@ -32,19 +42,24 @@ def train(
       UserError: the data or a checkpoint belongs to another body, or a loss is not finite.
       RecordError: the data is missing or damaged.
     """
+    run, strategy = opened.run, opened.strategy
     common.prepare_keras(values.seed, values.mixed_precision)
     body = nbf_runs.load_body(values)
-    network, feed = stage.build(values, body), stage.feed(values)
+    with strategy.scope():
+        network = stage.build(values, body)
+    feed = stage.feed(values)
     checkpoint = checkpoints.latest(run.checkpoints)
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.
         nbf_runs.start_from(RunFolder.existing(values.initial_run), network)
-    synthetic_people.generate(values)
+    if opened.is_chief:
+        synthetic_people.generate(values)
+    epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
     data = nbf_data.check_data(values, body)
-    epoch = checkpoint.epoch if checkpoint else 0
-    batches, steps = nbf_data.training_batches(values, epoch, feed)
-    stage.compile(network, values, steps * values.epochs)
-    earlier: dict[str, Any] = {"history": {}, "seconds": 0.0}
+    people = records.read_manifest(values.data, "train").count
+    steps = epochs.steps_per_epoch(people, values.batch_size, values.data)
+    with strategy.scope():
+        stage.compile(network, values, steps * values.epochs)
     if checkpoint:
         if body is not None:
             nbf_data.check_body(body, checkpoint.state["body"], str(checkpoint.weights))
@@ -54,31 +69,31 @@ def train(
                 "them back, or give another --run_name, or --overwrite to start anew"
             )
         checkpoints.restore(checkpoint, network)
-        earlier = checkpoint.state
-        print(f"{run.path}: goes on after epoch {epoch} of {values.epochs}")
     elif not values.initial_run:
         with nbf_data.naming_damage(values.data, "train"):
             stage.prepare(network, values)
-    if epoch < values.epochs:
-        people = records.read_manifest(values.data, "train").count
-        facts = {"body": body and body.fingerprint, "data": data, "people": people}
-        watched = nbf_data.held_out_batches(values, "val", feed)
-        with nbf_data.naming_damage(values.data, "train", "val"):
-            pictures = callbacks.LogPictures(
-                run.tensorboard / "pictures", stage.drawer(network, watched)
-            )
-            network.fit(
-                batches,
-                initial_epoch=epoch,
-                epochs=values.epochs,
-                steps_per_epoch=steps,
-                validation_data=watched,
-                callbacks=[
-                    callbacks.SaveEpochs(run.checkpoints, earlier, facts),
-                    keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
-                    pictures,
-                ],
-                shuffle=False,  # the batches come in their seeded order
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
+    watched = nbf_data.held_out_batches(values, "val", feed)
+    distribution.prepare_fit(strategy, network, watched.element_spec)
+    drawers = []
+    if opened.is_chief:
+        draw = stage.drawer(network, watched)
+        drawers = [callbacks.LogPictures(run.tensorboard / "pictures", draw)]
+    with nbf_data.naming_damage(values.data, "train", "val"):
+        training.fit(
+            opened,
+            values,
+            network,
+            distribution.spread(
+                strategy,
+                lambda reader: nbf_data.training_batches(values, epoch, feed, reader)[0],
+            ),
+            steps,
+            distribution.spread(
+                strategy, lambda reader: nbf_data.held_out_batches(values, "val", feed, reader)
+            ),
+            checkpoint,
+            {"body": body and body.fingerprint, "data": data, "people": people},
+            partial(epochs.example_ids, values, cache=values.cache),
+            drawers,
+        )
     return network, checkpoints.latest(run.checkpoints)

@@ -23,7 +23,9 @@ from absl import flags
 from experiments.common import REPOSITORY, UserError
 
 # These say how a run is carried out, not what comes out of it: they may change on resuming.
-FREE_FLAGS = frozenset({"help", "debug", "overwrite", "runs_dir", "run_name", "workers"})
+FREE_FLAGS = frozenset(
+    {"help", "debug", "overwrite", "runs_dir", "run_name", "workers", "strategy"}
+)
 
 _ASIDE = ".aside-"
 
@@ -168,7 +170,22 @@ class RunFolder:
         if not self.flags_file.exists() or not self.has_results():
             write_text(self.flags_file, "".join(f"{line}\n" for line in now.values()))
             return
-        then = self.read_flags()
+        self.check_flags(values)
+
+    def check_flags(self, values: flags.FlagValues) -> None:
+        """Refuses flags other than those in the folder.
+
+        Args:
+          values: the flags of this start.
+
+        Raises:
+          UserError: a flag that shapes the result differs, or the folder is not there.
+        """
+        if not self.flags_file.exists():
+            raise UserError(
+                f"{self.flags_file}: not found; --runs_dir must be one folder that all workers see"
+            )
+        now, then = serialize_flags(values), self.read_flags()
         for name in sorted({*now, *then}):
             default = _serialize(values, name, values[name].default) if name in values else None
             before, line = then.get(name, default), now.get(name)

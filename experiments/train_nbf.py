@@ -18,9 +18,9 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common
+from experiments import common, training
 from experiments.nbf_flags import define_run_flags
-from experiments.run_folder import RunFolder, write_json
+from experiments.run_folder import write_json
 
 
 def main(values) -> None:
@@ -29,22 +29,20 @@ def main(values) -> None:
     Args:
       values: the flags.
     """
-    run = RunFolder(Path(values.runs_dir) / values.run_name)
-    with run.locked():
-        if values.overwrite:
-            run.clear()
-        run.adopt_flags(values)
-        common.load_tensorflow(values.deterministic)
+    with training.opened(values) as opened:
         # Only now: these modules load TensorFlow.
         from experiments import nbf_runs, nbf_stages, nbf_training, report
 
-        stage = nbf_stages.stage_of(values)
+        run, stage = opened.run, nbf_stages.stage_of(values)
         record = run.read_record()
+        if not record:
+            network, checkpoint = nbf_training.train(opened, values, stage)
+        if not opened.is_chief:
+            return
         if record:
             print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
+        if record or values.strategy != "none":
             network, checkpoint = nbf_runs.restore(run, values, stage.build)
-        else:
-            network, checkpoint = nbf_training.train(run, values, stage)
         evaluation = stage.evaluate(network, values, values.test_split)
         if not record:
             record = stage.make_record(run, values, network, checkpoint, evaluation)

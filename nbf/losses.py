@@ -77,8 +77,8 @@ def _norm(vectors: tf.Tensor):
 def masked_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     """Averages values over the valid entries of the whole batch, on all replicas together.
 
-    Under a distribution strategy every replica divides by the same, global count, scaled so that
-    the mean over replicas is the mean over the global batch even when masks are spread unevenly.
+    Under a distribution strategy every replica gets the mean over the global batch, however
+    unevenly masks or Examples are spread.
 
     Args:
       values: `[B]` or `[B, N]`, per sample or per point.
@@ -97,8 +97,8 @@ def masked_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     count = tf.reduce_sum(valid)
     replica = tf.distribute.get_replica_context()
     if replica is not None and replica.num_replicas_in_sync > 1:
-        count = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
-        total = total * replica.num_replicas_in_sync
+        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stack([total, count]))
+        total, count = tf.unstack(sums)
     return tf.math.divide_no_nan(total, count)
 
 
@@ -206,17 +206,17 @@ class FittingLoss:
             parameters = predictions["parameters"]
             if self.projected_rotations:
                 parameters = join_parameters(predictions["betas"], predictions["global_rotations"])
-            residual = parameters - targets["parameters"]
+            residual = parameters - tf.cast(targets["parameters"], parameters.dtype)
             values = penalty(residual, self.parameters_kind, self.parameters_scale)
             terms["L_lat"] = masked_mean(values, targets["parameters_valid"])
         if self.joints_3d_weight:
             name = f"{self.points}_3d"
-            residual = predictions[name] - targets[name]
+            residual = predictions[name] - tf.cast(targets[name], predictions[name].dtype)
             values = penalty(residual, self.joints_3d_kind, self.joints_3d_scale)
             terms["L_3D"] = masked_mean(values, targets[f"{name}_valid"])
         if self.joints_2d_weight:
             name = f"{self.points}_2d"
-            residual = predictions[name] - targets[name]
+            residual = predictions[name] - tf.cast(targets[name], predictions[name].dtype)
             if self.center_2d:
                 residual -= _center(residual, self.center_2d)
             values = penalty(residual, self.joints_2d_kind, self.joints_2d_scale)
@@ -264,4 +264,4 @@ def kernel_norms(weights: list) -> tf.Tensor:
       AdamW's decoupled decay.
     """
     kernels = [weight for weight in weights if weight.name.endswith("kernel")]
-    return tf.add_n([tf.nn.l2_loss(tf.cast(kernel, tf.float32)) for kernel in kernels])
+    return tf.add_n([tf.nn.l2_loss(tf.convert_to_tensor(kernel)) for kernel in kernels])
