@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -25,10 +25,12 @@ import numpy as np
 
 from experiments import common
 from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder, write_json, written_aside
+from experiments.run_folder import RunFolder, write_json, write_text, written_aside
 
 # In a .keras file.
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
+# Where the other networks of an end-to-end run are found by everybody.
+_SHIPPED = common.REPOSITORY / "experiments" / "pretrained"
 # Stage -> where in the weights a network lies that it does not train.
 _UNTRAINED = {"pose": "layers/shape_regressor/", "shape": "layers/pose_regressor/"}
 
@@ -55,13 +57,48 @@ def main(values) -> None:
     record, model = run.read_record(), run.path / "model.keras"
     if record is None or not model.exists():
         raise common.UserError(f"{run.path}: not finished; run train_smplr.py to its end first")
+    content, lines = model.read_bytes(), run.read_flags()
+    if record["stage"] == "end_to_end":
+        content, lines["parts"] = hourglass_of(run)
     with written_aside(copy.path / model.name) as aside:
-        aside.write_bytes(halved(model.read_bytes(), _UNTRAINED.get(record["stage"])))
-    with written_aside(copy.flags_file) as aside:
-        shutil.copyfile(run.flags_file, aside)
+        aside.write_bytes(halved(content, _UNTRAINED.get(record["stage"])))
+    write_text(copy.flags_file, "".join(f"{line}\n" for line in lines.values()))
     write_json(copy.record_file, record)
     size = (copy.path / model.name).stat().st_size / 1e6
     print(f"{copy.path}: {size:.1f} MB of weights, from {model.stat().st_size / 1e6:.1f} MB")
+
+
+def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
+    """Takes the hourglass out of an end-to-end run.
+
+    Args:
+      run: the run.
+
+    Returns:
+      Content of the `.keras` file of the hourglass, and the line of flags.cfg that names the runs
+      of the networks behind it.
+
+    Raises:
+      UserError: these do not lie in the repository.
+    """
+    from experiments import smplr_runs  # loads TensorFlow
+
+    parts = [
+        folder
+        for folder in smplr_runs.flags_of(run).parts
+        if smplr_runs.flags_of(smplr_runs.named_run(folder)).stage != "hourglass"
+    ]
+    for folder in parts:
+        if not (common.REPOSITORY / folder).is_relative_to(_SHIPPED):
+            raise common.UserError(
+                f"{run.path}: has its networks from {folder}; only what was trained behind "
+                f"{_SHIPPED.relative_to(common.REPOSITORY)}/... can be joined again elsewhere"
+            )
+    model, _ = smplr_runs.load_model(run)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.hourglass.save(path)
+        return path.read_bytes(), f"--parts={','.join(parts)}"
 
 
 def halved(model: bytes, emptied: str | None = None) -> bytes:

@@ -8,7 +8,7 @@ import keras
 from absl import flags
 
 from datasets import records
-from experiments.common import UserError
+from experiments.common import REPOSITORY, UserError
 from experiments.run_folder import RunFolder, serialize_flags, write_text, written_aside
 from experiments.smplr_flags import define_run_flags
 from smpl_tf import SMPLModelData, load_model_data, metrics
@@ -103,6 +103,12 @@ def build_model(values: flags.FlagValues) -> keras.Model:
             centred=values.centred_grid,
             prior_height=values.volume_height if values.prior_bias else None,
         )
+    return _joined(found, values)
+
+
+def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
+    """Puts the networks of a stage into one model; those that it does not train are frozen."""
+    num_points = 41 if values.landmarks else 23
     end_to_end = values.stage == "end_to_end"
     _require_parts(values, found, PARTS_OF_STAGE["end_to_end"] if end_to_end else ())
     if values.denoise and not end_to_end:
@@ -146,11 +152,23 @@ def earlier_parts(values: flags.FlagValues) -> dict[str, keras.Model]:
     """
     found = {}
     for folder in values.parts:
-        run = RunFolder(Path(folder))
-        model, stage = load_model(run)
+        model, stage = load_model(named_run(folder))
         for part in PARTS_OF_STAGE[stage]:
             found[part] = model if stage in ("dae", "hourglass") else getattr(model, part)
     return found
+
+
+def named_run(folder: str) -> RunFolder:
+    """Finds a run of `--parts`.
+
+    Args:
+      folder: seen from the working directory or, as what is shipped, from the repository.
+
+    Returns:
+      The run folder; it need not exist.
+    """
+    shipped = REPOSITORY / folder
+    return RunFolder(shipped if shipped.exists() and not Path(folder).exists() else Path(folder))
 
 
 def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]:
@@ -166,7 +184,7 @@ def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]
       UserError: there is none, or a run is not finished.
     """
     for folder in reversed(values.parts):
-        run = RunFolder(Path(folder))
+        run = named_run(folder)
         model, stage = load_model(run)
         if "hourglass" in PARTS_OF_STAGE[stage]:
             return (model if stage == "hourglass" else model.hourglass), run.path
@@ -182,7 +200,8 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
     """Loads the finished model of a run.
 
     Args:
-      run: the run.
+      run: the run. A copy of --stage=end_to_end that ship_smplr.py wrote holds the hourglass
+        alone, which is all that the stage trains, and is joined with its --parts.
 
     Returns:
       The model, and its stage.
@@ -195,8 +214,11 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
         raise UserError(
             f"{path}: not found; run experiments/train_smplr.py to its end in that folder first"
         )
-    stage = flags_of(run).stage
-    return keras.saving.load_model(path, compile=False), stage
+    values = flags_of(run)
+    model = keras.saving.load_model(path, compile=False)
+    if values.stage == "end_to_end" and isinstance(model, StackedHourglass):
+        model = _joined({**earlier_parts(values), "hourglass": model}, values)
+    return model, values.stage
 
 
 def keep_joined(run: RunFolder, model: SMPLR, values: flags.FlagValues) -> None:

@@ -4,11 +4,13 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from absl import flags
 
 from experiments import ship_smplr, smplr_data, smplr_evaluation, smplr_motion, smplr_runs
 from experiments.common import REPOSITORY, UserError
-from experiments.run_folder import RunFolder
-from smplr import PointBody, ShapeRegressor
+from experiments.run_folder import RunFolder, write_json
+from experiments.smplr_flags import define_run_flags
+from smplr import SMPLR, PointBody, ShapeRegressor, StackedHourglass
 
 PRETRAINED = REPOSITORY / "experiments" / "pretrained"
 
@@ -46,6 +48,42 @@ def test_weights_that_half_precision_cannot_hold_are_told(saved, tmp_path):
     network.set_weights(weights)
     with pytest.raises(UserError, match="larger than half precision goes; ship the run as it is"):
         ship_smplr.halved((tmp_path / "large.keras").read_bytes())
+
+
+def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
+    call, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    hourglass = StackedHourglass(image_size=64, num_stacks=1, width=8, bins=4, num_limbs=0)
+    parts = {name: RunFolder(PRETRAINED / f"smplr_{name}") for name in ("pose_shape", "dae")}
+    behind, autoencoder = (smplr_runs.load_model(run)[0] for run in parts.values())
+    model = SMPLR(behind.pose_regressor, behind.shape_regressor, autoencoder, hourglass)
+
+    def made(name, *folders):
+        run = RunFolder(tmp_path / name)
+        values = flags.FlagValues()
+        define_run_flags(values)
+        values(["", "--stage=end_to_end", f"--parts={','.join(str(f) for f in folders)}"])
+        smplr_runs.keep_joined(run, model, values)
+        write_json(run.record_file, {"stage": "end_to_end"})
+        return run
+
+    shipped = [run.path.relative_to(REPOSITORY) for run in parts.values()]
+    run, copy = made("run", *shipped), RunFolder(tmp_path / "copy")
+    answer = call(ship_smplr, f"--run={run.path}", f"--output={copy.path}")
+    assert answer.status == 0, answer.err
+    assert (copy.path / "model.keras").stat().st_size < 1e6
+    joined, stage = smplr_runs.load_model(copy)
+    assert stage == "end_to_end"
+    picture = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    expected, found = model(picture), joined(picture)
+    for name in ("points", "denoised", "rotations", "joints"):
+        np.testing.assert_allclose(found[name], expected[name], atol=5e-3)
+
+    elsewhere = made("elsewhere", *shipped[:1], tmp_path / "run")
+    answer = call(ship_smplr, f"--run={elsewhere.path}", f"--output={copy.path}")
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert "only what was trained behind experiments/pretrained/" in answer.err
 
 
 def test_the_shipped_networks_keep_what_the_readme_promises(monkeypatch):
