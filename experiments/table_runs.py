@@ -66,6 +66,8 @@ def execute(
 
 def _run(step: Step, threads: int, logs: Path) -> str | None:
     """Runs one step; returns the last words of one that failed."""
+    if step.state == "recorded":  # by another process since the plan was made
+        return None
     log = logs / f"{step.name.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     script, *arguments = step.command
