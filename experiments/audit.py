@@ -20,8 +20,8 @@ from scipy.optimize import isotonic_regression
 
 from experiments import part_agreement
 from experiments.common import UserError
-from experiments.nbf_prediction import LIMBS, FittedPerson, limb_classes
-from smpl_tf import SMPL
+from experiments.fitted_person import FittedPerson
+from experiments.part_finder import LIMBS, limb_classes
 from smpl_tf.parts import PartScheme
 
 _KNOTS = 12
@@ -93,28 +93,23 @@ class Verdict(NamedTuple):
         }
 
 
-def agreements(body: SMPL, people: Sequence[FittedPerson], scheme: PartScheme) -> list[Agreement]:
-    """Compares bodies with the maps that they were fitted to.
+def agree(person: FittedPerson, scheme: PartScheme) -> Agreement:
+    """Compares a body with the map that it was fitted to.
 
     Args:
-      body: the SMPL layer.
-      people: the fitted people, with labels; one at least.
+      person: the fitted person, with labels.
       scheme: the parts.
 
     Returns:
-      One for each person.
+      How well they agree.
     """
-    labels = np.stack([person.labels for person in people])
-    vertices = part_agreement.posed_vertices(body, people)
-    raster = part_agreement.rasterized(vertices, body, labels.shape[-1])
-    drawn = part_agreement.part_labels(raster, body, scheme)
-    plain = part_agreement.part_iou(drawn, labels, scheme)
-    swapped = part_agreement.part_iou(scheme.mirror[drawn], labels, scheme)
-    mean = part_agreement.mean_part_iou(drawn, labels, scheme)
-    return [
-        Agreement(plain[i], float(mean[i]), _gains(plain[i], swapped[i], scheme))
-        for i in range(len(people))
-    ]
+    vertices = person.pose().vertices.numpy()
+    raster = part_agreement.rasterized(vertices, person.body, person.labels.shape[-1])
+    drawn = part_agreement.part_labels(raster, person.body, scheme)
+    plain = part_agreement.part_iou(drawn, person.labels, scheme)
+    swapped = part_agreement.part_iou(scheme.mirror[drawn], person.labels, scheme)
+    mean = part_agreement.mean_part_iou(drawn, person.labels, scheme)
+    return Agreement(plain, float(mean), _gains(plain, swapped, scheme))
 
 
 def _gains(plain, swapped, scheme):
@@ -152,34 +147,22 @@ def is_likely_flip(swapped, doubt, calibration: Calibration):
     return np.logical_or(swapped > _SWAPPED, doubt > calibration.doubt)
 
 
-def judge(
-    body: SMPL,
-    people: Sequence[FittedPerson],
-    scheme: PartScheme,
-    calibration: Calibration | None,
-) -> list[Verdict]:
-    """Compares fitted bodies with their part maps.
+def judge(person: FittedPerson, scheme: PartScheme, calibration: Calibration | None) -> Verdict:
+    """Compares a fitted body with its part map.
 
     Args:
-      body: the SMPL layer.
-      people: as the networks have them, with labels.
+      person: as the networks have them, with labels.
       scheme: the parts.
       calibration: what errors to expect, if that is known.
 
     Returns:
-      A verdict on each.
+      The verdict.
     """
-    found = agreements(body, people, scheme)
+    agreement = agree(person, scheme)
     if calibration is None:
-        return [Verdict(agreement) for agreement in found]
-    return [
-        Verdict(
-            agreement,
-            float(calibration.expected_mm(agreement.mean)),
-            likely_flips(agreement, person, calibration),
-        )
-        for agreement, person in zip(found, people, strict=True)
-    ]
+        return Verdict(agreement)
+    expected = float(calibration.expected_mm(agreement.mean))
+    return Verdict(agreement, expected, likely_flips(agreement, person, calibration))
 
 
 def calibrate(

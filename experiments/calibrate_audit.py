@@ -52,12 +52,16 @@ def main(values) -> None:
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments import audit, nbf_runs, report, segmentation_runs
-    from experiments.nbf_prediction import Predictor
+    from experiments.nbf_prediction import NBFBodies
+    from experiments.part_finder import PartFinder
+    from experiments.prediction import Predictor
 
     run_values = nbf_runs.flags_of(run, data=values.data)
     network, _ = nbf_runs.restore_network(run, run_values)
     segmenter, _ = segmentation_runs.restore_segmenter(segmentation)
-    predictor = Predictor(network, run_values.input_map, segmenter)
+    finder = PartFinder(segmenter)
+    fit = NBFBodies(network, run_values.input_map, finder)
+    predictor = Predictor(fit, fit.bodies, finder)
     learnt, tested = (
         _measure(predictor, run_values, split, values.people) for split in ("val", "test")
     )
@@ -85,11 +89,10 @@ def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]
     """Fits held-out people: agreement and error of each, doubt and swap of each pair of limbs."""
     from experiments import audit, nbf_data
     from experiments.nbf_data import Feed
-    from experiments.nbf_prediction import LIMBS
-    from experiments.picture_prediction import pose
+    from experiments.part_finder import LIMBS
 
     features = ("image/encoded", "joints/3d", "smpl/translation", "smpl/valid")
-    nbf_data.check_split(values, predictor.body.model_data, split)
+    nbf_data.check_split(values, predictor.bodies[0].model_data, split)
     examples = nbf_data.held_out_examples(values, split, Feed(features, None)).take(count)
     found = {name: [] for name in (*_MEASURED, "swapped")}
     for example in tqdm.tqdm(examples, desc=split, total=count, disable=None):
@@ -98,8 +101,8 @@ def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]
         if window is None or not example["smpl/valid"].numpy():
             continue
         (person,) = predictor.fit([pixels], [window])
-        agreement = audit.agreements(predictor.body, [person], predictor.scheme)[0]
-        joints = pose(predictor.body, person).joints.numpy() - person.translation
+        agreement = audit.agree(person, predictor.scheme)
+        joints = person.pose().joints.numpy() - person.translation
         true = (example["joints/3d"] - example["smpl/translation"]).numpy()
         found["agreement"].append(agreement.mean)
         found["error_mm"].append(1000 * np.linalg.norm(joints - true, axis=-1).mean())

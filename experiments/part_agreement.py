@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.nbf_prediction import FittedPerson
 from smpl_tf import SMPL, SMPLModelData
 from smpl_tf.camera import nbf_camera
 from smpl_tf.parts import PartScheme, face_labels, merge_labels
@@ -46,23 +44,6 @@ def part_labels(raster: RasterOutput, body: SMPL, scheme: PartScheme) -> np.ndar
 def _face_classes(model_data: SMPLModelData, scheme: PartScheme) -> np.ndarray:
     """The class of each face; as slow as all the rest, and always the same."""
     return merge_labels(face_labels(model_data), scheme)
-
-
-def posed_vertices(body: SMPL, people: Sequence[FittedPerson]) -> np.ndarray:
-    """The surfaces of fitted people.
-
-    Args:
-      body: the SMPL layer.
-      people: one at least.
-
-    Returns:
-      `[N, V, 3]` metres, the frame of each one's camera.
-    """
-    return body(
-        betas=np.stack([person.betas for person in people]),
-        pose=np.stack([person.rotations for person in people]),
-        translation=np.stack([person.translation for person in people]),
-    ).vertices.numpy()
 
 
 def part_iou(labels_a: np.ndarray, labels_b: np.ndarray, scheme: PartScheme) -> np.ndarray:

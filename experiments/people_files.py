@@ -16,6 +16,11 @@ from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24, Skeleton, shared_poi
 _LEAST_SCORE = 0.3  # of a detected person
 _LEAST_CONFIDENCE = 0.1  # of one of OpenPose's keypoints
 _OPENPOSE_ENDING = "_keypoints"
+# What a file of another form, or a damaged one, makes `_people_of` raise.
+_DAMAGED = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError),
+    *(OverflowError, RecursionError),
+)
 
 
 class GivenPerson(NamedTuple):
@@ -98,7 +103,7 @@ def read(path: Path) -> GivenPeople:
                 people.setdefault(name, [])
                 if person:
                     people[name].append(person)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except _DAMAGED as error:
             raise UserError(
                 f"{file}: neither COCO annotations or results nor OpenPose's form "
                 f"({type(error).__name__}: {error})"
@@ -139,7 +144,7 @@ def _coco_person(annotation) -> GivenPerson:
     box = annotation.get("bbox")
     if box is not None and np.shape(box) != (4,):
         raise ValueError(f"expected a bbox of 4 numbers, got {box}")
-    points = np.reshape(np.asarray(annotation.get("keypoints", [0.0] * 51), float), (-1, 3))
+    points = np.reshape(np.asarray(annotation.get("keypoints") or [0.0] * 51, float), (-1, 3))
     if len(points) != len(COCO_17):
         raise ValueError(f"expected 17 keypoints, got {len(points)}")
     return _person(COCO_17, points, 0.0, box)

@@ -18,17 +18,18 @@ from experiments import (
 )
 from experiments.audit import Calibration
 from experiments.common import UserError
+from experiments.fitted_person import FittedPerson
 from experiments.inputs import Input
-from experiments.nbf_prediction import FittedPerson, Predictor
 from experiments.people_files import GivenPeople, GivenPerson
+from experiments.prediction import Predictor
 from experiments.refinement import Refiner
 from experiments.run_folder import write_json
 from experiments.stopwatch import Stopwatch
 from experiments.viewer import ViewedBody
 from experiments.windows import Window
-from smpl_tf import SMPL, BodyModelOutput, rotations
+from smpl_tf import BodyModelOutput, rotations
 from smpl_tf.camera import NBF_IMAGE_SIZE, Camera
-from smpl_tf.parts import colour_code
+from smpl_tf.parts import PartScheme, colour_code
 
 STAGES = ("read", "segment", "fit", "audit", "refine", "draw", "write")
 _SHOWN = 512  # pixels, longer side of the page's pictures
@@ -41,7 +42,8 @@ class Tools(NamedTuple):
     Attributes:
       predictor: the networks.
       people: those given beforehand, or None.
-      refiner: what refines the bodies; None leaves them as the networks have them.
+      refiners: what refines the bodies, one for each of the predictor's; none leave them as the
+        networks have them.
       calibration: what errors to expect; None where the networks have none.
       meshes: formats of mesh files.
       output: the folder of all inputs.
@@ -50,7 +52,7 @@ class Tools(NamedTuple):
 
     predictor: Predictor
     people: GivenPeople | None
-    refiner: Refiner | None
+    refiners: Sequence[Refiner]
     calibration: Calibration | None
     meshes: Sequence[str]
     output: Path
@@ -118,17 +120,22 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
     verdicts: list[audit.Verdict | None] = [None] * len(people)
     if predictor.scheme is not None:
         with stopwatch("audit"):
-            verdicts = audit.judge(predictor.body, people, predictor.scheme, tools.calibration)
+            verdicts = [
+                audit.judge(person, predictor.scheme, tools.calibration) for person in people
+            ]
     gains: list[Gain | None] = [None] * len(people)
-    if tools.refiner:
+    if tools.refiners:
         with stopwatch("refine"):
-            people, gains = refined(people, given, predictor, tools.refiner)
+            people, gains = refined(people, given, predictor.scheme, tools.refiners)
     with stopwatch("fit"):
-        bodies = [pose(predictor.body, person) for person in people]
+        bodies = [person.pose() for person in people]
     with stopwatch("draw"):
         surfaces = [body.vertices.numpy() for body in bodies]
-        overlay = prediction_files.people_over(pixels, people, surfaces, predictor.body)
-        sides = [prediction_files.side_view(surface, predictor.body) for surface in surfaces]
+        overlay = prediction_files.people_over(pixels, people, surfaces)
+        sides = [
+            prediction_files.side_view(surface, person.body.faces)
+            for surface, person in zip(surfaces, people, strict=True)
+        ]
     cameras = [p.camera.resize(photograph.width, photograph.height) for p in people]
     with stopwatch("write"):
         with prediction_files.folder_aside(tools.output / item.name) as aside:
@@ -140,7 +147,6 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
                     folder,
                     person,
                     bodies[i],
-                    predictor.body,
                     cameras[i],
                     sides[i],
                     predictor.scheme,
@@ -148,24 +154,22 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
                 )
                 if verdicts[i]:
                     write_json(folder / "audit.json", verdicts[i].record(predictor.scheme))
-        captions = [
+        names = [f"person {i + 1}" for i in range(len(people))] if people[1:] else [item.name]
+        notes = [
             ", ".join(
-                [item.name]
-                + [f"person {i + 1}"] * (len(people) > 1)
-                + [str(verdicts[i])] * (verdicts[i] is not None)
-                + [f"refined: {gain}"] * (gain is not None)
+                [str(verdict)] * (verdict is not None) + [f"refined: {gain}"] * (gain is not None)
             )
-            for i, gain in enumerate(gains)
+            for verdict, gain in zip(verdicts, gains, strict=True)
         ]
         shown = [
             report.Person(
-                captions[i],
+                ", ".join(filter(None, [*dict.fromkeys([item.name, names[i]]), notes[i]])),
                 _pictures(overlay if i == 0 else None, overlay, person, sides[i], predictor),
                 scene=item.name,
             )
             for i, person in enumerate(people)
         ]
-    viewed = _viewed(item.name, captions, people, bodies, cameras)
+    viewed = _viewed(item.name, names, notes, people, bodies, cameras, predictor)
     return Shown(shown, viewed, 1, [gain for gain in gains if gain])
 
 
@@ -230,16 +234,16 @@ def square_of(person: GivenPerson, metres: float, name: str) -> Window:
 def refined(
     people: list[FittedPerson],
     given: Sequence[GivenPerson] | None,
-    predictor: Predictor,
-    refiner: Refiner,
+    scheme: PartScheme | None,
+    refiners: Sequence[Refiner],
 ) -> tuple[list[FittedPerson], list[Gain | None]]:
     """Refines people to their given joints, or else to their part maps.
 
     Args:
       people: the fitted people.
       given: what is known of each.
-      predictor: the networks.
-      refiner: what refines the bodies.
+      scheme: of the part maps; None where there are none.
+      refiners: what refines the bodies, one for each that there is.
 
     Returns:
       The people, and the gain of each; None where there is nothing to refine to.
@@ -250,28 +254,23 @@ def refined(
         given is not None and np.isfinite(given[i].joints_2d).all(-1).sum() >= _LEAST_JOINTS
         for i in range(len(people))
     ]
-    by_joints = [i for i, has_joints in enumerate(known) if has_joints]
-    by_parts = [i for i, has_joints in enumerate(known) if not has_joints]
     outcomes = []
-    if by_joints:
-        joints = [given[i].joints_2d for i in by_joints]
-        some = [people[i] for i in by_joints]
-        outcome = refiner.to_joints(some, joints)
-        outcomes.append(("joints", by_joints, outcome))
-    if by_parts and predictor.scheme is not None:
-        some = [people[i] for i in by_parts]
-        outcome = refiner.to_parts(some, predictor.scheme)
-        outcomes.append(("parts", by_parts, outcome))
+    for refiner in refiners:
+        own = [i for i, person in enumerate(people) if person.body is refiner.body]
+        by_joints = [i for i in own if known[i]]
+        by_parts = [i for i in own if not known[i]]
+        if by_joints:
+            joints = [given[i].joints_2d for i in by_joints]
+            outcome = refiner.to_joints([people[i] for i in by_joints], joints)
+            outcomes.append(("joints", by_joints, outcome))
+        if by_parts and scheme is not None:
+            outcome = refiner.to_parts([people[i] for i in by_parts], scheme)
+            outcomes.append(("parts", by_parts, outcome))
     for kind, indices, outcome in outcomes:
         for row, i in enumerate(indices):
             people[i] = outcome.people[row]
             gains[i] = Gain(kind, float(outcome.before[row]), float(outcome.after[row]))
     return people, gains
-
-
-def pose(body: SMPL, person: FittedPerson) -> BodyModelOutput:
-    """Poses the body of a person; of several moments, if rotations and translation are."""
-    return body(betas=person.betas, pose=person.rotations, translation=person.translation)
 
 
 def _pictures(whole, overlay, person, side, predictor) -> list[report.Picture]:
@@ -293,22 +292,28 @@ def _pictures(whole, overlay, person, side, predictor) -> list[report.Picture]:
 
 def _viewed(
     scene: str,
-    captions: Sequence[str],
+    names: Sequence[str],
+    notes: Sequence[str],
     people: Sequence[FittedPerson],
     bodies: Sequence[BodyModelOutput],
     cameras: Sequence[Camera],
+    predictor: Predictor,
 ) -> list[ViewedBody]:
     """The people of a picture in one scene, as one camera sees them."""
     shared = prediction_files.shared_camera(cameras)
     return [
         ViewedBody(
-            name=caption,
+            name=name,
             betas=person.betas,
             pose=rotations.matrix_to_axis_angle(person.rotations).numpy(),
             translation=prediction_files.moved_to(
                 shared, camera, person.translation, body.joints[0]
             ),
             scene=scene,
+            note=note,
+            model=predictor.bodies.index(person.body),
         )
-        for caption, person, body, camera in zip(captions, people, bodies, cameras, strict=True)
+        for name, note, person, body, camera in zip(
+            names, notes, people, bodies, cameras, strict=True
+        )
     ]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from experiments.common import UserError
+from experiments.common import UserError, one_line
 from smpl_tf.skeleton import Skeleton
 
 ENDINGS = (".npz", ".npy", ".json", ".csv")
@@ -63,8 +62,8 @@ def read(path: Path, skeleton: Skeleton, unit: str) -> GivenPoints:
             arrays = _read_json(path)
         else:
             arrays = _read_arrays(path)
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read as points ({error})") from error
+    except Exception as error:  # whatever a damaged file makes its decoder raise
+        raise UserError(f"{path}: cannot be read as points ({one_line(error)})") from error
     name = next((name for name in _ARRAYS if name in arrays), None)
     if name is None:
         raise UserError(
@@ -73,6 +72,8 @@ def read(path: Path, skeleton: Skeleton, unit: str) -> GivenPoints:
         )
     size = len(skeleton)
     points = arrays[name]
+    if points.size and not np.isfinite(points).any():
+        raise UserError(f"{path}: every point of everybody is missing")
     if points.ndim < 2 or points.shape[-2:] != (size, 3) or not points.size:
         raise UserError(
             f"{path}: expected {name} [..., {size}, 3] for --skeleton={skeleton.name}, got "
@@ -109,17 +110,26 @@ def _read_json(path: Path) -> dict[str, np.ndarray]:
     if not isinstance(content, dict):
         content = {"points": content}
     wanted = [name for name in content if name in (*_ARRAYS, "weights", "valid")]
-    return {name: np.array(_filled(content[name]), np.float64) for name in wanted}
+    return {
+        name: np.array(_filled(content[name], _shape(content[name])), np.float64)
+        for name in wanted
+    }
 
 
-def _filled(value):
-    """Writes NaN for null; a null point becomes three of them beside other points."""
+def _filled(value, shape):
+    """Writes NaN for null: for a number, a point, or a person of whom nothing is known."""
+    if value is None:
+        return np.full(shape, np.nan)
+    if isinstance(value, list):
+        return [_filled(one, shape[1:]) for one in value]
+    return value
+
+
+def _shape(value) -> list[int]:
+    """Lengths of nested lists, along their deepest branch."""
     if not isinstance(value, list):
-        return np.nan if value is None else value
-    if any(isinstance(one, list) for one in value):
-        size = next(len(one) for one in value if isinstance(one, list))
-        return [_filled([None] * size if one is None else one) for one in value]
-    return [np.nan if one is None else one for one in value]
+        return []
+    return [len(value), *max(map(_shape, value), key=len, default=[])]
 
 
 def _read_csv(path: Path, skeleton: Skeleton) -> np.ndarray:

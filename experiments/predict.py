@@ -48,8 +48,8 @@ def define_flags(values) -> None:
         "images", None, "Files, folders, patterns, camera numbers; repeat it.", flag_values=values
     )
     f.string("output", None, "Folder to write, made if need be.")
-    f.string("run", None, "Run of the fitting network; unset: the one that is shipped.")
-    f.string("segmentation_run", None, "Run of the segmenter; unset: shipped, with --run none.")
+    f.string("run", None, "Run of NBF's fitting network, or of all of SMPLR; unset: shipped.")
+    f.string("segmentation_run", None, "Segmenter; unset: shipped, with a --run of NBF none.")
     f.string("body_model", None, "Where the run's body model file lies now.")
     f.string("people", None, "JSON of boxes or joints, or a folder of OpenPose's.")
     f.strings("mesh", [], f"Mesh files to write: some of {','.join(MESH_FORMATS)}.")
@@ -85,9 +85,9 @@ def main(values) -> int:
     people = people_files.read(Path(values.people)) if values.people else None
     stopwatch = Stopwatch(*picture_prediction.STAGES)
     predictor, calibration = _predictor(run, segmentation_run, values.body_model, stopwatch)
-    refiner = Refiner(predictor.body) if values.refine else None
+    refiners = [Refiner(body) for body in predictor.bodies] if values.refine else []
     tools = picture_prediction.Tools(
-        predictor, people, refiner, calibration, values.mesh, output, stopwatch
+        predictor, people, refiners, calibration, values.mesh, output, stopwatch
     )
     results = []
     for item in tqdm.tqdm(found, desc="predict", unit="input", disable=None):
@@ -104,11 +104,12 @@ def main(values) -> int:
         print(f"predict.py: {failure}", file=sys.stderr)
     bodies = [body for result in results for body in result.bodies]
     shown = [person for result in results for person in result.people]
+    models = [body.model_data for body in predictor.bodies]
     page = report.Page(
         title="Bodies in pictures",
         lead=f"{len(results)} of {len(found)} inputs, {len(bodies)} people, with {run.path}.",
         failures=failures,
-        viewer=viewer.body_viewer(bodies, predictor.body.model_data) if bodies else "",
+        viewer=viewer.body_viewer(bodies, *models) if bodies else "",
         groups=[report.Group("People", shown)] if shown else [],
     )
     report.write(page, output / "index.html")
@@ -123,17 +124,16 @@ def main(values) -> int:
 
 def _runs(values) -> tuple[RunFolder, RunFolder | None]:
     """The runs that the flags name, or those that are shipped."""
-    if values.run:
-        segmentation = values.segmentation_run
-        return (
-            RunFolder.existing(values.run),
-            RunFolder.existing(segmentation) if segmentation else None,
-        )
-    segmentation = values.segmentation_run
-    return (
-        _shipped(_FITTING),
-        RunFolder.existing(segmentation) if segmentation else _shipped(_SEGMENTERS),
-    )
+    run = RunFolder.existing(values.run) if values.run else _shipped(_FITTING)
+    if values.segmentation_run:
+        return run, RunFolder.existing(values.segmentation_run)
+    # A segmenter belongs to NBF's fitting network; SMPLR needs any, to find people.
+    return run, None if values.run and not _is_smplr(run) else _shipped(_SEGMENTERS)
+
+
+def _is_smplr(run: RunFolder) -> bool:
+    """Whether a run is one of SMPLR's."""
+    return "gender_mode" in run.read_flags()
 
 
 def _shipped(names) -> RunFolder:
@@ -151,16 +151,29 @@ def _shipped(names) -> RunFolder:
 
 def _predictor(run, segmentation_run, body_model, stopwatch):
     """Loads the networks of the runs, and what errors to expect of them, if that is known."""
-    from experiments import audit, nbf_runs, segmentation_runs
-    from experiments.nbf_prediction import Predictor
+    from experiments import audit, nbf_runs, segmentation_runs, smplr_pictures
+    from experiments.nbf_prediction import NBFBodies
+    from experiments.part_finder import PartFinder
+    from experiments.prediction import Predictor
+    from experiments.smplr_prediction import SMPLRBodies
 
-    run_values = nbf_runs.flags_of(run, body_model=body_model)
-    network, _ = nbf_runs.restore_network(run, run_values)
-    segmenter = calibration = None
+    finder = calibration = None
     if segmentation_run is not None:
         segmenter, _ = segmentation_runs.restore_segmenter(segmentation_run)
-        calibration = audit.read(run.path / "audit.json", network, segmenter)
-    return Predictor(network, run_values.input_map, segmenter, stopwatch), calibration
+        finder = PartFinder(segmenter)
+    if _is_smplr(run):
+        if body_model:
+            raise UserError(
+                f"{run.path}: an SMPLR run names its own bodies; leave out --body_model"
+            )
+        fit = SMPLRBodies(smplr_pictures.restore_picture_model(run))
+    else:
+        run_values = nbf_runs.flags_of(run, body_model=body_model)
+        network, _ = nbf_runs.restore_network(run, run_values)
+        fit = NBFBodies(network, run_values.input_map, finder)
+        if finder is not None:
+            calibration = audit.read(run.path / "audit.json", network, segmenter)
+    return Predictor(fit, fit.bodies, finder, stopwatch), calibration
 
 
 def _unused(people) -> list[str]:

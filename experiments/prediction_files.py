@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from experiments import figures
-from experiments.nbf_prediction import FittedPerson
-from smpl_tf import SMPL, BodyModelOutput, mesh_io, rotations
+from experiments.fitted_person import FittedPerson
+from smpl_tf import BodyModelOutput, mesh_io, rotations
 from smpl_tf.camera import NBF_IMAGE_SIZE, Camera, nbf_camera
 from smpl_tf.parts import PartScheme, colour_code
 from smpl_tf.skeleton import SMPL_24
@@ -55,17 +55,20 @@ def parameters(person: FittedPerson, posed: BodyModelOutput, camera: Camera) -> 
       camera: of the picture in the file.
 
     Returns:
-      Name -> array: `betas` [10]; `pose` [..., 24, 3] parent-relative axis-angles, radians, and
-      `rotations` [..., 24, 3, 3] the same as matrices, the root's in the camera frame;
-      `translation` [..., 3] metres, camera frame; `intrinsics` [3, 3] pixels of the picture;
-      `joints_3d` [..., 24, 3] metres, camera frame; `joints_2d` [..., 24, 2] pixels.
+      Name -> array: `gender` of the body; `betas` [10]; `pose` [..., 24, 3] parent-relative
+      axis-angles, radians, and `rotations` [..., 24, 3, 3] the same as matrices, the root's in the
+      camera frame; `translation` [..., 3] metres, camera frame; `intrinsics` [3, 3] pixels of the
+      picture; `joint_names` [24]; `joints_3d` [..., 24, 3] metres, camera frame; `joints_2d`
+      [..., 24, 2] pixels.
     """
     return {
+        "gender": np.array(person.body.model_data.gender),
         "betas": person.betas,
         "pose": rotations.matrix_to_axis_angle(person.rotations).numpy(),
         "rotations": person.rotations,
         "translation": person.translation,
         "intrinsics": np.asarray(camera.intrinsics),
+        "joint_names": np.array(SMPL_24.names),
         "joints_3d": posed.joints.numpy(),
         "joints_2d": camera.project(posed.joints).numpy(),
     }
@@ -75,7 +78,6 @@ def write_person(
     folder: Path,
     person: FittedPerson,
     posed: BodyModelOutput,
-    body: SMPL,
     camera: Camera,
     side: np.ndarray,
     scheme: PartScheme | None,
@@ -87,7 +89,6 @@ def write_person(
       folder: where; it exists.
       person: who.
       posed: the body.
-      body: the SMPL layer.
       camera: of the picture in the file.
       side: the body from the side, `[S, S, 4]` uint8.
       scheme: of the person's part map, if there is one.
@@ -96,7 +97,7 @@ def write_person(
     numbers = parameters(person, posed, camera)
     np.savez(folder / "parameters.npz", **numbers)
     write_joints(folder / "joints.json", numbers["joints_3d"], numbers["joints_2d"])
-    vertices = posed.vertices.numpy()
+    vertices, body = posed.vertices.numpy(), person.body
     if "obj" in meshes:
         mesh_io.write_obj(folder / "mesh.obj", vertices, body.faces, frame="camera")
     if "ply" in meshes:
@@ -136,10 +137,10 @@ def write_joints(path: Path, joints_3d: np.ndarray, joints_2d: np.ndarray) -> No
     path.write_text(json.dumps({"frame": frame, "joints": joints}, indent=1) + "\n")
 
 
-def side_view(vertices: np.ndarray, body: SMPL) -> np.ndarray:
+def side_view(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """A body from the side at NBF's scale, `[SIDE_VIEW, SIDE_VIEW, 4]` uint8 RGBA."""
     camera = nbf_camera(SIDE_VIEW)
-    return figures.body_from_side(SIDE_VIEW, vertices, body.faces, camera, figures.PREDICTED)
+    return figures.body_from_side(SIDE_VIEW, vertices, faces, camera, figures.PREDICTED)
 
 
 def shared_camera(cameras: Sequence[Camera]) -> Camera:
@@ -181,7 +182,6 @@ def people_over(
     pixels: np.ndarray,
     people: Sequence[FittedPerson],
     vertices: Sequence[np.ndarray],
-    body: SMPL,
 ) -> np.ndarray:
     """Draws all people over their picture, near ones before far ones.
 
@@ -192,7 +192,6 @@ def people_over(
       pixels: `[H, W, 3]` uint8.
       people: who.
       vertices: their surfaces, `[V, 3]` metres.
-      body: the SMPL layer.
 
     Returns:
       `[H, W, 3]` uint8.
@@ -200,7 +199,7 @@ def people_over(
     order = np.argsort([person.window.side for person in people], kind="stable")
     for i in order:
         pixels = figures.body_over(
-            pixels, vertices[i], body.faces, people[i].camera, figures.PREDICTED
+            pixels, vertices[i], people[i].body.faces, people[i].camera, figures.PREDICTED
         )
     return pixels
 

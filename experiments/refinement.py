@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from experiments import part_agreement
-from experiments.nbf_prediction import FittedPerson
+from experiments.fitted_person import FittedPerson
 from smpl_tf import SMPL, rotations
 from smpl_tf.camera import NBF_IMAGE_SIZE, nbf_camera
 from smpl_tf.parts import PartScheme
@@ -51,12 +51,17 @@ class Refined(NamedTuple):
 class Refiner:
     """Refines people of one body; its graphs are traced once, for any number of people.
 
-    Args:
+    Attributes:
       body: the SMPL layer of the fitted people.
     """
 
     def __init__(self, body: SMPL):
-        self._body = body
+        """Prepares the graphs.
+
+        Args:
+          body: the SMPL layer of the fitted people.
+        """
+        self.body = body
         self._joints = SMPL(body.model_data, vertex_ids=[])
         self._round_of_joints = _compiled(self._joints, _joint_loss)
         self._round_of_parts = _compiled(body, _part_loss)
@@ -103,7 +108,7 @@ class Refiner:
         Returns:
           The refined people; the criterion is the mean IoU of the parts.
         """
-        body, labels = self._body, np.stack([person.labels for person in people])
+        body, labels = self.body, np.stack([person.labels for person in people])
         target, in_map = _points_of_maps(labels, scheme)
 
         def drawn(posed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +21,10 @@ from experiments import (
     windows,
 )
 from experiments.common import UserError
+from experiments.fitted_person import FittedPerson
 from experiments.inputs import Input
-from experiments.nbf_prediction import FittedPerson
 from experiments.people_files import GivenPerson
-from experiments.picture_prediction import Gain, Shown, Tools, pose, refined, square_of
+from experiments.picture_prediction import Gain, Shown, Tools, refined, square_of
 from experiments.viewer import ViewedBody
 from experiments.windows import Window
 from smpl_tf import SMPL, BodyModelOutput, bvh, mesh_io, rotations
@@ -74,14 +75,14 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
             videos.record(int(str(item.path)), path, most)
         video = videos.open_video(path)
         found, gains, count = _fit_frames(video, item, tools, step, most)
-        moving = _people(found, video.frame_rate / step, tools.predictor.body)
+        moving = _people(found, video.frame_rate / step)
         camera = moving[0].person.camera
         shown = _write_overlay(aside / "overlay.mp4", video, moving, tools, step, most)
         with tools.stopwatch("write"):
             for number, one in enumerate(moving, start=1):
                 folder = aside / f"person_{number}"
                 folder.mkdir()
-                _write_person(folder, one, camera, tools.predictor.body, video.frame_rate / step)
+                _write_person(folder, one, camera, video.frame_rate / step)
     captions = [_caption(item.name, i, len(moving), one) for i, one in enumerate(moving, start=1)]
     people = [report.Person(f"{item.name}, {count} frames", shown, scene=item.name)]
     viewed = [
@@ -92,6 +93,7 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
             translation=one.person.translation,
             frame_rate=video.frame_rate / step,
             scene=item.name,
+            model=tools.predictor.bodies.index(one.person.body),
         )
         for caption, one in zip(captions, moving, strict=True)
     ]
@@ -122,9 +124,10 @@ def _fit_frames(
         else:
             squares = _given_squares(pixels, given, tools, f"{item.name}, frame {index * step}")
         people = tools.predictor.fit([pixels] * len(squares), squares) if squares else []
-        if tools.refiner and people:
+        if tools.refiners and people:
             with tools.stopwatch("refine"):
-                people, brought = refined(people, given, tools.predictor, tools.refiner)
+                scheme = tools.predictor.scheme
+                people, brought = refined(people, given, scheme, tools.refiners)
             gains += [gain for gain in brought if gain]
         # The part maps and squares of all frames would fill the memory.
         found.append([person._replace(seen=None, labels=None) for person in people])
@@ -160,7 +163,7 @@ def _given_squares(pixels, given, tools: Tools, name: str) -> list[Window]:
     return squares
 
 
-def _people(found: list[list[FittedPerson]], frame_rate: float, body: SMPL) -> list[Moving]:
+def _people(found: list[list[FittedPerson]], frame_rate: float) -> list[Moving]:
     """Joins the people of all frames: tracks, one camera, one shape each, smooth motion."""
     linked = tracks.link([[person.window for person in people] for people in found])
     longest = max(len(track) for track in linked)
@@ -172,24 +175,38 @@ def _people(found: list[list[FittedPerson]], frame_rate: float, body: SMPL) -> l
     for track in linked:
         frames = np.array(sorted(track))
         people = [found[frame][track[frame]] for frame in frames]
-        betas = np.median([person.betas for person in people], axis=0).astype(np.float32)
-        root = body(betas=betas).joints[0].numpy()
+        body = Counter(person.body for person in people).most_common(1)[0][0]
+        shapes = [person.betas for person in people if person.body is body]
+        betas = np.median(shapes, axis=0).astype(np.float32)
+        root = _roots([body], [betas])[0]
+        roots = _roots([p.body for p in people], [p.betas for p in people])
         places = [
-            prediction_files.moved_to(camera, p.camera, p.translation, root + p.translation)
-            for p in people
+            prediction_files.moved_to(camera, p.camera, own, own)
+            for p, own in zip(people, roots + [p.translation for p in people], strict=True)
         ]
         times = frames / frame_rate
         turning = smoothing.smooth_rotations([person.rotations for person in people], times)
         person = FittedPerson(
+            body,
             betas,
             turning.astype(np.float32),
-            smooth_places(np.array(places) + root, times) - root,
+            smooth_places(np.array(places), times) - root,
             camera,
             people[0].window,
             seen=None,
         )
-        moving.append(Moving(frames, times, person, pose(body, person)))
+        moving.append(Moving(frames, times, person, person.pose()))
     return moving
+
+
+def _roots(bodies: Sequence[SMPL], betas: Sequence[np.ndarray]) -> np.ndarray:
+    """Where the root joints of bodies are at rest, `[N, 3]` metres."""
+    roots = np.zeros((len(bodies), 3))
+    for body in set(bodies):
+        own = [i for i, one in enumerate(bodies) if one is body]
+        joints = SMPL(body.model_data, vertex_ids=[])
+        roots[own] = joints(betas=np.stack([betas[i] for i in own])).joints[:, 0]
+    return roots
 
 
 def smooth_places(roots: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -224,7 +241,7 @@ def _write_overlay(
     def frames():
         for index, pixels in enumerate(video.frames(step, most)):
             with tools.stopwatch("draw"):
-                drawn = _drawn(pixels, index, moving, tools.predictor.body)
+                drawn = _drawn(pixels, index, moving)
             if index in chosen:
                 label = f"{index / rate:.1f} s"
                 shown.append(report.picture(label, pictures.shrink(drawn, _SHOWN_SIZE)))
@@ -238,7 +255,7 @@ def _write_overlay(
     return shown
 
 
-def _drawn(pixels, index: int, moving: Sequence[Moving], body: SMPL) -> np.ndarray:
+def _drawn(pixels, index: int, moving: Sequence[Moving]) -> np.ndarray:
     """One frame with the people in it, near ones before far ones."""
     pixels = np.ascontiguousarray(pixels)
     here = [
@@ -248,17 +265,16 @@ def _drawn(pixels, index: int, moving: Sequence[Moving], body: SMPL) -> np.ndarr
         pixels = figures.body_over(
             pixels,
             one.posed.vertices[row].numpy(),
-            body.faces,
+            one.person.body.faces,
             one.person.camera,
             figures.PREDICTED,
         )
     return pixels
 
 
-def _write_person(
-    folder: Path, one: Moving, camera: Camera, body: SMPL, frame_rate: float
-) -> None:
+def _write_person(folder: Path, one: Moving, camera: Camera, frame_rate: float) -> None:
     """Writes the files of one moving person."""
+    body = one.person.body
     numbers = prediction_files.parameters(one.person, one.posed, camera)
     np.savez(
         folder / "parameters.npz",

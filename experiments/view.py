@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -59,7 +60,10 @@ def main(values) -> None:
         models = [load_model_data(gender=gender) for gender in ("neutral", "female", "male")]
     body = viewer.ViewedBody("Your body", np.zeros(10), _standing(), frame="model")
     if given is not None:
-        body = viewer.ViewedBody(Path(values.parameters).stem, **given)
+        genders = [model.gender for model in models]
+        gender = given.pop("gender", None)
+        own = genders.index(gender) if gender in genders else 0
+        body = viewer.ViewedBody(Path(values.parameters).stem, **given, model=own)
     page = report.Page(
         title="What the parameters of a body do",
         lead=(
@@ -75,7 +79,7 @@ def main(values) -> None:
         print("No browser was found here: open the page yourself.")
 
 
-def _parameters(path: Path) -> dict[str, np.ndarray]:
+def _parameters(path: Path) -> dict[str, Any]:
     """Reads what predict.py writes.
 
     Raises:
@@ -96,6 +100,8 @@ def _parameters(path: Path) -> dict[str, np.ndarray]:
         given["translation"] = arrays["translation"]
     if "frame_rate" in arrays:
         given["frame_rate"] = float(arrays["frame_rate"])
+    if "gender" in arrays:
+        given["gender"] = str(arrays["gender"])
     return given
 
 

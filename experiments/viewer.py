@@ -63,6 +63,7 @@ class ViewedBody(NamedTuple):
       frame_rate: moments per second, of a moving body.
       scene: bodies of one scene are shown together; empty: a scene of its own, named like it.
       note: one line under the picture, such as its error.
+      model: which of the page's models, counted from 0.
       colour: RGB 0..255.
     """
 
@@ -74,6 +75,7 @@ class ViewedBody(NamedTuple):
     frame_rate: float = 30.0
     scene: str = ""
     note: str = ""
+    model: int = 0
     colour: tuple[int, int, int] = PREDICTED
 
 
@@ -87,8 +89,8 @@ def body_viewer(
 
     Args:
       bodies: what to show; the reader chooses among the scenes.
-      *models: the model of the bodies; with several (of one topology, such as the open body's
-        genders) the reader may change to another.
+      *models: those of the bodies; with several (of one topology, such as the open body's
+        genders) the reader may change a body to another.
       poses: [N, 24, 3] axis-angles, model frame, to draw random poses from; given, the page has
         sliders for every joint.
 
@@ -203,6 +205,7 @@ def _body(body: ViewedBody, num_joints: int, num_betas: int) -> dict[str, Any]:
         "name": body.name,
         "scene": body.scene or body.name,
         "note": body.note,
+        "model": body.model,
         "colour": [int(channel) for channel in body.colour],
         "upside_down": body.frame == "camera",
         "frame_rate": float(body.frame_rate),

@@ -20,7 +20,7 @@ from smpl_tf.parts import PARTS_12, PARTS_24, PartScheme, merge_labels
 from smpl_tf.skeleton import SMPL_24
 
 # Share of the square that a metre of the person fills.
-_SHARE_PER_METRE = NBF_FOCAL / NBF_TRANSLATION[2] / NBF_IMAGE_SIZE
+SHARE_PER_METRE = NBF_FOCAL / NBF_TRANSLATION[2] / NBF_IMAGE_SIZE
 # A person standing upright fills the square from 41 to 460 of 512 pixels.
 _MIDDLE_OF_STANDING = (0.5, 250.5 / 512)
 # Measured on 160 synthetic people: the median of the larger side of the box around a person, in
@@ -224,5 +224,5 @@ def _middles(labels, scheme):
 
 def _placed(point, share, pixels, metres):
     """The square that has a point at some share of its sides, and a stature at NBF's scale."""
-    side = pixels / (metres * _SHARE_PER_METRE)
+    side = pixels / (metres * SHARE_PER_METRE)
     return Window(*(float(point[i] - share[i] * side) for i in range(2)), float(side))

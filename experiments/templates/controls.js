@@ -197,7 +197,7 @@ function makeActions(viewer) {
       // what turns about y and z.
       const old = pose();
       viewer.setPose(
-        viewer.model.mirror.map((other) => [old[other][0], -old[other][1], -old[other][2]]),
+        viewer.selected.body.model.mirror.map((other) => [old[other][0], -old[other][1], -old[other][2]]),
       );
     },
     "reset-pose": () => {
@@ -257,9 +257,12 @@ function showControls(viewer) {
   scenes.value = viewer.sceneName;
   viewer.part("scenes").hidden = viewer.sceneNames.length < 2;
   viewer.part("name").textContent = viewer.sceneName;
-  viewer.part("note").textContent = actors.map(({ source }) => source.note).filter(Boolean).join(" · ");
-
   const several = actors.length > 1;
+  viewer.part("note").textContent = actors
+    .filter(({ source }) => source.note)
+    .map(({ source: { name, note } }) => (several ? `${name}: ${note}` : note))
+    .join(" · ");
+
   const selected = root.querySelector('[data-input="selected"]');
   selected.replaceChildren(...actors.map(({ source }, i) => new Option(source.name, i)));
   viewer.part("selected").hidden = !several;
@@ -302,6 +305,8 @@ function showMoment(viewer) {
 function showParameters(viewer) {
   const { root } = viewer;
   const { body } = viewer.selected;
+  const model = root.querySelector('[data-input="model"]');
+  if (model) model.value = viewer.models.indexOf(body.model);
   const put = (slider, value, text) => {
     // A predicted beta may lie beyond the usual range.
     slider.min = Math.min(slider.min, Math.floor(value));

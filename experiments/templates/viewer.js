@@ -78,7 +78,6 @@ class Viewer {
     this.root = root;
     this.content = JSON.parse(this.part("content").textContent);
     this.models = this.content.models.map((model) => new BodyModel(model, this.content.shared));
-    this.model = this.models[0];
     this.sceneNames = [...new Set(this.content.bodies.map((body) => body.scene))];
     this.camera = new OrbitCamera();
     this.moment = 0;
@@ -115,7 +114,7 @@ class Viewer {
     this.stop();
     const sources = this.content.bodies.filter((body) => body.scene === sceneName);
     this.sceneName = sceneName;
-    this.actors = sources.map((source) => new Actor(source, this.model));
+    this.actors = sources.map((source) => new Actor(source, this.models[source.model]));
     this.selected = this.actors[0];
     this.numFrames = Math.max(...this.actors.map((actor) => actor.numFrames));
     this.moment = 0;
@@ -302,10 +301,9 @@ class Viewer {
     this.redraw();
   }
 
-  /** Changes the model of all bodies, such as from the female to the male one. */
+  /** Changes the model of the selected body, such as from the female to the male one. */
   setModel(index) {
-    this.model = this.models[index];
-    for (const actor of this.actors) actor.become(this.model, actor.body.betas);
+    this.selected.become(this.models[index], this.selected.body.betas);
     this.afterEdit();
   }
 

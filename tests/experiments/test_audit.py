@@ -9,7 +9,8 @@ import pytest
 from experiments import audit, part_agreement
 from experiments.audit import Calibration
 from experiments.common import UserError
-from experiments.nbf_prediction import FittedPerson, limb_classes, side_doubt
+from experiments.fitted_person import FittedPerson
+from experiments.part_finder import limb_classes, side_doubt
 from experiments.windows import Window
 from smpl_tf import SMPL
 from smpl_tf.camera import NBF_TRANSLATION
@@ -19,11 +20,18 @@ SIZE = 48
 CALIBRATION = Calibration([0.2, 0.6], [200.0, 50.0], doubt=0.3)
 
 
-def standing(labels=None, doubt=None):
+@pytest.fixture(scope="module")
+def standing():
+    body = SMPL()
+    return lambda labels=None, doubt=None: upright(body, labels, doubt)
+
+
+def upright(body, labels, doubt):
     """Somebody upright, arms stretched, before NBF's camera."""
     rotations = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))
     rotations[0] = np.diag([1, -1, -1])
     return FittedPerson(
+        body,
         betas=np.zeros(10, np.float32),
         rotations=rotations,
         translation=np.array(NBF_TRANSLATION, np.float32),
@@ -36,23 +44,18 @@ def standing(labels=None, doubt=None):
 
 
 @pytest.fixture(scope="module")
-def body():
-    return SMPL()
-
-
-@pytest.fixture(scope="module")
-def parts(body):
+def parts(standing):
     """The part map of somebody who stands."""
-    vertices = part_agreement.posed_vertices(body, [standing()])
-    raster = part_agreement.rasterized(vertices, body, SIZE)
-    return part_agreement.part_labels(raster, body, PARTS_12)[0]
+    person = standing()
+    raster = part_agreement.rasterized(person.pose().vertices.numpy(), person.body, SIZE)
+    return part_agreement.part_labels(raster, person.body, PARTS_12)
 
 
-def test_a_body_agrees_with_its_own_map_and_not_with_a_flipped_one(body, parts):
+def test_a_body_agrees_with_its_own_map_and_not_with_a_flipped_one(standing, parts):
     arms = np.isin(parts, limb_classes(PARTS_12, "arm"))
     flipped = np.where(arms, PARTS_12.mirror[parts], parts).astype(np.uint8)
-    people = [standing(labels) for labels in (parts, flipped, np.zeros_like(parts))]
-    own, crossed, nothing = audit.agreements(body, people, PARTS_12)
+    maps = (parts, flipped, np.zeros_like(parts))
+    own, crossed, nothing = (audit.agree(standing(labels), PARTS_12) for labels in maps)
     assert own.mean == 1 and nothing.mean == 0
     assert crossed.mean == pytest.approx(8 / 12)
     assert crossed.swapped == {"arm": 1.0, "leg": -1.0}
@@ -113,9 +116,9 @@ def test_a_calibration_is_read_for_its_own_networks_alone(tmp_path):
     assert audit.read(path, other, network) is None
 
 
-def test_a_verdict_in_words_and_numbers(body, parts):
+def test_a_verdict_in_words_and_numbers(standing, parts):
     unsure = standing(parts, {"arm": 0.0, "leg": 0.4})
-    (verdict,) = audit.judge(body, [unsure], PARTS_12, CALIBRATION)
+    verdict = audit.judge(unsure, PARTS_12, CALIBRATION)
     assert str(verdict) == (
         "agrees with its parts by 100 %, expected error 50 mm, "
         "left and right of the legs may be swapped"
@@ -123,5 +126,5 @@ def test_a_verdict_in_words_and_numbers(body, parts):
     record = json.loads(json.dumps(verdict.record(PARTS_12)))
     assert record["expected_error_mm"] == 50 and record["likely_flips"] == ["leg"]
     assert record["part_iou"]["left_upper_arm"] == 1
-    (verdict,) = audit.judge(body, [unsure], PARTS_12, None)
+    verdict = audit.judge(unsure, PARTS_12, None)
     assert str(verdict) == "agrees with its parts by 100 %"

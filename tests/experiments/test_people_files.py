@@ -65,6 +65,12 @@ def test_coco_results(read, image, picture):
     assert people.unused() == []
 
 
+def test_null_keypoints_are_unknown(read):
+    for keypoints in (None, [None] * 51):
+        (person,) = read([{"image_id": "a.jpg", "keypoints": keypoints}]).of_picture("a.jpg")
+        assert np.isnan(person.joints_2d).all() and person.box is None
+
+
 def test_a_number_stands_for_no_other_picture(read):
     people = read([{"image_id": 12, "bbox": [1, 2, 3, 4]}])
     for name in ("112.jpg", "12a.jpg", "a12.jpg"):

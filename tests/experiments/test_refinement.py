@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import part_agreement
-from experiments.nbf_prediction import FittedPerson
+from experiments.fitted_person import FittedPerson
 from experiments.refinement import Refiner
 from experiments.windows import Window
 from smpl_tf import SMPL, rotations
@@ -26,11 +26,17 @@ def refiner(body):
     return Refiner(body)
 
 
-def person(pose, labels=None):
+@pytest.fixture(scope="module")
+def person(body):
+    return lambda pose, labels=None: upright(body, pose, labels)
+
+
+def upright(body, pose, labels):
     """Somebody upright before NBF's camera."""
     pose = np.array(pose, np.float32)
     pose[0] = (np.pi, 0, 0)
     return FittedPerson(
+        body,
         betas=np.zeros(10, np.float32),
         rotations=rotations.axis_angle_to_matrix(pose).numpy(),
         translation=np.array(NBF_TRANSLATION, np.float32),
@@ -49,38 +55,36 @@ def raised(angle):
 
 
 def drawn(body, people):
-    raster = part_agreement.rasterized(part_agreement.posed_vertices(body, people), body, SIZE)
+    vertices = np.stack([person.pose().vertices for person in people])
+    raster = part_agreement.rasterized(vertices, body, SIZE)
     return part_agreement.part_labels(raster, body, PARTS_12)
 
 
-def test_given_joints_are_met(body, refiner):
+def test_given_joints_are_met(person, refiner):
     true = [person(raised(0.6)), person(raised(-0.5))]
     joints = []
     for one in true:
-        posed = body(betas=one.betas, pose=one.rotations, translation=one.translation)
-        joints.append(one.camera.project(posed.joints).numpy().astype(float))
+        joints.append(one.camera.project(one.pose().joints).numpy().astype(float))
     joints[0][SMPL_24.index("right_knee")] = np.nan
     joints[1] += (3, -2)  # somebody a little elsewhere
     refined = refiner.to_joints([person(raised(0.0))] * 2, joints)
     assert (refined.after < 0.25 * refined.before).all()
     # The criterion is in pixels of 512, whatever the picture's scale.
     start = person(raised(0.0))
-    posed = body(betas=start.betas, pose=start.rotations, translation=start.translation)
-    offsets = start.camera.project(posed.joints).numpy() - joints[0]
+    offsets = start.camera.project(start.pose().joints).numpy() - joints[0]
     expected = 2 * np.nanmean(np.linalg.norm(offsets, axis=-1))
     np.testing.assert_allclose(refined.before[0], expected, rtol=1e-3)
     # The elbow follows though nothing but joints is known, and the legs stay.
     elbow = SMPL_24.index("left_elbow")
     found = refined.people[0]
-    posed = body(betas=found.betas, pose=found.rotations, translation=found.translation)
-    moved = found.camera.project(posed.joints).numpy()[elbow]
+    moved = found.camera.project(found.pose().joints).numpy()[elbow]
     assert np.linalg.norm(moved - joints[0][elbow]) < 3
     knee = SMPL_24.index("left_knee")
     turned = np.linalg.norm(found.rotations[knee] - start.rotations[knee])
     assert turned < 0.1
 
 
-def test_a_part_map_is_met_better(body, refiner):
+def test_a_part_map_is_met_better(body, person, refiner):
     moved = np.random.default_rng(0).normal(0, 0.2, (24, 3))
     labels = drawn(body, [person(moved), person(raised(0.0))])
     start = [person(raised(0.0), labels[0]), person(raised(0.0), labels[1])]
@@ -100,7 +104,7 @@ def test_a_part_map_is_met_better(body, refiner):
 
 
 @pytest.mark.parametrize("content", ["nothing", "noise"])
-def test_no_map_makes_it_worse(refiner, content):
+def test_no_map_makes_it_worse(person, refiner, content):
     labels = np.zeros((SIZE, SIZE), np.uint8)
     if content == "noise":
         labels = np.random.default_rng(0).integers(0, 13, (SIZE, SIZE)).astype(np.uint8)
