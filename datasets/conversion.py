@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from datasets import example as example_lib
-from datasets import processes, records
+from datasets import frames, processes, records
 from datasets.bodies import MissingBodyError
 from datasets.sources import BadItemError, Skip, Source, SourceError
 from smpl_tf.model_data import ModelFileError
@@ -43,7 +43,7 @@ class Converted(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of its records in a shard."""
-        return sum(len(one) + records.RECORD_OVERHEAD for one in self.examples)
+        return sum(len(one) + frames.RECORD_OVERHEAD for one in self.examples)
 
 
 def convert(

@@ -18,13 +18,11 @@ import tensorflow as tf
 import tqdm
 
 from datasets import example as example_lib
-from datasets import processes
+from datasets import frames, processes
+from datasets.frames import RecordError
 
-RECORD_OVERHEAD = 16  # bytes: its length and two checksums frame a record
-
-
-class RecordError(ValueError):
-    """Records that are missing, damaged or of another kind; the message names file and remedy."""
+# TensorFlow quotes what it cannot parse in its message, which then may be no text.
+NO_EXAMPLE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,9 +239,11 @@ def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
             raise RecordError(
                 f"{path}: the shard has {size} bytes, its manifest says {shard.bytes}; {remedy}"
             )
-        if checksums and _sha256(path) != shard.sha256:
-            where = _first_bad_record(path, shard)
-            raise RecordError(f"{path}: the shard is damaged{where}; {remedy}")
+        if checksums:
+            if _sha256(path) != shard.sha256:
+                where = _first_bad_record(path, shard)
+                raise RecordError(f"{path}: the shard is damaged{where}; {remedy}")
+            frames.check(path)
     if manifest.count == 0:
         raise RecordError(f"{_manifest_path(directory, split)}: the split holds no Example")
     return manifest
@@ -263,8 +263,15 @@ def read_examples(directory: str, split: str) -> Iterator[dict[str, Any]]:
       RecordError: see `check`; and for the first record that cannot be read, by shard and offset.
     """
     for shard in check(directory, split).shards:
-        for _, serialized in _records(os.path.join(directory, shard.file)):
-            yield {key: value.numpy() for key, value in example_lib.parse(serialized).items()}
+        path = os.path.join(directory, shard.file)
+        for offset, serialized in frames.read(path):
+            try:
+                example = example_lib.parse(serialized)
+            except NO_EXAMPLE as error:
+                raise RecordError(
+                    f"{path}: the record at offset {offset} holds no Example; {_remedy(split)}"
+                ) from error
+            yield {key: value.numpy() for key, value in example.items()}
 
 
 def diagnose(directory: str, split: str) -> None:
@@ -282,14 +289,14 @@ def diagnose(directory: str, split: str) -> None:
     """
     for shard in check(directory, split).shards:
         path = os.path.join(directory, shard.file)
-        for offset, serialized in _records(path):
+        for offset, serialized in frames.read(path):
             what = "holds no Example"
             try:
                 example = example_lib.parse(serialized)
                 name = example["id"].numpy().decode(errors="replace")
-                what = f"({name}) has a picture or labels that do not decode"
+                what = f"({' '.join(name.split())}) has a picture or labels that do not decode"
                 example_lib.decode(example)
-            except tf.errors.InvalidArgumentError as error:
+            except NO_EXAMPLE as error:
                 raise RecordError(
                     f"{path}: the record at offset {offset} {what}; {_remedy(split)}"
                 ) from error
@@ -361,27 +368,9 @@ def _shards_done(found: Manifest, directory: str) -> dict[int, Shard]:
     return done
 
 
-def _records(path: str) -> Iterator[tuple[int, bytes]]:
-    """Yields offset and bytes of each record of a shard."""
-    offset = 0
-    iterator = tf.data.TFRecordDataset(path).as_numpy_iterator()
-    while True:
-        try:
-            serialized = next(iterator)
-        except StopIteration:
-            return
-        except tf.errors.DataLossError as error:
-            raise RecordError(
-                f"{path}: corrupt record at offset {offset}; delete the shard and its manifest, "
-                "then convert or generate again"
-            ) from error
-        yield offset, serialized
-        offset += len(serialized) + RECORD_OVERHEAD
-
-
 def _first_bad_record(path: str, shard: Shard) -> str:
     try:
-        count = sum(1 for _ in _records(path))
+        count = sum(1 for _ in frames.read(path))
     except RecordError as error:
         return str(error).removeprefix(path).split(";")[0].replace(":", ",", 1)
     return f", {count} records where {shard.count} were written" if count != shard.count else ""
@@ -409,8 +398,9 @@ def _read_json(path: str) -> Manifest:
         version = json.loads(content)["spec_version"]
         if version == example_lib.SPEC_VERSION:
             return _from_json(content)
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path}: not a manifest ({error!r}); {remedy}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RecordError(f"{path}: not a manifest ({reason}); {remedy}") from error
     raise RecordError(
         f"{path}: written for Example spec version {version}, this library reads version "
         f"{example_lib.SPEC_VERSION}; {remedy}"
@@ -425,6 +415,11 @@ def _from_json(content: str | bytes) -> Manifest:
     fields = json.loads(content)
     del fields["count"]
     fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
+    for shard in fields["shards"]:
+        if os.path.basename(shard.file) != shard.file:
+            raise ValueError(f"shard {shard.file!r} lies in another folder")
+        if not all(isinstance(n, int) and n >= 0 for n in (shard.count, shard.bytes, shard.items)):
+            raise ValueError(f"shard {shard.file} has a size that is no number")
     return Manifest(**fields)
 
 

@@ -66,13 +66,22 @@ def latest(folder: Path) -> Checkpoint | None:
 
     Returns:
       The checkpoint, or None.
+
+    Raises:
+      UserError: what stands beside the weights cannot be read.
     """
     epochs = _epochs(folder)
     if not epochs:
         return None
     name = f"epoch_{epochs[-1]:04d}"
-    state = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    random_states = state.pop(_RANDOM, [])
+    try:
+        state = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        random_states = state.pop(_RANDOM, [])
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{folder / name}.json: not the state of a training; delete {name}.*, and it goes on "
+            "from the checkpoint before"
+        ) from error
     return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)
 
 
@@ -90,14 +99,14 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
         model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(checkpoint.weights)
-    except (ValueError, OSError) as error:
+        # Zip ends with the shorter: a model without its training's random layers needs none.
+        for variable, value in zip(_random_states(model), checkpoint.random_states, strict=False):
+            variable.assign(value)
+    except (ValueError, OSError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(
-            f"{checkpoint.weights}: not the weights of this network; "
-            "delete the run's folder and train again"
+            f"{checkpoint.weights}: not the weights of this network, or damaged; delete that "
+            "checkpoint if there is one before it, else the run's folder, and train again"
         ) from error
-    # Zip ends with the shorter: a model without its training's random layers needs none.
-    for variable, value in zip(_random_states(model), checkpoint.random_states, strict=False):
-        variable.assign(value)
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:

@@ -8,10 +8,11 @@ import keras
 from absl import flags
 
 from datasets import records
-from experiments.common import REPOSITORY, UserError
+from experiments.common import REPOSITORY, UserError, one_line
 from experiments.run_folder import RunFolder, serialize_flags, write_text, written_aside
 from experiments.smplr_flags import define_run_flags
 from smpl_tf import SMPLModelData, load_model_data, metrics
+from smpl_tf.model_data import BodyNotFoundError
 from smplr import (
     SMPLR,
     DenoisingAutoencoder,
@@ -207,7 +208,8 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
       The model, and its stage.
 
     Raises:
-      UserError: the run is not there or not finished.
+      UserError: the run is not there, not finished, or damaged.
+      BodyNotFoundError: its body is not at hand.
     """
     path = model_file(run)
     if not path.exists():
@@ -215,7 +217,15 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
             f"{path}: not found; run experiments/train_smplr.py to its end in that folder first"
         )
     values = flags_of(run)
-    model = keras.saving.load_model(path, compile=False)
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except BodyNotFoundError:
+        raise
+    except Exception as error:  # whatever a damaged archive makes Keras raise
+        raise UserError(
+            f"{path}: not a model of train_smplr.py, or damaged ({one_line(error)[:200]}); train "
+            "it anew, or get a whole copy"
+        ) from error
     if values.stage == "end_to_end" and isinstance(model, StackedHourglass):
         model = _joined({**earlier_parts(values), "hourglass": model}, values)
     return model, values.stage

@@ -1,5 +1,6 @@
 """Reads body models from every official layout, and writes our own."""
 
+import math
 import os
 import re
 import tempfile
@@ -20,6 +21,8 @@ _REQUIRED = (
 )
 # HMR's file names its regressor of 14 LSP joints, nose, eyes and ears so.
 _EXTRA_REGRESSORS = ("extra_regressor", "cocoplus_regressor")
+# What arrays of odd types and shapes raise where they are used.
+_DAMAGED = (TypeError, ValueError, AttributeError, IndexError, OverflowError)
 _ROOT = 2**32 - 1  # -1 as the files' uint32
 
 
@@ -59,12 +62,12 @@ def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> 
     if _holds_open_bodies(path):
         try:
             return open_body.load_body_file(path, gender)
-        except ValueError as error:
-            raise ModelFileError(_one_line(error)) from None
+        except _DAMAGED as error:
+            raise ModelFileError(f"{path}: {_one_line(error).removeprefix(f'{path}: ')}") from None
     contents = _read_contents(path)
     try:
         return _from_official(contents, path)
-    except (TypeError, ValueError, AttributeError, IndexError) as error:
+    except _DAMAGED as error:
         raise ModelFileError(f"{path}: not a readable body model: {_one_line(error)}") from None
 
 
@@ -111,8 +114,11 @@ def _holds_open_bodies(path: Path) -> bool:
     """Whether a file has the open body's own layout: several genders in one archive."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return "weight_units.npy" in archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "weight_units.npy" in archive.namelist()
+    except Exception:  # damaged: what reads it will say so
+        return False
 
 
 def _read_contents(path: Path) -> dict[str, Any]:
@@ -160,7 +166,9 @@ def _read_npz(path):
     wanted = {*_REQUIRED, *_EXTRA_REGRESSORS}
     with zipfile.ZipFile(path) as archive:
         names = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        return {key: _read_npy(archive, name) for key, name in names.items() if key in wanted}
+        names = {key: name for key, name in names.items() if key in wanted}
+        _check_size(sum(archive.getinfo(name).file_size for name in names.values()))
+        return {key: _read_npy(archive, name) for key, name in names.items()}
 
 
 def _read_npy(archive, name):
@@ -175,12 +183,20 @@ def _read_npy(archive, name):
         if dtype.hasobject:
             array = unpickler.load(file)
             return unpickler.to_plain(array.item() if shape == () else array)
+        _check_size(8 * math.prod(shape))
     with archive.open(name) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
+def _check_size(size):
+    """Refuses what a small file claims to hold, before there is memory for it."""
+    if size > 8 * unpickler.MOST_NUMBERS:
+        raise ValueError(f"its arrays claim {size / 1e6:.0f} MB")
+
+
 def _read_h5(path):
     with h5py.File(path, "r") as file:
+        _check_size(sum(8 * getattr(one, "size", 0) for one in file.values()))
         contents = {name: np.asarray(file[name]) for name in file if name != "landmark_names"}
         if "landmark_names" in file:
             contents["landmark_names"] = file["landmark_names"].asstr()[()]

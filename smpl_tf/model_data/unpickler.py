@@ -5,11 +5,14 @@ are known to hold, each replaced by ours where the original is gone (chumpy, old
 """
 
 import collections
+import math
 import pickle
 from typing import Any, BinaryIO
 
 import numpy as np
 import scipy.sparse
+
+MOST_NUMBERS = 1 << 26  # in all arrays of a file; SMPL-X's largest has 28 million
 
 
 class ForbiddenClassError(pickle.UnpicklingError):
@@ -46,7 +49,11 @@ class _SparseMatrix(metaclass=_Sealed):
 
     def value(self):
         shape = getattr(self, "_shape", None) or self.shape
-        return self.layout((self.data, self.indices, self.indptr), shape=shape).toarray()
+        matrix = self.layout((self.data, self.indices, self.indptr), shape=shape)
+        matrix.check_format(full_check=True)  # SciPy writes where the indices say
+        if math.prod(matrix.shape) > MOST_NUMBERS:
+            raise ValueError(f"a sparse matrix of shape {matrix.shape}")
+        return matrix.toarray()
 
 
 class _CscMatrix(_SparseMatrix):
@@ -57,7 +64,21 @@ class _CsrMatrix(_SparseMatrix):
     layout = scipy.sparse.csr_matrix
 
 
+class _Array(metaclass=_Sealed):
+    """Stands for numpy.ndarray: to be named by a pickle, but not called with a size."""
+
+    def __new__(cls, *args):
+        raise ForbiddenClassError("numpy.ndarray, called")
+
+
 _STAND_INS = (_ChumpyArray, _ChumpySelect, _SparseMatrix)
+
+
+def _reconstruct(cls: type, shape: Any, dtype: Any) -> np.ndarray:
+    """Stands for numpy's _reconstruct, by which pickles make the array that they then fill."""
+    if cls is not _Array:
+        raise ForbiddenClassError("numpy's _reconstruct of an unexpected class")
+    return _RECONSTRUCT(np.ndarray, (0,), b"b")
 
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
@@ -82,7 +103,7 @@ _FROMBUFFER = np.zeros(1).__reduce_ex__(5)[0]
 _ALLOWED = {
     ("chumpy.ch", "Ch"): _ChumpyArray,
     ("chumpy.reordering", "Select"): _ChumpySelect,
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): np.dtype,
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("_codecs", "encode"): _latin1_bytes,
@@ -93,7 +114,7 @@ _ALLOWED = {
         (f"numpy.{core}.{module}", name): function
         for core in ("core", "_core")
         for module, name, function in (
-            ("multiarray", "_reconstruct", _RECONSTRUCT),
+            ("multiarray", "_reconstruct", _reconstruct),
             ("multiarray", "scalar", _SCALAR),
             ("numeric", "_frombuffer", _FROMBUFFER),
         )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import bodies, checks, conversion, records, up3d
+from datasets import bodies, checks, conversion, frames, records, up3d
 from datasets import example as example_lib
 from smpl_tf.parts import PARTS_24
 from smpl_tf.skeleton import LSP_14, SMPL_24
@@ -89,7 +89,7 @@ def test_what_is_no_example_is_named_with_its_place(folder, tmp_path):
     split = records.SplitWriter(manifest, str(tmp_path))
     split.add(0, writer.close(1))
     split.finish()
-    offset = len(example_lib.encode(one)) + records.RECORD_OVERHEAD
+    offset = len(example_lib.encode(one)) + frames.RECORD_OVERHEAD
     message = f"train-00000.tfrecord: the record at offset {offset} holds no Example; delete"
     with pytest.raises(records.RecordError, match=message):
         check(tmp_path, given=None)
