@@ -94,7 +94,7 @@ def check(
                     for problem in problems:
                         findings[problem].append(name)
                 bar.update(len(found))
-        except tf.errors.InvalidArgumentError:  # a record that is no Example
+        except records.NO_EXAMPLE:
             records.diagnose(directory, split)
             raise
     return Result(manifest.count, dict(findings), tuple(not_checked))

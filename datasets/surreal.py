@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import tensorflow as tf
 import tqdm
 from scipy.spatial.transform import Rotation
 
@@ -76,7 +77,8 @@ class Surreal:
         """See `Source`."""
         if self.selection is None:
             return {"every": self.every}
-        digest = hashlib.sha256(Path(self.selection).read_bytes()).hexdigest()
+        with tf.io.gfile.GFile(self.selection, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
         return {"selection_sha256": digest}
 
     def inventory(self) -> Inventory:
@@ -202,7 +204,7 @@ def select_frames(
     """
     source = dataclasses.replace(source, selection=None)
     items = source.items()
-    if Path(path).exists() and _selected(path).keys() == set(items):
+    if tf.io.gfile.exists(path) and _selected(path).keys() == set(items):
         return
     subset, frames = subsampling.PoseSubset(distance), {}
     results = processes.map_in_order(functools.partial(_poses, source), items, workers)

@@ -9,11 +9,13 @@
 Interrupted, the same command goes on at its first missing shard. A synthetic person of 64 x 64
 pixels takes 18 ms of one core. Bad items (files that cannot be read, nobody in view) are listed
 with their reason in <split>.skipped.jsonl; --check writes a contact sheet to <split>.check.png.
+--output may be any folder that TensorFlow's tf.io.gfile writes to, such as gs://bucket/people.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import time
 from pathlib import Path
@@ -27,6 +29,8 @@ from experiments.flag_definer import FlagDefiner
 
 
 def _surreal(values):
+    import tensorflow as tf
+
     from datasets import conversion, surreal
 
     source = surreal.Surreal(values.source, values.split, _bodies(values), **_every(values))
@@ -34,11 +38,11 @@ def _surreal(values):
         return source
     conversion.check_complete(source, values.allow_incomplete)  # before hours of reading
     name = f"{values.split}.every{source.every}.{values.min_distance_mm:g}mm.json"
-    path = Path(values.output) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = os.path.join(values.output, name)
+    tf.io.gfile.makedirs(values.output)
     distance = values.min_distance_mm / 1000
-    surreal.select_frames(source, str(path), distance, workers=values.workers)
-    return dataclasses.replace(source, selection=str(path))
+    surreal.select_frames(source, path, distance, workers=values.workers)
+    return dataclasses.replace(source, selection=path)
 
 
 def _up3d(values):
@@ -154,6 +158,12 @@ def main(values) -> int:
     common.require(values, "dataset")
     if values.dataset != SYNTHETIC:
         common.require(values, "source")
+        if "://" in values.source:
+            raise UserError(
+                f"--source={values.source}: raw data sets are read from local folders, since the "
+                "readers of videos, HDF5 and .mat files know no others; copy or mount it. "
+                "--output may lie wherever TensorFlow writes"
+            )
     for name, datasets in _FLAGS_OF.items():
         if values[name].present and values.dataset not in datasets:
             raise UsageError(
@@ -172,7 +182,7 @@ def main(values) -> int:
     if manifest.skipped:
         print(
             f"{manifest.skipped} of {manifest.num_items} items gave no Example; "
-            f"{Path(values.output) / values.split}.skipped.jsonl tells why"
+            f"{os.path.join(values.output, values.split)}.skipped.jsonl tells why"
         )
     return 0
 
@@ -204,19 +214,21 @@ def _convert(values):
 
 def _check(values) -> int:
     import cv2
+    import tensorflow as tf
 
     from datasets import checks
-    from experiments import contact_sheet, run_folder
+    from experiments import contact_sheet
 
     bodies = _bodies(values)
     given = any(vars(bodies).values())
     result = checks.check(
         values.output, values.split, bodies if given else None, workers=values.workers
     )
-    path = Path(values.output) / f"{values.split}.check.png"
+    path = os.path.join(values.output, f"{values.split}.check.png")
     sheet = contact_sheet.draw(values.output, values.split)
-    with run_folder.written_aside(path) as aside:
-        aside.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+    with tf.io.gfile.GFile(f"{path}.writing", "wb") as file:
+        file.write(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+    tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
     print(f"{values.output}: {result.count} Examples of split '{values.split}', every byte whole")
     for finding, names in result.findings.items():
         print(f"{len(names)} of {result.count} Examples: {finding}; the first is {names[0]}")

@@ -25,7 +25,7 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 from experiments import common, predict
 from experiments.common import UsageError, UserError
 from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder, git_commit, versions, write_json
+from experiments.run_folder import RunFolder, git_commit, local_path, versions, write_json
 
 FORMATS = ("saved_model", "tflite")
 
@@ -54,7 +54,7 @@ def main(values) -> None:
     unknown = sorted(set(values.format) - set(FORMATS))
     if unknown or not values.format:
         raise UsageError(f"--format={','.join(values.format)}: expected {', '.join(FORMATS)}")
-    output = Path(values.output)
+    output = local_path(values.output)
     if output.exists():
         raise UserError(f"{output}: exists already; give another --output, or remove it")
     runs = _runs(values)

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,27 @@ def _synchronise(path: Path) -> None:
         os.close(descriptor)
 
 
+def local_path(path: Path | str) -> Path:
+    """Refuses paths of other file systems, which a Path would make local ones of.
+
+    Args:
+      path: what a user gave.
+
+    Returns:
+      The path.
+
+    Raises:
+      UserError: it is a URL.
+    """
+    if re.match(r"\w+:/", str(path)):  # a Path has lost the second slash
+        raise UserError(
+            f"{path}: give a local or mounted folder: a run is locked and its files are renamed, "
+            "which other file systems cannot; only --data and --output of a conversion may lie "
+            "anywhere"
+        )
+    return Path(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file aside and renames it.
 
@@ -88,8 +110,12 @@ class RunFolder:
     """
 
     def __init__(self, path: Path | str):
-        """Names the files of the folder."""
-        self.path = Path(path)
+        """Names the files of the folder.
+
+        Raises:
+          UserError: the folder is not local.
+        """
+        self.path = local_path(path)
         self.flags_file = self.path / "flags.cfg"
         self.record_file = self.path / "record.json"
         self.checkpoints = self.path / "checkpoints"
