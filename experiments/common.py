@@ -7,6 +7,7 @@ answered at once and importing a script does nothing.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -77,7 +78,7 @@ def run(
     except Exception as error:
         if values.debug:
             raise
-        print(f"{script}: {describe(error)}", file=sys.stderr)
+        print(f"{script}: {describe(error, values)}", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
 
 
@@ -108,22 +109,39 @@ def one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split())
 
 
-def describe(error: Exception) -> str:
+def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
     """Says in one line what went wrong.
 
     Args:
       error: what a script raised.
+      values: its flags.
 
     Returns:
       The message; for an error that is no mistake of the user, its type and how to see more.
     """
+    text = one_line(error)
+    # HDF5 and TensorFlow have the words alone.
+    if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in text:
+        path = getattr(error, "filename", None)
+        return (
+            f"{path or 'a file could not be written'}: no space left on the disk; make room and "
+            "give the same command again (what stands under its final name is whole)"
+        )
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        remedy = "something smaller is needed"
+        if values is not None and "batch_size" in values:
+            remedy = f"lower --batch_size={values.batch_size}"
+        return f"out of memory: {remedy}; {_shortened(text)}"
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.filename}: {error.strerror}")
     if isinstance(error, EXPECTED):
-        return one_line(error)
-    text = one_line(error)
-    shortened = text if len(text) <= 300 else text[:300] + " ..."
-    return f"unexpected {type(error).__name__}: {shortened} (--debug shows the traceback)"
+        return text
+    shown = _shortened(text)
+    return f"unexpected {type(error).__name__}: {shown} (--debug shows the traceback)"
+
+
+def _shortened(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else text[:most] + " ..."
 
 
 def usage(main: Callable, values: flags.FlagValues) -> str:

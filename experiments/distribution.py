@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from experiments.common import UserError
+from experiments.common import UsageError, UserError
 from experiments.workers import Task
 
 # What TensorFlow raises in a worker when another one has ended.
@@ -36,6 +36,8 @@ def joined(values: flags.FlagValues, task: Task) -> Iterator[tf.distribute.Strat
     Raises:
       UserError: the batch does not divide among the replicas, or another worker is gone.
     """
+    if values.strategy != "none":
+        _check(values)
     try:
         strategy = _make_strategy(values.strategy)
         replicas = strategy.num_replicas_in_sync
@@ -53,6 +55,20 @@ def joined(values: flags.FlagValues, task: Task) -> Iterator[tf.distribute.Strat
             f"{task.name}: another worker is gone; start all workers again, they go on from the "
             "last checkpoint"
         ) from error
+
+
+def _check(values):
+    if values.jit_compile:
+        raise UsageError(
+            f"--strategy={values.strategy} with --jit_compile: XLA compiles for one device; leave "
+            "one of them out"
+        )
+    if values.mixed_precision == "mixed_float16":
+        # Keras' loss scaling looks for overflow on one replica only.
+        raise UsageError(
+            f"--strategy={values.strategy} with mixed_float16: an overflow on one replica would "
+            "spoil the weights; give --mixed_precision=mixed_bfloat16"
+        )
 
 
 def _make_strategy(name: str) -> tf.distribute.Strategy:
@@ -73,7 +89,7 @@ def meet(strategy: tf.distribute.Strategy, number: int = 0) -> float:
     Returns:
       The mean of the numbers.
     """
-    brought = strategy.run(lambda: tf.constant(number, tf.float64))
+    brought = strategy.run(tf.function(lambda: tf.constant(number, tf.float64)))
     return float(strategy.reduce("MEAN", brought, axis=None))
 
 
@@ -140,14 +156,14 @@ def prepare_fit(strategy: tf.distribute.Strategy, model: keras.Model, batch_spec
             model._symbolic_build(data_batch=batch_spec)
 
     model._maybe_symbolic_build = build
-    model.train_function = _distributed(strategy, model, model.train_step)
-    model.test_function = _distributed(strategy, model, model.test_step)
+    model.train_function = _distributed(strategy, model.train_step)
+    model.test_function = _distributed(strategy, model.test_step)
 
 
-def _distributed(strategy, model, step) -> Callable:
+def _distributed(strategy, step) -> Callable:
     """Returns what `fit` calls with its iterator: one step on every replica, mean logs."""
 
-    @tf.function(jit_compile=model.jit_compile, reduce_retracing=True)
+    @tf.function(reduce_retracing=True)
     def run(batch):
         logs = strategy.run(step, args=(batch,))
         return {name: strategy.reduce("MEAN", log, axis=None) for name, log in logs.items()}

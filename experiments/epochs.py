@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import tensorflow as tf
 from absl import flags
 
-from datasets import pipelines
+from datasets import pipelines, records
 from experiments.common import UserError
 
 # The one reader of a training on one device.
 ALONE = tf.distribute.InputContext()
+
+
+def fingerprint(directory: str, split: str) -> str:
+    """Names the bytes of a split.
+
+    Args:
+      directory: folder of the shards.
+      split: its name.
+
+    Returns:
+      16 hexadecimal digits.
+
+    Raises:
+      RecordError: it is missing or damaged.
+    """
+    shards = "".join(shard.sha256 for shard in records.check(directory, split).shards)
+    return hashlib.sha256(shards.encode()).hexdigest()[:16]
 
 
 def steps_per_epoch(count: int, batch_size: int, data: str) -> int:
@@ -62,6 +81,24 @@ def whole_batches(
     )
     # Said, because nobody can count what passes a filter.
     return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+
+
+def share_of_batches(
+    batches: tf.data.Dataset, batch_size: int, reader: tf.distribute.InputContext
+) -> tf.data.Dataset:
+    """Cuts a reader's share out of every batch, where batches are drawn and not read.
+
+    Args:
+      batches: of all replicas together, the same for every reader.
+      batch_size: of them.
+      reader: which of several.
+
+    Returns:
+      The dataset of batches, each for one replica.
+    """
+    own = slice(reader.input_pipeline_id, None, reader.num_input_pipelines)
+    shares = batches.map(lambda *batch: tf.nest.map_structure(lambda rows: rows[own], batch))
+    return shares.rebatch(reader.get_per_replica_batch_size(batch_size))
 
 
 def example_ids(values: flags.FlagValues, epoch: int, step: int, cache: bool = False) -> list[str]:

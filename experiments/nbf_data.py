@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from absl import flags
 
 from datasets import person_crops, pipelines, records, transforms
 from experiments.common import UserError
-from experiments.epochs import ALONE, steps_per_epoch, whole_batches
+from experiments.epochs import ALONE, fingerprint, steps_per_epoch, whole_batches
 from smpl_tf import SMPLModelData
 
 
@@ -46,7 +45,7 @@ def naming_damage(directory: str, *splits: str) -> Iterator[None]:
     """
     try:
         yield
-    except tf.errors.OpError:
+    except (tf.errors.OpError, UnicodeDecodeError):  # of a message that quotes the record
         for split in splits:
             records.diagnose(directory, split)
         raise
@@ -89,8 +88,7 @@ def check_split(values: flags.FlagValues, body: SMPLModelData | None, split: str
     # Without a neutral body, nothing in the split depends on one.
     if body is not None and "neutral" in manifest.bodies:
         check_body(body, manifest.bodies["neutral"], f"{values.data}, split '{split}'")
-    shards = "".join(shard.sha256 for shard in manifest.shards)
-    return hashlib.sha256(shards.encode()).hexdigest()[:16]
+    return fingerprint(values.data, split)
 
 
 def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:

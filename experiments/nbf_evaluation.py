@@ -212,6 +212,7 @@ def make_record(
         "epochs": checkpoint.epoch,
         "training_people": checkpoint.state["people"],
         "training_seconds": round(checkpoint.state["seconds"], 1),
+        "replicas": checkpoint.state.get("replicas", 1),
         "data": {**checkpoint.state["data"], evaluation.split: evaluation.data},
         "split": evaluation.split,
         "people": len(evaluation.ids),

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from datasets import pipelines, records, scenery, transforms
 from experiments import smplr_motion, smplr_runs
-from experiments.epochs import steps_per_epoch, whole_batches
+from experiments.epochs import ALONE, steps_per_epoch, whole_batches
 from experiments.run_folder import written_aside
 from smpl_tf.rotations import axis_angle_to_matrix
 from smplr import PointBody, noise, targets
@@ -231,7 +231,10 @@ def inputs_and_targets(batch: Batch, stage: str) -> tuple[tf.Tensor | Batch, Bat
 
 
 def training_pictures(
-    values: flags.FlagValues, body: PointBody, epoch: int
+    values: flags.FlagValues,
+    body: PointBody,
+    epoch: int,
+    reader: tf.distribute.InputContext = ALONE,
 ) -> tuple[tf.data.Dataset, int]:
     """The batches of pictures and bodies from one epoch on, without end.
 
@@ -239,6 +242,7 @@ def training_pictures(
       values: the flags of the run.
       body: the bodies.
       epoch: the first epoch, from 0.
+      reader: which of several; together they read every Example once per epoch.
 
     Returns:
       A dataset of dicts, `pictures` beside what `body_targets` returns; batches per epoch.
@@ -257,8 +261,10 @@ def training_pictures(
         epochs=None,
         features=(*PICTURE_FEATURES, *(_MASK_FEATURES if values.augment else ())),
         transform=augmentation(values),
+        worker=reader.input_pipeline_id,
+        num_workers=reader.num_input_pipelines,
     )
-    batches = whole_batches(examples, count, values.batch_size)
+    batches = whole_batches(examples, count, values.batch_size, reader)
     return batches.map(lambda batch: with_bodies(batch, body)).prefetch(2), steps
 
 

@@ -244,6 +244,8 @@ def make_record(
             "trained_parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
             "epochs": values.epochs,
             "training_seconds": round(state["seconds"], 1),
+            "replicas": state.get("replicas", 1),
+            "data": state.get("data", {}),
             "history": state["history"],
         }
     return run.make_record(values, content)

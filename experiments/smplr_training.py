@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from absl import flags
 
-from experiments import callbacks, checkpoints, common, smplr_data, smplr_runs, synthetic_people
-from experiments.run_folder import RunFolder, written_aside
+from datasets import records
+from experiments import (
+    checkpoints,
+    common,
+    distribution,
+    epochs,
+    smplr_data,
+    smplr_runs,
+    synthetic_people,
+    training,
+)
+from experiments.common import UserError
+from experiments.run_folder import written_aside
 from experiments.smplr_flags import POINT_STAGES
+from experiments.training import Training
 from smplr import PointBody
 from smplr.bones import split_points
 from smplr.targets import shape_vector
 
 
-def train(run: RunFolder, values: flags.FlagValues) -> tuple[keras.Model, dict[str, Any]]:
+def train(opened: Training, values: flags.FlagValues) -> tuple[keras.Model, dict[str, Any]]:
     """Trains a stage, from its newest checkpoint if there is one, and saves the model.
 
     Args:
-      run: where checkpoints and logs go.
+      opened: the folder of the run, and the strategy.
       values: the flags of the run.
 
     Returns:
@@ -31,61 +44,123 @@ def train(run: RunFolder, values: flags.FlagValues) -> tuple[keras.Model, dict[s
       UserError: networks or data are missing or do not fit, or a loss is not finite.
       RecordError: the data is missing or damaged.
     """
+    run, strategy = opened.run, opened.strategy
     common.prepare_keras(values.seed, values.mixed_precision)
-    model = smplr_runs.build_model(values)
+    with strategy.scope():
+        model = smplr_runs.build_model(values)
     body = PointBody(smplr_runs.bodies(values), dtype="float32")
     checkpoint = checkpoints.latest(run.checkpoints)
-    epoch = checkpoint.epoch if checkpoint else 0
-    batches, steps, watched = _batches(values, body, epoch)
-    smplr_runs.compile_model(model, values, steps * values.epochs)
-    earlier: dict[str, Any] = {"history": {}, "seconds": 0.0}
+    if values.stage not in POINT_STAGES and opened.is_chief:
+        synthetic_people.generate(values)
+    epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
+    supply = _supply(values, body, epoch, strategy.num_replicas_in_sync)
+    with strategy.scope():
+        smplr_runs.compile_model(model, values, supply.steps * values.epochs)
     if checkpoint:
+        if checkpoint.state.get("data", supply.data) != supply.data:
+            raise UserError(
+                f"not the data that {checkpoint.weights} was trained on; bring it back, or give "
+                "another --run_name, or --overwrite to start anew"
+            )
         checkpoints.restore(checkpoint, model)
-        earlier = checkpoint.state
-        print(f"{run.path}: goes on after epoch {epoch} of {values.epochs}")
-    if epoch < values.epochs:
-        facts = {"bodies": [one.fingerprint for one in body.bodies]}
-        watchers = [
-            keras.callbacks.TensorBoard(run.tensorboard, write_graph=False),
-            callbacks.SaveEpochs(run.checkpoints, earlier, facts),
-        ]
-        if values.stage == "end_to_end":
-            watchers.insert(0, LogGradientRatio(next(iter(watched))))
-        model.fit(
-            batches,
-            initial_epoch=epoch,
-            epochs=values.epochs,
-            steps_per_epoch=steps,
-            validation_data=watched,
-            callbacks=watchers,
-            shuffle=False,  # the batches come in their seeded order
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
-    with written_aside(smplr_runs.model_file(run)) as aside:
-        model.save(aside)
-    return model, checkpoints.latest(run.checkpoints).state
+    distribution.prepare_fit(strategy, model, supply.spec)
+    loggers = []
+    if values.stage == "end_to_end" and opened.is_chief:
+        loggers = [LogGradientRatio(next(iter(supply.watched)))]
+    training.fit(
+        opened,
+        values,
+        model,
+        distribution.spread(strategy, supply.share),
+        supply.steps,
+        supply.watched and distribution.spread(strategy, supply.share_watched),
+        checkpoint,
+        {"bodies": [one.fingerprint for one in body.bodies], "data": supply.data},
+        supply.name_batch,
+        loggers,
+    )
+    checkpoint = checkpoints.latest(run.checkpoints)
+    if opened.is_chief:
+        if values.strategy != "none":
+            model = smplr_runs.build_model(values)  # free of the strategy
+            checkpoints.restore(checkpoint, model)
+        with written_aside(smplr_runs.model_file(run)) as aside:
+            model.save(aside)
+    return model, checkpoint.state
 
 
-def _batches(values, body, epoch):
-    """Returns the batches of `fit` from an epoch on, steps per epoch, and validation batches."""
+class _Supply(NamedTuple):
+    """What a stage learns from.
+
+    Attributes:
+      share: reader -> its batches, from the first epoch on.
+      spec: of one batch.
+      steps: batches per epoch.
+      watched: batches to measure on after each epoch, or None.
+      share_watched: reader -> its share of them.
+      data: what was read -> a fingerprint of its bytes.
+      name_batch: epoch, step -> what identifies the Examples of a batch.
+    """
+
+    share: Callable
+    spec: Any
+    steps: int
+    watched: tf.data.Dataset | None
+    share_watched: Callable | None
+    data: dict[str, str]
+    name_batch: Callable
+
+
+def _supply(values, body, epoch, replicas):
     if values.stage in POINT_STAGES:
-        steps = values.steps_per_epoch
-
-        def convert(batch):
-            return smplr_data.inputs_and_targets(batch, values.stage)
-
-        batches = smplr_data.training_bodies(values, body, epoch * steps)
-        return batches.map(convert), steps, None
-    synthetic_people.generate(values)
-    for split in {"train", "val", values.test_split}:
-        smplr_runs.check_manifest(values, split)
+        return _drawn_bodies(values, body, epoch)
 
     def convert(batch):
         return batch["pictures"], picture_targets(batch, values)
 
-    batches, steps = smplr_data.training_pictures(values, body, epoch)
+    def share(reader):
+        return smplr_data.training_pictures(values, body, epoch, reader)[0].map(convert)
+
+    def share_watched(reader):
+        if replicas == 1:
+            return watched
+        # Whole batches: Keras' mean over a replica's empty share would not be a number.
+        whole = min(values.batch_size, people // replicas * replicas)
+        batches = smplr_data.held_out_pictures(values, body, "val", batch_size=whole)
+        batches = batches.take(people // whole).map(convert)
+        return epochs.share_of_batches(batches, whole, reader)
+
+    splits = sorted({"train", "val", values.test_split})
+    for split in splits:
+        smplr_runs.check_manifest(values, split)
+    people = records.read_manifest(values.data, "val").count
     watched = smplr_data.held_out_pictures(values, body, "val").map(convert)
-    return batches.map(convert), steps, watched
+    count = records.read_manifest(values.data, "train").count
+    steps = epochs.steps_per_epoch(count, values.batch_size, values.data)
+    data = {split: epochs.fingerprint(values.data, split) for split in splits}
+    names = partial(epochs.example_ids, values)
+    return _Supply(share, watched.element_spec, steps, watched, share_watched, data, names)
+
+
+def _drawn_bodies(values, body, epoch):
+    steps = values.steps_per_epoch
+    bodies = smplr_data.training_bodies(values, body, epoch * steps)
+    batches = bodies.map(lambda batch: smplr_data.inputs_and_targets(batch, values.stage))
+
+    def share(reader):
+        if reader.num_replicas_in_sync == 1:
+            return batches
+        return epochs.share_of_batches(batches, values.batch_size, reader)
+
+    def name_batch(epoch, step):
+        return [f"of the motion's batch {epoch * steps + step}, seed {values.seed}"]
+
+    data = {}
+    if values.noise == "hourglass":
+        data["train"] = epochs.fingerprint(values.data, "train")
+    elif values.motion:
+        data["motion"] = epochs.fingerprint(values.motion, "train")
+    return _Supply(share, batches.element_spec, steps, None, None, data, name_batch)
 
 
 def picture_targets(batch: smplr_data.Batch, values: flags.FlagValues) -> smplr_data.Batch:

@@ -21,8 +21,8 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common
-from experiments.run_folder import RunFolder, write_json
+from experiments import common, training
+from experiments.run_folder import write_json
 from experiments.smplr_flags import define_run_flags
 
 
@@ -32,12 +32,7 @@ def main(values) -> None:
     Args:
       values: the flags.
     """
-    run = RunFolder(Path(values.runs_dir) / values.run_name)
-    with run.locked():
-        if values.overwrite:
-            run.clear()
-        run.adopt_flags(values)
-        common.load_tensorflow(values.deterministic)
+    with training.opened(values) as opened:
         # Only now: these modules load TensorFlow.
         from experiments import (
             report,
@@ -47,11 +42,15 @@ def main(values) -> None:
             smplr_training,
         )
 
+        run = opened.run
         record = run.read_record()
+        if not record:
+            model, state = smplr_training.train(opened, values)
+        if not opened.is_chief:
+            return
         if record:
             print(f"{run.path} is finished (--overwrite trains again)")
         else:
-            model, state = smplr_training.train(run, values)
             evaluation = smplr_evaluation.evaluate(model, values)
             record = smplr_evaluation.make_record(run, values, evaluation, model, state)
             report.write(smplr_report.make_page(values, evaluation, record), run.report)

@@ -1,10 +1,13 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 
 from experiments import checkpoints
-from experiments.callbacks import LogPictures, SaveEpochs
+from experiments.callbacks import LogPictures, SaveEpochs, StopAtNonFinite
 from experiments.common import UserError
+from experiments.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -47,6 +50,33 @@ def test_numbers_that_are_not_finite_stop_the_training_before_they_are_saved(mod
     with pytest.raises(UserError, match=r"loss not finite in epoch 2; .*--learning_rate"):
         fit(model, SaveEpochs(tmp_path, state, {}), 1, 3, targets=np.nan)
     assert checkpoints.latest(tmp_path).epoch == 1
+
+
+def test_the_step_and_the_examples_of_a_loss_that_is_not_finite_are_named(model, tmp_path):
+    asked = []
+
+    def name_batch(epoch, step):
+        asked.append((epoch, step))
+        return [f"person_{i}" for i in range(12)]
+
+    targets = np.ones((8, 3))
+    targets[5] = np.inf  # in the third batch of two
+    with pytest.raises(UserError) as error:
+        model.fit(
+            np.ones((8, 4)),
+            targets,
+            batch_size=2,
+            initial_epoch=4,
+            epochs=6,
+            callbacks=[StopAtNonFinite(RunFolder(tmp_path), name_batch)],
+            verbose=0,
+            shuffle=False,
+        )
+    assert asked == [(4, 2)]
+    words = ("loss not finite in step 3 of epoch 5", "person_0, ", "person_7 and 4 more in")
+    assert all(word in str(error.value) for word in (*words, "not_finite.json", "checkpoints"))
+    kept = json.loads((tmp_path / "not_finite.json").read_text())
+    assert kept["terms"] == ["loss"] and len(kept["examples"]) == 12
 
 
 def test_pictures_are_drawn_after_each_epoch(model, tmp_path):

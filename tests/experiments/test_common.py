@@ -67,6 +67,18 @@ def test_the_flags_of_a_file_stand_where_the_file_is_named(tmp_path):
         (FileNotFoundError(2, "No such file", "a.npz"), "t.py: a.npz: No such file\n"),
         (OSError("short"), "t.py: short\n"),
         (
+            OSError(28, "No space left on device", "a.h5"),
+            "t.py: a.h5: no space left on the disk; make room and give the same command again "
+            "(what stands under its final name is whole)\n",
+        ),
+        (
+            # HDF5's, without a number.
+            OSError("write failed: errno = 28, error message = 'No space left on device'"),
+            "t.py: a file could not be written: no space left on the disk; make room and give the "
+            "same command again (what stands under its final name is whole)\n",
+        ),
+        (MemoryError("2 GiB"), "t.py: out of memory: something smaller is needed; 2 GiB\n"),
+        (
             KeyError("joints"),
             "t.py: unexpected KeyError: 'joints' (--debug shows the traceback)\n",
         ),
@@ -74,6 +86,18 @@ def test_the_flags_of_a_file_stand_where_the_file_is_named(tmp_path):
 )
 def test_an_error_is_one_line_and_status_1(error, line, capsys):
     assert run(raises(error), define_flags, ["t.py"]) == 1
+    assert capsys.readouterr().err == line
+
+
+def test_want_of_memory_names_the_batch(capsys):
+    import tensorflow as tf
+
+    def define(values):
+        flags.DEFINE_integer("batch_size", 32, "Examples.", flag_values=values)
+
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\ntensor[9,9]")
+    assert run(raises(error), define, ["t.py", "--batch_size=64"]) == 1
+    line = "t.py: out of memory: lower --batch_size=64; OOM when allocating tensor[9,9]\n"
     assert capsys.readouterr().err == line
 
 

@@ -8,9 +8,10 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags
 
-from experiments import nbf_data, nbf_runs, train_nbf
+from experiments import epochs, nbf_data, nbf_runs, train_nbf
 from experiments.common import REPOSITORY
 from experiments.nbf_flags import define_run_flags
 from experiments.run_folder import RunFolder
@@ -64,6 +65,34 @@ def test_the_batches_of_an_epoch_do_not_depend_on_where_the_training_started(tin
     assert (epochs[0] != epochs[1]).any()
     sums = [np.sort(epoch.sum((1, 2, 3))) for epoch in epochs]
     np.testing.assert_allclose(*sums, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("readers", [1, 2])
+def test_a_batch_is_the_same_for_any_number_of_readers_and_found_again_by_its_step(
+    tiny, cache, readers
+):
+    values = flags.FlagValues()
+    define_run_flags(values)
+    values(["", *tiny, "--nomirror", f"--cache={cache}", "--batch_size=6"])
+    feed = nbf_data.Feed(("id",), lambda examples: examples["id"])
+    steps, epoch = 5, 1  # of 32 people, two do not fill a batch
+
+    def batches(index):
+        reader = tf.distribute.InputContext(readers, index, readers)
+        read, expected_steps = nbf_data.training_batches(values, epoch, feed, reader)
+        assert expected_steps == steps
+        return [batch.numpy() for batch in read.take(2 * steps)]
+
+    # The i-th Example of a batch is the i // readers-th of reader i % readers.
+    read = [
+        np.stack(shares, 1).ravel() for shares in zip(*map(batches, range(readers)), strict=True)
+    ]
+    for step, batch in enumerate(read):
+        found = epochs.example_ids(values, epoch + step // steps, step % steps, cache)
+        assert found == [name.decode() for name in batch]
+    for whole in (read[:steps], read[steps:]):
+        assert len({*np.concatenate(whole)}) == 30
 
 
 def test_other_flags_on_a_run_are_refused(finished, tiny, call):
