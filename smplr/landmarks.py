@@ -63,6 +63,23 @@ def point_skeleton(num_points: int) -> Skeleton:
     )
 
 
+def carrying_joints(num_points: int) -> np.ndarray:
+    """Returns the joint with which each point's bone turns.
+
+    Args:
+      num_points: see `point_skeleton`.
+
+    Returns:
+      Index of a joint of `SMPL_24`, int `[num_points]`: the parent of a joint; of a landmark,
+      which may hang on another landmark, the joint that all of them hang on.
+    """
+    parents = np.array(point_skeleton(num_points).parents[1:])
+    carriers = parents.copy()
+    while (beyond := carriers >= NUM_JOINTS).any():
+        carriers[beyond] = parents[carriers[beyond] - 1]
+    return carriers
+
+
 def landmark_vertex_ids(model_data: SMPLModelData) -> np.ndarray:
     """Returns the vertices of a body that are SMPLR's landmarks.
 

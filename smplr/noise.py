@@ -13,7 +13,7 @@ from smpl_tf.kinematics import relative_to_global
 from smpl_tf.rotations import axis_angle_to_matrix
 from smpl_tf.skeleton import SMPL_24
 from smplr.bones import bone_paths, bone_vectors
-from smplr.landmarks import LIMBS, NUM_JOINTS, point_skeleton
+from smplr.landmarks import LIMBS, carrying_joints, point_skeleton
 
 # Half-widths of the released uniform noise in mm, of points 1..41: x, y, z (away). The released
 # table has depth first.
@@ -148,11 +148,8 @@ def foreign_bones(
 
     Source: not in the paper, which trains and tests on one body.
     """
-    parents = np.array(point_skeleton(points.shape[-2]).parents[1:])
-    carriers = parents.copy()
-    while (carriers >= NUM_JOINTS).any():  # landmarks hang on a joint, some on another landmark
-        beyond = carriers >= NUM_JOINTS
-        carriers[beyond] = parents[carriers[beyond] - 1]
+    parents = point_skeleton(points.shape[-2]).parents[1:]
+    carriers = carrying_joints(points.shape[-2])
     frames = tf.gather(relative_to_global(rotations, SMPL_24.parents), carriers, axis=-3)
     turns = tf.random.stateless_normal(tf.shape(points), seed, dtype=points.dtype)
     turns = tf.matmul(axis_angle_to_matrix(turns * deviation), frames, transpose_b=True)

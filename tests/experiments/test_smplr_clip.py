@@ -5,8 +5,11 @@ import scipy.io
 from experiments import smplr_clip, smplr_motion, smplr_runs
 from experiments.common import REPOSITORY, UserError
 from experiments.run_folder import RunFolder
+from smpl_tf.kinematics import relative_to_global
+from smpl_tf.skeleton import SMPL_24
 from smplr import SMPLR
-from tests.smplr.people import people
+from smplr.landmarks import carrying_joints
+from tests.smplr.people import people, point_body
 
 PRETRAINED = REPOSITORY / "experiments" / "pretrained"
 CLIP = REPOSITORY.parent / "shared" / "real" / "smplr" / "00449"
@@ -69,6 +72,24 @@ def test_the_shipped_omega_turns_the_joints_of_a_real_body():
     }
     assert found["Ω"] < 0.75 * found["mean rotation of the known motion"]
     assert found["Ω, up to the rest pose"] < 0.75 * found["mean rotation of the sequence"]
+
+
+def test_the_closed_form_turns_a_body_whose_bones_it_knows():
+    rotations = people(5)["rotations"]
+    points = point_body()(rotations=rotations, betas=np.ones((5, 10)), gender=np.ones(5))
+    joints = points["points"][:, :23].numpy()
+    found = smplr_clip.turned_to(joints, smplr_clip.arms_at_rest(joints, rotations))
+    # The pelvis and the upper spine carry three joints that do not lie on one line.
+    for joint in (SMPL_24.index("pelvis"), SMPL_24.index("spine3")):
+        of_world = [relative_to_global(r, SMPL_24.parents)[:, joint] for r in (found, rotations)]
+        np.testing.assert_allclose(*of_world, atol=5e-3)
+    # The others bring their child to its place, whatever their twist.
+    moved = relative_to_global(found, SMPL_24.parents).numpy()
+    carriers = carrying_joints(23)
+    arms = smplr_clip.arms_at_rest(joints, rotations)
+    reached = np.einsum("tpab,pb->tpa", moved[:, carriers], arms)
+    places = np.concatenate([np.zeros((5, 1, 3)), joints], axis=1)
+    np.testing.assert_allclose(reached + places[:, carriers], joints, atol=2e-3)
 
 
 def test_what_is_no_sequence_is_told(clip):
