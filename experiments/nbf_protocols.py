@@ -134,8 +134,7 @@ class MeasuredErrors:
           similarity, `measured_pa_mpjpe_rigid_mm` after a rigid motion, `measured_mpjpe_mm` with
           both middles of the hips at the origin.
 
-        Source: paper 4.4, "rigid alignment"; the methods it compares with align scale too
-          (facts/nbf.md 8).
+        Source: paper 4.4, "rigid alignment"; the methods it compares with align scale too.
         """
         points, mask = true["measured_3d"], true["measured_3d_valid"]
         found = self.points(predicted["betas"], predicted["global_rotations"])

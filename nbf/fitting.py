@@ -27,7 +27,7 @@ class FittingNetwork(BodyFittingModel):
     makes. The body's arrays are constants, never weights: a weights file names the body it was
     trained with, and another body is refused.
 
-    Source: paper 3.2 and 4.2, figure 2; sizes and means as the released code has them.
+    Source: paper 3.2 and 4.2, figure 2.
     """
 
     def __init__(

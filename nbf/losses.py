@@ -39,7 +39,7 @@ def penalty(residual: tf.Tensor, kind: str, scale=1.0) -> tf.Tensor:
       ValueError: if the kind is unknown.
 
     Source: paper appendix B names L1, L2, Geman-McClure and Tukey; their forms are the released
-    code's (facts/nbf.md 3). `euclidean_margin` is its `euclidist_robust_v1`.
+    code's. `euclidean_margin` is its `euclidist_robust_v1`.
     """
     scale = tf.cast(scale, residual.dtype)
     if kind == "l1":
@@ -88,7 +88,7 @@ def masked_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
       A scalar; 0 where nothing is valid.
 
     Source: replaces the released code's mask, which counts sample 0 once per flagged sample and
-      divides by zero without any (facts/nbf.md 10, bug 1).
+      divides by zero without any.
     """
     valid = tf.cast(tf.cast(valid, tf.bool), values.dtype)
     valid = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (values.ndim - valid.ndim)], 0))
@@ -108,7 +108,7 @@ class FittingLoss:
 
     What `FittingNetwork.compile(loss=...)` takes. All means, not sums; weights of 1 as released.
 
-    Source: paper 3.3, eqs. 6-9; facts/nbf.md 3 and 11.
+    Source: paper 3.3, eqs. 6-9.
     """
 
     def __init__(
@@ -260,7 +260,7 @@ def kernel_norms(weights: list) -> tf.Tensor:
     Returns:
       A scalar.
 
-    Source: the released code's weight decay (facts/nbf.md 3): L2 in the loss, under Adam, not
+    Source: the released code's weight decay: L2 in the loss, under Adam, not
       AdamW's decoupled decay.
     """
     kernels = [weight for weight in weights if weight.name.endswith("kernel")]
