@@ -1,30 +1,27 @@
 """How far to trust a fitted body when nobody knows the truth.
 
 NBF found that the quality of the parts predicts the quality of the fit. Here the fitted body's
-parts are drawn and compared with the segmenter's map; a table made on held-out people turns their
-overlap into an expected error. Left and right can be swapped in either, so both are watched: the
-fit agrees better with the limbs exchanged, or the segmenter itself cannot tell the sides.
+parts are drawn and compared with the segmenter's map, and with what the networks make of the
+mirrored picture: who is seen well is fitted alike from both. What that evidence says of the error
+is learnt on held-out people, see `audit_calibration`. Left and right can be swapped in the fit or
+in the map, so both are watched: the fit agrees better with the limbs exchanged, or the segmenter
+itself cannot tell the sides.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from experiments import part_agreement
-from experiments.common import UserError
+from experiments.audit_calibration import Calibration
 from experiments.fitted_person import FittedPerson
 from experiments.part_finder import LIMBS, limb_classes
 from smpl_tf.parts import PartScheme
 
-_KNOTS = 12
 _SWAPPED = 0.05  # by how much a swapped map must agree better
 
 
@@ -42,22 +39,27 @@ class Agreement(NamedTuple):
     swapped: Mapping[str, float]
 
 
-class Calibration(NamedTuple):
-    """What agreement means, learnt on held-out people.
+class Evidence(NamedTuple):
+    """What speaks for a fitted body, or against it; no truth is needed.
 
     Attributes:
-      agreement: `[K]` increasing.
-      error_mm: `[K]` expected error at these, not increasing.
-      doubt: share of a limb's probability on the other side, from which on a flip is likely.
+      agreement: mean IoU of its parts with the segmenter's.
+      mirrored_agreement: share of the person's pixels that are the same part when the picture is
+        mirrored.
+      mirrored_mm: mean distance of its joints from those of the body that the networks fit to the
+        mirrored picture, about the root.
+      doubt: how little the segmenter knows left from right, the worse of arms and legs.
+      swapped: how much better the map fits with left and right exchanged, likewise.
+      depth_mm: mean distance of its joints from the root along the view: limbs that point to the
+        camera are told by their shortness alone.
     """
 
-    agreement: Sequence[float]
-    error_mm: Sequence[float]
+    agreement: float
+    mirrored_agreement: float
+    mirrored_mm: float
     doubt: float
-
-    def expected_mm(self, mean: float | np.ndarray) -> float | np.ndarray:
-        """The error to expect of bodies that agree so well, millimetres."""
-        return np.interp(mean, self.agreement, self.error_mm)
+    swapped: float
+    depth_mm: float
 
 
 class Verdict(NamedTuple):
@@ -122,6 +124,89 @@ def _gains(plain, swapped, scheme):
     return gains
 
 
+def gather(person: FittedPerson, mirrored: FittedPerson, agreement: Agreement) -> Evidence:
+    """Gathers what speaks for a fitted body, or against it.
+
+    Args:
+      person: as the networks have them, with labels.
+      mirrored: what the networks have of the mirrored picture, mirrored back.
+      agreement: of the person.
+
+    Returns:
+      The evidence.
+    """
+    joints, others = (one.pose().joints.numpy() for one in (person, mirrored))
+    joints, others = joints - joints[0], others - others[0]
+    somebody = (person.labels > 0) | (mirrored.labels > 0)
+    same = (person.labels == mirrored.labels) & somebody
+    return Evidence(
+        agreement=agreement.mean,
+        mirrored_agreement=float(same.sum() / max(somebody.sum(), 1)),
+        mirrored_mm=1000 * float(np.linalg.norm(joints - others, axis=-1).mean()),
+        doubt=max(person.doubt.values()),
+        swapped=max(agreement.swapped.values(), default=0.0),
+        depth_mm=1000 * float(np.abs(joints[:, 2]).mean()),
+    )
+
+
+def judge(
+    person: FittedPerson,
+    mirrored: FittedPerson | None,
+    scheme: PartScheme,
+    calibration: Calibration | None,
+) -> Verdict:
+    """Says how far to trust a fitted body.
+
+    Args:
+      person: as the networks have them, with labels.
+      mirrored: what the networks have of the mirrored picture, mirrored back; None without a
+        calibration.
+      scheme: the parts.
+      calibration: what errors to expect, if that is known.
+
+    Returns:
+      The verdict.
+    """
+    agreement = agree(person, scheme)
+    if calibration is None:
+        return Verdict(agreement)
+    evidence = gather(person, mirrored, agreement)
+    return Verdict(
+        agreement,
+        float(calibration.expected_mm(evidence)),
+        likely_flips(agreement, person, calibration),
+    )
+
+
+def mean_verdict(verdicts: Sequence[Verdict]) -> Verdict:
+    """Sums up the verdicts on one person in several frames.
+
+    Args:
+      verdicts: one at least, all with a calibration or all without.
+
+    Returns:
+      Means; flips that most frames name.
+    """
+    ious = np.stack([verdict.agreement.by_part for verdict in verdicts])
+    known = np.isfinite(ious)
+    swapped = [verdict.agreement.swapped for verdict in verdicts]
+    agreement = Agreement(
+        np.where(
+            known.any(0), np.where(known, ious, 0).sum(0) / np.maximum(known.sum(0), 1), np.nan
+        ),
+        float(np.mean([verdict.agreement.mean for verdict in verdicts])),
+        {limb: float(np.mean([one[limb] for one in swapped])) for limb in swapped[0]},
+    )
+    if verdicts[0].expected_mm is None:
+        return Verdict(agreement)
+    named = Counter(limb for verdict in verdicts for limb in verdict.flips)
+    return Verdict(
+        agreement,
+        float(np.mean([verdict.expected_mm for verdict in verdicts])),
+        [limb for limb in LIMBS if 2 * named[limb] > len(verdicts)],
+    )
+
+
 def likely_flips(
     agreement: Agreement, person: FittedPerson, calibration: Calibration
 ) -> list[str]:
@@ -145,83 +230,3 @@ def likely_flips(
 def is_likely_flip(swapped, doubt, calibration: Calibration):
     """Whether a pair of limbs is likely swapped, by `Agreement.swapped` and by `side_doubt`."""
     return np.logical_or(swapped > _SWAPPED, doubt > calibration.doubt)
-
-
-def judge(person: FittedPerson, scheme: PartScheme, calibration: Calibration | None) -> Verdict:
-    """Compares a fitted body with its part map.
-
-    Args:
-      person: as the networks have them, with labels.
-      scheme: the parts.
-      calibration: what errors to expect, if that is known.
-
-    Returns:
-      The verdict.
-    """
-    agreement = agree(person, scheme)
-    if calibration is None:
-        return Verdict(agreement)
-    expected = float(calibration.expected_mm(agreement.mean))
-    return Verdict(agreement, expected, likely_flips(agreement, person, calibration))
-
-
-def calibrate(
-    mean: np.ndarray, error_mm: np.ndarray, doubt: np.ndarray, flipped: np.ndarray
-) -> Calibration:
-    """Learns what agreement and doubt mean.
-
-    Args:
-      mean: `[N]` agreement of held-out people.
-      error_mm: `[N]` their true errors.
-      doubt: `[M]` the segmenter's doubt about limbs.
-      flipped: `[M]` bool, whether these were swapped.
-
-    Returns:
-      Error by agreement, in groups of as many people each, made monotone; and the doubt that
-      tells flips best by F1.
-
-    Raises:
-      UserError: there are too few people.
-    """
-    if len(mean) < 2 * _KNOTS:
-        raise UserError(f"{len(mean)} people do not make a calibration; give {2 * _KNOTS} or more")
-    groups = np.array_split(np.argsort(mean, kind="stable"), _KNOTS)
-    agreement = [float(mean[group].mean()) for group in groups]
-    error = [float(error_mm[group].mean()) for group in groups]
-    monotone = isotonic_regression(error, increasing=False).x
-    candidates = np.quantile(doubt, np.linspace(0.5, 1, 51))
-    scores = [f1(doubt > candidate, flipped) for candidate in candidates]
-    return Calibration(agreement, monotone.tolist(), float(candidates[np.argmax(scores)]))
-
-
-def f1(warned: np.ndarray, flipped: np.ndarray) -> float:
-    """Harmonic mean of precision and recall of warnings; 0 without any right one."""
-    right = (warned & flipped).sum()
-    return float(2 * right / max(warned.sum() + flipped.sum(), 1))
-
-
-def fingerprint(*networks: keras.Model) -> str:
-    """Tells which weights a calibration belongs to."""
-    digest = hashlib.sha256()
-    for network in networks:
-        for weights in network.get_weights():
-            digest.update(np.ascontiguousarray(weights).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def read(path: Path, *networks: keras.Model) -> Calibration | None:
-    """Reads the calibration of two networks.
-
-    Args:
-      path: the JSON of `calibrate_audit.py`; it need not be there.
-      *networks: the fitting network and the segmenter.
-
-    Returns:
-      The calibration; None if there is none, or one of other networks.
-    """
-    if not path.is_file():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if record["networks"] != fingerprint(*networks):
-        return None
-    return Calibration(*(record["calibration"][name] for name in Calibration._fields))

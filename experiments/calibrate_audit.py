@@ -1,12 +1,12 @@
-"""Learns on held-out people what error to expect of a body that agrees so well with its part map.
+"""Learns on held-out people what error to expect of a fitted body from what can be seen of it.
 
     python experiments/calibrate_audit.py --run=RUN --segmentation_run=RUN
 
 Fits the people of the split val as predict.py does, in two passes from the pictures, and writes
-audit.json to --run, which predict.py then reads: expected error in mm by agreement, and the doubt
-from which on left and right are likely swapped. How well that works on the split test stands in
-the same file and, with a plot, on audit/index.html. 400 people of each take two minutes of CPU
-time.
+audit.json to --run, which predict.py then reads: what the evidence of `audit.Evidence` says of the
+error, and the doubt from which on left and right are likely swapped. How well that works on the
+split test stands in the same file and, with a plot, on audit/index.html. 400 people of each take
+four minutes of CPU time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(values) -> None:
     segmentation = RunFolder.existing(values.segmentation_run)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import audit, nbf_runs, report, segmentation_runs
+    from experiments import audit, audit_calibration, nbf_runs, report, segmentation_runs
     from experiments.nbf_prediction import NBFBodies
     from experiments.part_finder import PartFinder
     from experiments.prediction import Predictor
@@ -65,28 +65,35 @@ def main(values) -> None:
     learnt, tested = (
         _measure(predictor, run_values, split, values.people) for split in ("val", "test")
     )
-    calibration = audit.calibrate(*(learnt[name] for name in _MEASURED))
+    calibration = audit_calibration.calibrate(*(learnt[name] for name in _MEASURED))
+    expected = calibration.expected_mm(tested["evidence"])
     record = {
         "run": run.path.name,
         "segmentation_run": segmentation.path.name,
-        "networks": audit.fingerprint(network, segmenter),
+        "networks": audit_calibration.fingerprint(network, segmenter),
+        "evidence": list(audit.Evidence._fields),
         "calibration": calibration._asdict(),
-        "people": len(learnt["agreement"]),
-        "test": _test(calibration, tested),
+        "people": len(learnt["evidence"]),
+        "test": _test(calibration, tested, expected),
+        "tested": {
+            "expected_mm": expected.round(1).tolist(),
+            "error_mm": tested["error_mm"].round(1).tolist(),
+            "agreement": tested["evidence"][:, 0].round(3).tolist(),
+        },
     }
     write_json(run.path / "audit.json", record)
     page = run.path / "audit" / "index.html"
-    report.write(_page(record, calibration, tested), page)
+    report.write(_page(record, tested), page)
     for name, value in record["test"].items():
         print(f"{name:36s} {value:.3g}")
     print(f"\nrecord  {run.path / 'audit.json'}\npage    {page}")
 
 
-_MEASURED = ("agreement", "error_mm", "doubt", "flipped")
+_MEASURED = ("evidence", "error_mm", "doubt", "flipped")
 
 
 def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]:
-    """Fits held-out people: agreement and error of each, doubt and swap of each pair of limbs."""
+    """Fits held-out people: evidence and error of each, doubt and swap of each pair of limbs."""
     from experiments import audit, nbf_data
     from experiments.nbf_data import Feed
     from experiments.part_finder import LIMBS
@@ -101,10 +108,11 @@ def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]
         if window is None or not example["smpl/valid"].numpy():
             continue
         (person,) = predictor.fit([pixels], [window])
+        (mirrored,) = predictor.fit_mirrored([pixels], [window])
         agreement = audit.agree(person, predictor.scheme)
         joints = person.pose().joints.numpy() - person.translation
         true = (example["joints/3d"] - example["smpl/translation"]).numpy()
-        found["agreement"].append(agreement.mean)
+        found["evidence"].append(audit.gather(person, mirrored, agreement))
         found["error_mm"].append(1000 * np.linalg.norm(joints - true, axis=-1).mean())
         for limb in LIMBS:
             found["doubt"].append(person.doubt[limb])
@@ -125,13 +133,17 @@ def _is_flipped(joints: np.ndarray, true: np.ndarray, limb: str) -> bool:
     return bool(1000 * (plain - exchanged) > _FLIPPED_MM)
 
 
-def _test(calibration, tested: dict[str, np.ndarray]) -> dict[str, float]:
+def _test(calibration, tested: dict[str, np.ndarray], expected) -> dict[str, float]:
     """How good the calibration is on people it has not seen."""
     from scipy.stats import spearmanr
 
     from experiments import audit
 
-    error, expected = tested["error_mm"], calibration.expected_mm(tested["agreement"])
+    error = tested["error_mm"]
+    alone = {
+        f"rank_correlation_of_{name}": float(spearmanr(tested["evidence"][:, i], error).statistic)
+        for i, name in enumerate(audit.Evidence._fields)
+    }
     flipped = tested["flipped"]
     warned = audit.is_likely_flip(tested["swapped"], tested["doubt"], calibration)
     right = int((warned & flipped).sum())
@@ -140,6 +152,7 @@ def _test(calibration, tested: dict[str, np.ndarray]) -> dict[str, float]:
         "mean_error_mm": float(error.mean()),
         "mean_expected_error_mm": float(expected.mean()),
         "rank_correlation": float(spearmanr(expected, error).statistic),
+        **alone,
         "mean_deviation_mm": float(np.abs(expected - error).mean()),
         "mean_deviation_of_a_constant_mm": float(np.abs(np.median(error) - error).mean()),
         "worst_tenth_expected_mm": _of_worst(expected, error),
@@ -156,17 +169,12 @@ def _of_worst(expected: np.ndarray, error: np.ndarray) -> float:
     return float(error[worst].mean())
 
 
-def _page(record, calibration, tested):
+def _page(record, tested):
     """The page: the calibration plot, and the numbers."""
     from experiments import report
-    from experiments.scatter import Axis, Scatter
+    from experiments.audit_calibration import plot
 
-    expected = calibration.expected_mm(tested["agreement"])
-    plot = Scatter(
-        Axis("expected error, mm", expected),
-        Axis("true error, mm", tested["error_mm"]),
-        Axis("agreement of the parts, %", 100 * tested["agreement"]),
-    )
+    pixels = plot(record["tested"]).pixels
     test = record["test"]
     rows = [[name.replace("_", " "), f"{value:.3g}"] for name, value in test.items()]
     return report.Page(
@@ -181,7 +189,7 @@ def _page(record, calibration, tested):
             ),
         ],
         table=report.Table(["on held-out people", "value"], rows),
-        plots=[report.picture("Expected and true error, person by person", plot.pixels, True)],
+        plots=[report.picture("Expected and true error, person by person", pixels, True)],
     )
 
 

@@ -16,7 +16,7 @@ from experiments import (
     report,
     windows,
 )
-from experiments.audit import Calibration
+from experiments.audit_calibration import Calibration
 from experiments.common import UserError
 from experiments.fitted_person import FittedPerson
 from experiments.inputs import Input
@@ -119,10 +119,7 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
     people = predictor.fit([pixels] * len(squares), squares)
     verdicts: list[audit.Verdict | None] = [None] * len(people)
     if predictor.scheme is not None:
-        with stopwatch("audit"):
-            verdicts = [
-                audit.judge(person, predictor.scheme, tools.calibration) for person in people
-            ]
+        verdicts = judge([pixels] * len(people), people, tools)
     gains: list[Gain | None] = [None] * len(people)
     if tools.refiners:
         with stopwatch("refine"):
@@ -229,6 +226,29 @@ def square_of(person: GivenPerson, metres: float, name: str) -> Window:
             f"{name}: a person of --people has neither a box nor both hips and a limb; add a box"
         )
     return window
+
+
+def judge(
+    pictures: Sequence[np.ndarray], people: Sequence[FittedPerson], tools: Tools
+) -> list[audit.Verdict]:
+    """Says how far to trust people.
+
+    Args:
+      pictures: `[H, W, 3]` uint8, one for each.
+      people: as the networks have them, with labels.
+      tools: what they are treated with.
+
+    Returns:
+      A verdict on each.
+    """
+    mirrored: Sequence[FittedPerson | None] = [None] * len(people)
+    if tools.calibration is not None:
+        mirrored = tools.predictor.fit_mirrored(pictures, [person.window for person in people])
+    with tools.stopwatch("audit"):
+        return [
+            audit.judge(*pair, tools.predictor.scheme, tools.calibration)
+            for pair in zip(people, mirrored, strict=True)
+        ]
 
 
 def refined(

@@ -84,7 +84,8 @@ def main(values) -> int:
     output = Path(values.output)
     people = people_files.read(Path(values.people)) if values.people else None
     stopwatch = Stopwatch(*picture_prediction.STAGES)
-    predictor, calibration = _predictor(run, segmentation_run, values.body_model, stopwatch)
+    predictor, audited = _predictor(run, segmentation_run, values.body_model, stopwatch)
+    calibration = audited and audited.calibration
     refiners = [Refiner(body) for body in predictor.bodies] if values.refine else []
     tools = picture_prediction.Tools(
         predictor, people, refiners, calibration, values.mesh, output, stopwatch
@@ -107,10 +108,14 @@ def main(values) -> int:
     models = [body.model_data for body in predictor.bodies]
     page = report.Page(
         title="Bodies in pictures",
-        lead=f"{len(results)} of {len(found)} inputs, {len(bodies)} people, with {run.path}.",
+        lead=(
+            f"{len(results)} of {len(found)} inputs, {len(bodies)} people, fitted by "
+            f"{run.path.name}."
+        ),
+        warning=_warning(audited) if bodies else "",
         failures=failures,
         viewer=viewer.body_viewer(bodies, *models) if bodies else "",
-        groups=[report.Group("People", shown)] if shown else [],
+        groups=[report.Group("People", shown)] * bool(shown) + _trust(audited) * bool(bodies),
     )
     report.write(page, output / "index.html")
     for line in _gains(results):
@@ -151,13 +156,13 @@ def _shipped(names) -> RunFolder:
 
 def _predictor(run, segmentation_run, body_model, stopwatch):
     """Loads the networks of the runs, and what errors to expect of them, if that is known."""
-    from experiments import audit, nbf_runs, segmentation_runs, smplr_pictures
+    from experiments import audit, audit_calibration, nbf_runs, segmentation_runs, smplr_pictures
     from experiments.nbf_prediction import NBFBodies
     from experiments.part_finder import PartFinder
     from experiments.prediction import Predictor
     from experiments.smplr_prediction import SMPLRBodies
 
-    finder = calibration = None
+    finder = audited = None
     if segmentation_run is not None:
         segmenter, _ = segmentation_runs.restore_segmenter(segmentation_run)
         finder = PartFinder(segmenter)
@@ -172,8 +177,41 @@ def _predictor(run, segmentation_run, body_model, stopwatch):
         network, _ = nbf_runs.restore_network(run, run_values)
         fit = NBFBodies(network, run_values.input_map, finder)
         if finder is not None:
-            calibration = audit.read(run.path / "audit.json", network, segmenter)
-    return Predictor(fit, fit.bodies, finder, stopwatch), calibration
+            kinds = audit.Evidence._fields
+            path = run.path / "audit.json"
+            audited = audit_calibration.read(path, kinds, network, segmenter)
+    return Predictor(fit, fit.bodies, finder, stopwatch), audited
+
+
+def _warning(audited) -> str:
+    """What the reader must know of the bodies."""
+    if audited is None:
+        return (
+            "How far these bodies are from the truth is not known: nothing was calibrated for "
+            "these networks (experiments/calibrate_audit.py does it)."
+        )
+    return (
+        "Expected errors are mean distances of the joints in 3D, learnt on held-out people of the "
+        "set that the networks learnt from. Where pictures differ from those, as photographs do "
+        "from synthetic people, true errors may be larger."
+    )
+
+
+def _trust(audited) -> list:
+    """The page's group on what expected errors are worth."""
+    from experiments import audit_calibration, report
+
+    if audited is None:
+        return []
+    test = audited.test
+    caption = (
+        f"{test['people']} held-out people that the calibration had not seen: rank correlation of "
+        f"expected and true error {test['rank_correlation']:.2f}; mean error "
+        f"{test['mean_error_mm']:.0f} mm, {test['worst_tenth_expected_mm']:.0f} mm in the tenth "
+        "of whom most was expected"
+    )
+    plot = report.picture("each dot a person", audit_calibration.plot(audited.tested).pixels, True)
+    return [report.Group("What the expected errors are worth", [report.Person(caption, [plot])])]
 
 
 def _unused(people) -> list[str]:

@@ -12,6 +12,8 @@ from experiments.part_finder import PartFinder, PartMaps
 from experiments.stopwatch import Stopwatch
 from experiments.windows import Window
 from smpl_tf import SMPL
+from smpl_tf.rotations import mirror_rotations
+from smpl_tf.skeleton import SMPL_24
 
 _BATCH = 16  # people at once
 
@@ -81,6 +83,41 @@ class Predictor:
             batch = slice(first, first + _BATCH)
             people += self._fit_batch(pictures[batch], squares[batch])
         return people
+
+    def fit_mirrored(
+        self, pictures: Sequence[np.ndarray], squares: Sequence[Window]
+    ) -> list[FittedPerson]:
+        """Fits bodies to the mirrored pictures, and mirrors them back.
+
+        Args:
+          pictures: `[H, W, 3]` uint8 RGB, one for each square.
+          squares: where the people are in the pictures as they are.
+
+        Returns:
+          The same people as of `fit`, fitted another time: were the networks sure, and the body
+          symmetric, these would be the same bodies.
+        """
+        flipped = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
+        people = self.fit(
+            flipped,
+            [
+                square._replace(left=picture.shape[1] - square.left - square.side)
+                for picture, square in zip(pictures, squares, strict=True)
+            ],
+        )
+        return [
+            person._replace(
+                rotations=mirror_rotations(person.rotations, SMPL_24.mirror).numpy(),
+                translation=person.translation * np.float32([-1, 1, 1]),
+                camera=square.camera(*picture.shape[1::-1]),
+                window=square,
+                seen=person.seen[:, ::-1],
+                labels=None
+                if person.labels is None
+                else self.scheme.mirror[person.labels[:, ::-1]],
+            )
+            for person, picture, square in zip(people, pictures, squares, strict=True)
+        ]
 
     def _fit_batch(self, pictures, squares) -> list[FittedPerson]:
         maps = None

@@ -46,12 +46,12 @@ def folder_aside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def parameters(person: FittedPerson, posed: BodyModelOutput, camera: Camera) -> dict:
+def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict:
     """The numbers of a person, for parameters.npz.
 
     Args:
       person: who, at one moment or at T.
-      posed: the body, its joints `[..., 24, 3]`.
+      joints: of the posed body, `[..., 24, 3]` metres, camera frame.
       camera: of the picture in the file.
 
     Returns:
@@ -69,8 +69,8 @@ def parameters(person: FittedPerson, posed: BodyModelOutput, camera: Camera) -> 
         "translation": person.translation,
         "intrinsics": np.asarray(camera.intrinsics),
         "joint_names": np.array(SMPL_24.names),
-        "joints_3d": posed.joints.numpy(),
-        "joints_2d": camera.project(posed.joints).numpy(),
+        "joints_3d": joints,
+        "joints_2d": camera.project(joints).numpy(),
     }
 
 
@@ -94,7 +94,7 @@ def write_person(
       scheme: of the person's part map, if there is one.
       meshes: some of MESH_FORMATS.
     """
-    numbers = parameters(person, posed, camera)
+    numbers = parameters(person, posed.joints.numpy(), camera)
     np.savez(folder / "parameters.npz", **numbers)
     write_joints(folder / "joints.json", numbers["joints_3d"], numbers["joints_2d"])
     vertices, body = posed.vertices.numpy(), person.body
@@ -137,10 +137,10 @@ def write_joints(path: Path, joints_3d: np.ndarray, joints_2d: np.ndarray) -> No
     path.write_text(json.dumps({"frame": frame, "joints": joints}, indent=1) + "\n")
 
 
-def side_view(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """A body from the side at NBF's scale, `[SIDE_VIEW, SIDE_VIEW, 4]` uint8 RGBA."""
-    camera = nbf_camera(SIDE_VIEW)
-    return figures.body_from_side(SIDE_VIEW, vertices, faces, camera, figures.PREDICTED)
+def side_view(vertices: np.ndarray, faces: np.ndarray, size: int = SIDE_VIEW) -> np.ndarray:
+    """A body from the side at NBF's scale, `[size, size, 4]` uint8 RGBA."""
+    camera = nbf_camera(size)
+    return figures.body_from_side(size, vertices, faces, camera, figures.PREDICTED)
 
 
 def shared_camera(cameras: Sequence[Camera]) -> Camera:

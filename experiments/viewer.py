@@ -99,7 +99,7 @@ def body_viewer(
       button of a `report.Person` with `scene` set turns the view to that scene.
 
     Raises:
-      ValueError: if there is no body, or one does not fit the model.
+      ValueError: if there is no body, or one does not fit the models.
     """
     if not bodies or not models:
         raise ValueError(f"Expected bodies and a model, got {len(bodies)} and {len(models)}.")
@@ -108,6 +108,8 @@ def body_viewer(
             raise ValueError(
                 f"Expected models of one topology, got {models[0].name} and {model.name}."
             )
+    if any(body.model not in range(len(models)) for body in bodies):
+        raise ValueError(f"Expected bodies of the {len(models)} models given.")
     # Official files hold up to 300 shape components; a page has those that its bodies use.
     used = max(len(np.atleast_1d(body.betas)) for body in bodies)
     num_betas = min(max(used, _FEWEST_BETAS), *(model.num_betas for model in models))

@@ -55,6 +55,13 @@ def pages(tmp_path_factory):
         poses=POSES[:3] - [np.pi, 0, 0] * (np.arange(24) == 0)[:, None],
     )
     report.write(report.Page("Sliders", "Lead.", viewer=learning), folder / "view.html")
+    genders = [load_open_body(gender) for gender in ("female", "male")]
+    couple = [
+        ViewedBody(name, BETAS, POSES[0], [x, 0, 4], scene="couple", note=f"{x} m", model=x)
+        for x, name in enumerate(("she", "he"))
+    ]
+    couple = body_viewer(couple, *genders)
+    report.write(report.Page("Couple", "Lead.", viewer=couple), folder / "couple.html")
     return folder
 
 
@@ -218,6 +225,32 @@ def test_bodies_of_one_scene_are_shown_together_and_hidden_one_by_one(opened):
         "s.dispatchEvent(new Event('change')); })()"
     )
     assert browser.run(f"{VIEWER}.selected.source.name") == "true"
+
+
+def test_each_body_has_its_own_model_until_the_reader_changes_it(opened):
+    browser = opened("couple.html")
+    expected = {
+        gender: SMPL(load_open_body(gender))(betas=BETAS, pose=POSES[0]).vertices.numpy()
+        for gender in ("female", "male")
+    }
+
+    def is_shown(gender, place):
+        shape = (expected[gender] + [place, 0, 4]) * [1, -1, -1]
+        return np.allclose(vertices(browser), shape, atol=5e-4)
+
+    assert is_shown("female", 0)
+    assert "she: 0 m · he: 1 m" in browser.run("document.querySelector('.naming').textContent")
+    choose = (
+        "(() => {{ const s = document.querySelector('[data-input={}]'); s.value = {};"
+        "s.dispatchEvent(new Event('change')); }})()"
+    )
+    browser.run(choose.format("selected", 1))
+    assert is_shown("male", 1)
+    assert browser.run("document.querySelector('[data-input=model]').value") == "1"
+    browser.run(choose.format("model", 0))
+    assert is_shown("female", 1)
+    browser.run(choose.format("selected", 0))
+    assert is_shown("female", 0)
 
 
 @pytest.mark.parametrize("box", ["skeleton", "wireframe", "turntable"])
