@@ -45,7 +45,7 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
         notes = results.path.with_suffix(".md")
         if notes.is_file():
             blocks.append(notes.read_text(encoding="utf-8").strip())
-    write_text(page, "\n\n".join(blocks) + "\n")
+    write_text(page, "\n\n".join(block for block in blocks if block) + "\n")
 
 
 def _how(results: Results, scale: str) -> str:
