@@ -49,17 +49,12 @@ class Evidence(NamedTuple):
       mirrored_mm: mean distance of its joints from those of the body that the networks fit to the
         mirrored picture, about the root.
       doubt: how little the segmenter knows left from right, the worse of arms and legs.
-      swapped: how much better the map fits with left and right exchanged, likewise.
-      depth_mm: mean distance of its joints from the root along the view: limbs that point to the
-        camera are told by their shortness alone.
     """
 
     agreement: float
     mirrored_agreement: float
     mirrored_mm: float
     doubt: float
-    swapped: float
-    depth_mm: float
 
 
 class Verdict(NamedTuple):
@@ -144,8 +139,6 @@ def gather(person: FittedPerson, mirrored: FittedPerson, agreement: Agreement) -
         mirrored_agreement=float(same.sum() / max(somebody.sum(), 1)),
         mirrored_mm=1000 * float(np.linalg.norm(joints - others, axis=-1).mean()),
         doubt=max(person.doubt.values()),
-        swapped=max(agreement.swapped.values(), default=0.0),
-        depth_mm=1000 * float(np.abs(joints[:, 2]).mean()),
     )
 
 
