@@ -8,8 +8,11 @@ pair is whole.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,8 +50,17 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
       model: the model with its optimiser.
       state: JSON values to keep beside it.
       keep: how many checkpoints remain, this one included.
+
+    Raises:
+      OSError: the disk has no room for it.
     """
     name = f"epoch_{epoch:04d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    variables = [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+    size = sum(variable.numpy().nbytes for variable in variables)
+    if shutil.disk_usage(folder).free < size:
+        # Said before HDF5 stumbles over it: its files then complain once more when they are freed.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / name))
     random_states = [variable.numpy().tolist() for variable in _random_states(model)]
     write_json(folder / f"{name}.json", {**state, _RANDOM: random_states})
     with written_aside(folder / f"{name}.weights.h5") as aside:

@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -69,6 +71,18 @@ def test_a_kill_while_writing_leaves_the_checkpoint_before(tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         checkpoints.save(tmp_path, 2, model, {"epoch": 2})
     assert checkpoints.latest(tmp_path).state == {"epoch": 1}
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    model = make_model()
+    checkpoints.save(tmp_path, 1, model, {"epoch": 1})
+    weights = sum(weight.nbytes for weight in model.get_weights())
+    usage = shutil.disk_usage(tmp_path)._replace(free=weights - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match=r"No space left on device: .*epoch_0002"):
+        checkpoints.save(tmp_path, 2, model, {"epoch": 2})
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_there_is_none_before_the_first_epoch(tmp_path):
