@@ -259,12 +259,15 @@ def read_model(path):
 
 @functools.cache
 def _network() -> FittingNetwork:
-    return FittingNetwork("small", 16, head="flatten", body=small_body())
+    network = FittingNetwork("small", 16, head="flatten", body=small_body())
+    network.compile("adam", loss="mse")
+    return network
 
 
 @functools.cache
 def _whole_checkpoint(folder: Path) -> tuple[bytes, dict]:
     network = _network()
+    network.optimizer.build(network.trainable_variables)
     checkpoints.save(folder, 3, network, {"history": {}, "seconds": 1.0, "body": "abc"})
     state = json.loads((folder / "epoch_0003.json").read_text())
     return (folder / "epoch_0003.weights.h5").read_bytes(), state
