@@ -82,7 +82,7 @@ def main(values) -> None:
 def _runs(values) -> tuple[RunFolder, RunFolder | None]:
     """The run to export, and that of its segmenter."""
     if values.run is None:
-        return predict._runs(values)
+        return predict.chosen_runs(values)
     segmentation = values.segmentation_run
     run = RunFolder.existing(values.run)
     return run, RunFolder.existing(segmentation) if segmentation else None

@@ -71,7 +71,7 @@ def main(values) -> int:
     unknown = sorted(set(values.mesh) - set(MESH_FORMATS))
     if unknown:
         raise UsageError(f"--mesh={','.join(unknown)}: expected {', '.join(MESH_FORMATS)}")
-    run, segmentation_run = _runs(values)
+    run, segmentation_run = chosen_runs(values)
     found, failures = inputs.find(values.images)
     if not found:
         raise UserError("; ".join(failures))
@@ -127,8 +127,18 @@ def main(values) -> int:
     return common.EXIT_ERROR if failures else 0
 
 
-def _runs(values) -> tuple[RunFolder, RunFolder | None]:
-    """The runs that the flags name, or those that are shipped."""
+def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
+    """The runs that --run and --segmentation_run name, or those that are shipped.
+
+    Args:
+      values: the flags.
+
+    Returns:
+      What fits bodies, and a segmenter or None.
+
+    Raises:
+      UserError: a folder holds no run, or nothing is shipped.
+    """
     run = RunFolder.existing(values.run) if values.run else _shipped(_FITTING)
     if values.segmentation_run:
         return run, RunFolder.existing(values.segmentation_run)
