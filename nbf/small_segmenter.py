@@ -11,6 +11,9 @@ from smpl_tf.parts import part_scheme
 class SmallSegmenter(PartSegmenter):
     """The small residual encoder, and a decoder that adds each finer level in turn.
 
+    The last level sees the pixels themselves and has twice the width: four pixels' classes come
+    out of each of its places, and parts are a few pixels wide (measured in `nbf/README.md`).
+
     Source: no counterpart in the paper; same interface as RefineNet and DeepLab.
     """
 
@@ -29,12 +32,13 @@ class SmallSegmenter(PartSegmenter):
         check_input_size(input_size, 16)
         encoder = small_resnet((input_size, input_size, 3), width, blocks=(1, 2, 2, 2))
         features = encoder.output["c5"]
-        for level in ("c4", "c3", "c2"):
+        for level in ("c4", "c3"):
             finer = encoder.output[level]
-            features = keras.layers.UpSampling2D(2, interpolation="bilinear")(features)
-            features = keras.layers.Concatenate()([features, finer])
-            features = _convolution(features, finer.shape[-1])
-        # Learnt, not bilinear: parts are a few pixels wide at these sizes.
+            features = _joined(features, finer, channels=finer.shape[-1])
+        # Four pixels of three colours, mapped linearly: nothing of them is lost on the way.
+        pixels = keras.layers.Conv2D(width, 2, strides=2, use_bias=False)(encoder.input)
+        pixels = keras.layers.BatchNormalization(momentum=0.9)(pixels)
+        features = _joined(features, encoder.output["c2"], pixels, channels=2 * width)
         logits = keras.layers.Conv2DTranspose(
             part_scheme(num_parts).num_classes, 4, strides=2, padding="same"
         )(features)
@@ -47,7 +51,9 @@ class SmallSegmenter(PartSegmenter):
         return {**super().get_config(), "width": self.width}
 
 
-def _convolution(features, channels):
+def _joined(coarse, *finer, channels):
+    features = keras.layers.UpSampling2D(2, interpolation="bilinear")(coarse)
+    features = keras.layers.Concatenate()([features, *finer])
     features = keras.layers.Conv2D(
         channels, 3, padding="same", use_bias=False, kernel_initializer="he_normal"
     )(features)
