@@ -130,7 +130,10 @@ def table(fit: PointFit, given: GivenPoints, skeleton: Skeleton) -> Table:
       The table; millimetres.
     """
     seen = _seen(given)
-    header = ["person", "points", "mean miss", "largest miss", "noise", "expected error", "method"]
+    header = [
+        *("person", "points", "mean miss, mm", "largest miss", "noise, mm"),
+        *("expected error, mm", "method"),
+    ]
     rows = []
     for i in range(min(len(seen), _LISTED)):
         rows.append(
