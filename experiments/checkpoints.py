@@ -42,12 +42,12 @@ class Checkpoint(NamedTuple):
 
 
 def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], keep: int = 2):
-    """Saves a compiled model, and removes old checkpoints.
+    """Saves a model, and removes old checkpoints.
 
     Args:
       folder: where the checkpoints of the run are.
       epoch: number of finished epochs.
-      model: the model with its optimiser.
+      model: the model, with its optimiser if it is compiled.
       state: JSON values to keep beside it.
       keep: how many checkpoints remain, this one included.
 
@@ -56,7 +56,8 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
     """
     name = f"epoch_{epoch:04d}"
     folder.mkdir(parents=True, exist_ok=True)
-    variables = [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+    optimizer = getattr(model, "optimizer", None)  # missing before compilation
+    variables = [*model.variables, *(optimizer.variables if optimizer else ())]
     size = sum(variable.numpy().nbytes for variable in variables)
     if shutil.disk_usage(folder).free < size:
         # Said before HDF5 stumbles over it: its files then complain once more when they are freed.
