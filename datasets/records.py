@@ -285,11 +285,14 @@ def diagnose(directory: str, split: str) -> None:
 
     Raises:
       RecordError: see `check`; and for the first record whose bytes are corrupt, that is no
-        Example, or whose picture or labels do not decode. Names shard and offset.
+        Example, or whose picture or labels do not decode, naming shard and offset; and for a
+        shard of more or fewer records than it should have.
     """
     for shard in check(directory, split).shards:
         path = os.path.join(directory, shard.file)
+        count = 0
         for offset, serialized in frames.read(path):
+            count += 1
             what = "holds no Example"
             try:
                 example = example_lib.parse(serialized)
@@ -300,6 +303,10 @@ def diagnose(directory: str, split: str) -> None:
                 raise RecordError(
                     f"{path}: the record at offset {offset} {what}; {_remedy(split)}"
                 ) from error
+        if count != shard.count:
+            raise RecordError(
+                f"{path}: holds {count} records, its manifest says {shard.count}; {_remedy(split)}"
+            )
 
 
 def _remedy(split: str) -> str:

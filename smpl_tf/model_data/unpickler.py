@@ -7,12 +7,14 @@ are known to hold, each replaced by ours where the original is gone (chumpy, old
 import collections
 import math
 import pickle
+import pickletools
 from typing import Any, BinaryIO
 
 import numpy as np
 import scipy.sparse
 
 MOST_NUMBERS = 1 << 26  # in all arrays of a file; SMPL-X's largest has 28 million
+_MOST_PLACES = 1 << 20  # that a pickle remembers objects in; body models need some hundreds
 
 
 class ForbiddenClassError(pickle.UnpicklingError):
@@ -152,6 +154,12 @@ def load(file: BinaryIO) -> Any:
       ForbiddenClassError: if the pickle names any other class or function; it was not run.
       Exception: whatever a broken pickle makes `pickle` raise.
     """
+    start = file.tell()
+    for opcode, argument, _ in pickletools.genops(file):
+        # `pickle` clears memory for all places up to that one.
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > _MOST_PLACES:
+            raise ValueError(f"a pickle that remembers {argument} things")
+    file.seek(start)
     return _BodyUnpickler(file, encoding="latin1").load()
 
 

@@ -57,11 +57,11 @@ def _serialized() -> list[bytes]:
     return [example_lib.encode(numbered_example(index)) for index in range(3)]
 
 
-def _split(folder: Path, shard: bytes) -> Path:
+def _split(folder: Path, shard: bytes, count: int = 3) -> Path:
     """A finished split of one shard, whose manifest knows its size but not its content."""
     file = "train-00000.tfrecord"
     (folder / file).write_bytes(shard)
-    described = records.Shard(file, 3, len(shard), "0" * 64, 3)
+    described = records.Shard(file, count, len(shard), "0" * 64, 3)
     manifest = records._to_json(tiny_manifest(3, 3, shards=(described,)))
     (folder / "train.manifest.json").write_text(manifest)
     return folder
@@ -113,7 +113,8 @@ def make_features(folder, chance):
         whole = features[picture].bytes_list.value[0]
         damaged = chance.choice((make_png_bomb(), damaged_bytes(whole, chance)))
         features[picture].bytes_list.value[0] = damaged
-    return _split(folder, _framed(folder, [_serialized()[0], message.SerializeToString()]))
+    messages = [_serialized()[0], message.SerializeToString()]
+    return _split(folder, _framed(folder, messages), chance.choice((1, 2, 2, 2, 3)))
 
 
 def make_manifest(folder, chance):
