@@ -34,15 +34,17 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
       page: the Markdown file.
     """
     blocks = [_HEAD]
-    for results in (one for one in every if one.entries):
+    for results in every:
         table, plot = results.table, results.path.with_suffix(".svg")
-        write_text(plot, _plot(results))
-        blocks += [f"## {table.title}", _how(results, scale)]
-        blocks += [table.note] if table.note else []
-        blocks += [_matrix(results)] if _is_matrix(table) else []
-        blocks += [_rows(results), f"![{table.title}]({os.path.relpath(plot, page.parent)})"]
-        blocks += [_claims(results)]
         notes = results.path.with_suffix(".md")
+        if not results.entries and not notes.is_file():
+            continue
+        blocks += [f"## {table.title}", _how(results, scale) if results.entries else ""]
+        blocks += [table.note, _matrix(results) if _is_matrix(table) else "", _rows(results)]
+        if results.entries:
+            write_text(plot, _plot(results))
+            blocks.append(f"![{table.title}]({os.path.relpath(plot, page.parent)})")
+        blocks.append(_claims(results))
         if notes.is_file():
             blocks.append(notes.read_text(encoding="utf-8").strip())
     write_text(page, "\n\n".join(block for block in blocks if block) + "\n")
