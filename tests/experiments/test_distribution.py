@@ -175,5 +175,5 @@ def test_two_workers_train_smplr_as_one_process_does(tmp_path):
     assert (alone["replicas"], together["replicas"]) == (1, 2)
     # Float32 here: the same batches, but no longer the same rounding.
     for name, values in alone["history"].items():
-        np.testing.assert_allclose(together["history"][name], values, rtol=1e-3, err_msg=name)
+        np.testing.assert_allclose(together["history"][name], values, rtol=1e-4, err_msg=name)
     assert (tmp_path / "together" / "model.keras").exists()
