@@ -1,7 +1,7 @@
 """Evaluates a trained NBF run from its newest checkpoint, and writes a record and a page.
 
     python experiments/evaluate_nbf.py --run=runs/nbf_quickstart
-    python experiments/evaluate_nbf.py --run=runs/nbf_fitting_small \
+    python experiments/evaluate_nbf.py --run=runs/nbf_fitting_small_segmented \
         --segmentation_run=runs/nbf_segmentation_small
 
 With --segmentation_run both stages are chained: pictures go in, and the parts that the segmenter

@@ -29,9 +29,9 @@ from experiments.flag_definer import FlagDefiner
 from experiments.run_folder import RunFolder
 
 PRETRAINED = common.REPOSITORY / "experiments" / "pretrained"
-# What is shipped, the best first.
-_FITTING = ("nbf_fitting_small_segmented", "nbf_fitting_small")
-_SEGMENTERS = ("nbf_segmentation_small", "nbf_segmentation_small_64")
+# What is shipped.
+_FITTING = "nbf_fitting_small_segmented"
+_SEGMENTER = "nbf_segmentation_small"
 MESH_FORMATS = ("obj", "ply", "glb")
 _CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
 _NAMED = 10  # unused pictures of --people that get a line each
@@ -143,7 +143,7 @@ def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
     if values.segmentation_run:
         return run, RunFolder.existing(values.segmentation_run)
     # A segmenter belongs to NBF's fitting network; SMPLR needs any, to find people.
-    return run, None if values.run and not _is_smplr(run) else _shipped(_SEGMENTERS)
+    return run, None if values.run and not _is_smplr(run) else _shipped(_SEGMENTER)
 
 
 def _is_smplr(run: RunFolder) -> bool:
@@ -151,17 +151,16 @@ def _is_smplr(run: RunFolder) -> bool:
     return "gender_mode" in run.read_flags()
 
 
-def _shipped(names) -> RunFolder:
-    """The first run of these names that is shipped."""
-    folders = [RunFolder(PRETRAINED / name) for name in names]
-    found = next((folder for folder in folders if folder.flags_file.is_file()), None)
-    if found is None:
+def _shipped(name) -> RunFolder:
+    """The run of this name that is shipped."""
+    run = RunFolder(PRETRAINED / name)
+    if not run.flags_file.is_file():
         raise UserError(
-            f"{folders[-1].path}: no trained network here; train one with 'python "
-            f"experiments/train_nbf.py --flagfile=experiments/flags/{names[-1]}.cfg' (its first "
+            f"{run.path}: no trained network here; train one with 'python "
+            f"experiments/train_nbf.py --flagfile=experiments/flags/{name}.cfg' (its first "
             "lines say how long that takes), and give --run and --segmentation_run"
         )
-    return found
+    return run
 
 
 def _predictor(run, segmentation_run, body_model, stopwatch):

@@ -14,7 +14,7 @@ from nbf.metrics import confusion, iou
 
 PRETRAINED = REPOSITORY / "experiments" / "pretrained"
 SEGMENTATION = PRETRAINED / "nbf_segmentation_small"
-FITTING = PRETRAINED / "nbf_fitting_small"
+FITTING = PRETRAINED / "nbf_fitting_small_segmented"
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,10 @@ def test_unseen_people_are_segmented_and_fitted(both, people):
     _, parts = targets.segmentation_targets(people, 12, both.segmenter.input_size)
     fitted = both(inputs)
     counts = confusion(parts["labels"], tf.argmax(fitted["logits"], -1), 13)
-    assert np.nanmean(iou(tf.reduce_sum(counts, 0))[1:]) > 0.4
+    assert np.nanmean(iou(tf.reduce_sum(counts, 0))[1:]) > 0.6
 
     def error(joints):
         return np.linalg.norm(joints - true["joints_3d"], axis=-1).mean()
 
     mean_pose = both.fitting.mean_pose({**fitted, **inputs})
-    assert error(fitted["joints_3d"]) < 0.6 * error(mean_pose["joints_3d"])
+    assert error(fitted["joints_3d"]) < 0.45 * error(mean_pose["joints_3d"])
