@@ -62,13 +62,13 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
         found, gains, count = _fit_frames(video, item, tools, step, most)
         rate = video.frame_rate / step
         moving = moving_person.join(found, rate)
-        with _drawing(tools) as draw:
+        with _writing(tools) as count_as:
             frames = video.frames(step, most)
-            shown = _write_overlay(aside / "overlay.mp4", frames, moving, rate, draw)
+            shown = _write_overlay(aside / "overlay.mp4", frames, moving, rate, count_as)
             for number, one in enumerate(moving, start=1):
                 folder = aside / f"person_{number}"
                 folder.mkdir()
-                _write_person(folder, one, rate, tools.predictor.scheme, draw)
+                _write_person(folder, one, rate, tools.predictor.scheme, count_as)
     names = [f"person {i}" for i in range(1, len(moving) + 1)] if moving[1:] else [item.name]
     notes = [_note(one) for one in moving]
     told = "; ".join(
@@ -157,22 +157,29 @@ def _given_squares(pixels, given, tools: Tools, name: str) -> list[Window]:
 
 
 @contextmanager
-def _drawing(tools: Tools) -> Iterator[Callable]:
-    """Counts the block as writing, and what is drawn in it by the function given as drawing."""
-    seconds = tools.stopwatch.seconds
-    before = seconds["draw"]
+def _writing(tools: Tools) -> Iterator[Callable]:
+    """Counts the block as writing, but not what the function given calls in other stages."""
+    within = 0.0
 
-    def draw(function, *arguments):
-        with tools.stopwatch("draw"):
-            return function(*arguments)
+    def count(stage, function, *arguments):
+        nonlocal within
+        before = tools.stopwatch.seconds[stage]
+        with tools.stopwatch(stage):
+            answer = function(*arguments)
+        within += tools.stopwatch.seconds[stage] - before
+        return answer
 
     with tools.stopwatch("write"):
-        yield draw
-    seconds["write"] -= seconds["draw"] - before
+        yield count
+    tools.stopwatch.seconds["write"] -= within
 
 
 def _write_overlay(
-    path: Path, frames: Iterable[np.ndarray], moving: Sequence[Moving], rate: float, draw: Callable
+    path: Path,
+    frames: Iterable[np.ndarray],
+    moving: Sequence[Moving],
+    rate: float,
+    count_as: Callable,
 ) -> list[report.Picture]:
     """Draws all people over the video; returns some of the frames for the page."""
     last = max(int(one.frames[-1]) for one in moving)
@@ -181,7 +188,8 @@ def _write_overlay(
 
     def drawn():
         for index, pixels in enumerate(frames):
-            picture = draw(_people_over, pixels, index, moving)
+            here = count_as("fit", _posed, index, moving)
+            picture = count_as("draw", _people_over, pixels, here)
             if index in chosen:
                 label = f"{index / rate:.1f} s"
                 shown.append(report.picture(label, pictures.shrink(picture, _SHOWN_SIZE)))
@@ -191,12 +199,17 @@ def _write_overlay(
     return shown
 
 
-def _people_over(pixels, index: int, moving: Sequence[Moving]) -> np.ndarray:
-    """One frame with the people in it, near ones before far ones."""
-    pixels = np.ascontiguousarray(pixels)
+def _posed(index: int, moving: Sequence[Moving]) -> list[tuple[FittedPerson, np.ndarray]]:
+    """The people of one frame and their surfaces, far ones first."""
     here = [one.at(np.searchsorted(one.frames, index)) for one in moving if index in one.frames]
-    for person in sorted(here, key=lambda person: -person.translation[2]):
-        surface = person.pose().vertices.numpy()
+    here = sorted(here, key=lambda person: -person.translation[2])
+    return [(person, person.pose().vertices.numpy()) for person in here]
+
+
+def _people_over(pixels: np.ndarray, here) -> np.ndarray:
+    """One frame with the people of `_posed` in it."""
+    pixels = np.ascontiguousarray(pixels)
+    for person, surface in here:
         pixels = figures.body_over(
             pixels, surface, person.body.faces, person.camera, figures.PREDICTED
         )
@@ -204,7 +217,7 @@ def _people_over(pixels, index: int, moving: Sequence[Moving]) -> np.ndarray:
 
 
 def _write_person(
-    folder: Path, one: Moving, rate: float, scheme: PartScheme | None, draw: Callable
+    folder: Path, one: Moving, rate: float, scheme: PartScheme | None, count_as: Callable
 ) -> None:
     """Writes the files of one moving person."""
     person = one.person
@@ -227,10 +240,11 @@ def _write_person(
     )
     rest = person.body(betas=person.betas).joints.numpy()
     bvh.write_bvh(folder / "motion.bvh", *motion, rest, rate, frame="camera")
-    rows = range(len(one.frames))
-    videos.write(folder / "side.mp4", (draw(_from_side, one.at(row)) for row in rows), rate)
+    surfaces = (count_as("fit", _at_nbf_scale, one.at(row)) for row in range(len(one.frames)))
+    sides = (count_as("draw", _from_side, surface, person.body.faces) for surface in surfaces)
+    videos.write(folder / "side.mp4", sides, rate)
     if scheme is not None:
-        maps = (draw(_coloured, moment, scheme) for moment in one.moments)
+        maps = (count_as("draw", _coloured, moment, scheme) for moment in one.moments)
         videos.write(folder / "parts.mp4", maps, rate)
     if one.verdict:
         frames = [
@@ -241,11 +255,15 @@ def _write_person(
         write_json(folder / "audit.json", {**one.verdict.record(scheme), "frames": frames})
 
 
-def _from_side(person: FittedPerson) -> np.ndarray:
-    """A body from the side on white, `[_SMALL, _SMALL, 3]` uint8."""
+def _at_nbf_scale(person: FittedPerson) -> np.ndarray:
+    """The surface in the middle of NBF's camera, `[V, 3]` metres."""
     still = person._replace(translation=np.float32(NBF_TRANSLATION))
-    surface = still.pose().vertices.numpy()
-    drawn = prediction_files.side_view(surface, person.body.faces, _SMALL)
+    return still.pose().vertices.numpy()
+
+
+def _from_side(surface: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """A body from the side on white, `[_SMALL, _SMALL, 3]` uint8."""
+    drawn = prediction_files.side_view(surface, faces, _SMALL)
     share = drawn[..., 3:] / 255
     return (drawn[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
 

@@ -1,0 +1,43 @@
+"""Calibrating the audit: what is written is what predict.py reads."""
+
+import json
+
+import pytest
+
+from experiments import audit_calibration, calibrate_audit, nbf_runs, segmentation_runs
+from experiments.audit import Evidence
+from experiments.run_folder import RunFolder
+from tests.experiments.test_predict import untrained
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Untrained networks; for the segmenter a picture is all torso."""
+    folder = tmp_path_factory.mktemp("runs")
+    tiny = ("--stage=segmentation", "--input_size=16", "--segmenter_width=4")
+    fitting = untrained(folder / "fitting", "--input_size=16")
+    return fitting, untrained(folder / "torso", *tiny, favoured=8)
+
+
+def test_a_calibration_is_written_for_the_pair_and_shown(pair, people, call, monkeypatch):
+    fitting, torso = pair
+    arguments = (f"--run={fitting}", f"--segmentation_run={torso}", f"--data={people}")
+    answer = call(calibrate_audit, *arguments)
+    assert answer.status == 1 and answer.err.count("\n") == 1
+    assert "8 people do not make a calibration" in answer.err
+    assert not (fitting / "audit.json").exists()
+    monkeypatch.setattr(audit_calibration, "_KNOTS", 3)
+    answer = call(calibrate_audit, *arguments)
+    assert answer.status == 0, answer.err
+    values = nbf_runs.flags_of(RunFolder(fitting))
+    networks = (
+        nbf_runs.restore_network(RunFolder(fitting), values)[0],
+        segmentation_runs.restore_segmenter(RunFolder(torso))[0],
+    )
+    kinds = Evidence._fields
+    found = audit_calibration.read(fitting / "audit.json", kinds, *networks)
+    assert len(found.calibration.weights) == len(kinds)
+    assert found.test["people"] == len(found.tested["expected_mm"]) == 16
+    assert json.loads((fitting / "audit.json").read_text())["people"] == 8
+    page = (fitting / "audit" / "index.html").read_text()
+    assert "rank correlation of mirrored mm" in page
