@@ -43,10 +43,11 @@ def execute(
         tqdm(total=len(steps), desc="runs", unit="run") as bar,
     ):
         while waiting or running:
-            for step in [s for s in waiting.values() if failed.keys() & {*s.needs}]:
-                failed[step.name] = "not run, as a run before it failed"
-                del waiting[step.name]
-                bar.update()
+            for step in list(waiting.values()):  # in order: what needs one of them comes later
+                if failed.keys() & {*step.needs}:
+                    failed[step.name] = "not run, as a run before it failed"
+                    del waiting[step.name]
+                    bar.update()
             busy = {*waiting, *(step.name for step in running.values())}
             ready = [step for step in waiting.values() if not busy & {*step.needs}]
             for step in ready[: jobs - len(running)]:
