@@ -75,10 +75,10 @@ def write(served: ServedModel, folder: Path, formats: Sequence[str]) -> dict[str
 
 
 def _to_tflite(saved: Path) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
         with _without_warnings_of_gradients():
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             return converter.convert()
     except Exception as error:
         raise UserError(
