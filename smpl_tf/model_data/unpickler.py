@@ -155,12 +155,20 @@ def load(file: BinaryIO) -> Any:
       Exception: whatever a broken pickle makes `pickle` raise.
     """
     start = file.tell()
-    for opcode, argument, _ in pickletools.genops(file):
-        # `pickle` clears memory for all places up to that one.
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > _MOST_PLACES:
-            raise ValueError(f"a pickle that remembers {argument} things")
+    # `pickle` clears memory for all places up to the one that is named.
+    if (places := _most_remembered(file)) > _MOST_PLACES:
+        raise ValueError(f"a pickle that remembers {places} things")
     file.seek(start)
     return _BodyUnpickler(file, encoding="latin1").load()
+
+
+def _most_remembered(file: BinaryIO) -> int:
+    stores = ("PUT", "BINPUT", "LONG_BINPUT")
+    operations = pickletools.genops(file)
+    try:
+        return max((place for code, place, _ in operations if code.name in stores), default=0)
+    except ValueError as error:
+        raise pickle.UnpicklingError(f"truncated, or no pickle at all ({error})") from error
 
 
 def to_plain(value: Any) -> Any:
