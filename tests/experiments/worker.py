@@ -2,8 +2,9 @@
 
     python tests/experiments/worker.py MOMENT FLAGS...
 
-MOMENT is `never`, `step:EPOCH` (in the middle of an epoch, counted from 1), `between:EPOCH` (after
-it, before the next) or `write:EPOCH` (while its checkpoint is written).
+MOMENT is `never`, `step:EPOCH` (in the middle of an epoch, counted from 1), `all:EPOCH` (there,
+with all workers), `between:EPOCH` (after it, before the next) or `write:EPOCH` (while its
+checkpoint is written).
 """
 
 import os
@@ -28,11 +29,11 @@ def arrange_death(moment):
     from experiments import callbacks
 
     kind, _, epoch = moment.partition(":")
-    if kind == "step":
+    if kind in ("step", "all"):
 
         def on_train_batch_begin(self, batch, logs=None):
             if self._epoch == int(epoch) - 1 and batch == 1:
-                die()
+                os.killpg(os.getpgrp(), signal.SIGKILL) if kind == "all" else die()
 
         callbacks.StopAtNonFinite.on_train_batch_begin = on_train_batch_begin
     elif kind == "between":
