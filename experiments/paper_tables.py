@@ -2,72 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from experiments import paper_claims as claims
-from experiments.paper_claims import Claim
-
-SCALES = ("small", "paper")
-
-
-class Column(NamedTuple):
-    """A measure of every row.
-
-    Attributes:
-      key: in the run record; `seen_` and `input_` before it are of points, `chained_` of both
-        stages in one.
-      label: for people, with the unit.
-      digits: after the point.
-    """
-
-    key: str
-    label: str
-    digits: int = 1
-
-
-class Row(NamedTuple):
-    """One row, or one cell of a matrix.
-
-    Attributes:
-      key: its name in claims and results.
-      label: for people.
-      run: scale -> flag file of the run, without folder and ending.
-      published: column -> the paper's number.
-      tried_on: scale -> flag file whose people (`--data`) it is tried on; None: its own.
-      chained: whether the run's own segmenter goes before it, picture by picture.
-      renamed: column -> the name that the record has for it, where that differs.
-    """
-
-    key: str
-    label: str
-    run: Mapping[str, str]
-    published: Mapping[str, float] = {}
-    tried_on: Mapping[str, str] | None = None
-    chained: bool = False
-    renamed: Mapping[str, str] = {}
-
-
-class Table(NamedTuple):
-    """One table of a paper.
-
-    Attributes:
-      key: its name on the command line.
-      title: for people.
-      columns: the first is drawn.
-      rows: as in the paper.
-      reference: the row that others are drawn in proportion to.
-      claims: what the paper says of it.
-      note: what else a reader must know.
-    """
-
-    key: str
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Row]
-    reference: str
-    claims: Sequence[Claim]
-    note: str = ""
+from experiments.table_types import Column, Matrix, Row, Table, Variation
 
 
 class SegmentedPeople(NamedTuple):
@@ -191,6 +130,11 @@ _NBF2 = Table(
     "Worst, middle and best are the paper's DeepLab on VGG-16, DeepLab on ResNet-101 and "
     "RefineNet; at small scale the small segmenter after one epoch on 4,000 people, after three, "
     "and as it is shipped.",
+    Matrix(
+        {kind: f"learnt from {kind}" for kind in _QUALITIES},
+        {kind: f"tried on {kind}" for kind in _QUALITIES},
+        "quality of the parts in the test",
+    ),
 )
 
 _LOSSES = _rows(
@@ -206,6 +150,7 @@ _LOSSES = _rows(
         ("2d", "L_2D", 198.0, 94.0, 1.971),
     ],
 )
+_SUFFICIENT = [row.key for row in _LOSSES[:4]]
 _NBF3 = Table(
     "nbf3",
     "NBF, Table 3: losses (UP-3D)",
@@ -213,7 +158,7 @@ _NBF3 = Table(
     _LOSSES,
     "lat_3d_2d",
     (
-        claims.alike("L_lat suffices", _E, [row.key for row in _LOSSES[:4]], 0.1),
+        claims.alike("L_lat suffices", _E, _SUFFICIENT, 0.1),
         claims.at_least("L_3D alone turns limbs wrongly", _Q, "3d", 1.5, "lat_3d_2d"),
         claims.at_least("L_2D alone: wrong in 3D", _E, "2d", 1.7, "lat_3d_2d"),
         claims.near_the_best("L_2D alone: right in the picture", _P, "2d", 2),
@@ -248,6 +193,91 @@ _NBF4 = Table(
     ),
     "All people have 2D labels, except in the last row. The paper calls that row poor, without a "
     "number.",
+)
+
+# How much the small runs are trained, from little to much; what the tables have is among it.
+_AMOUNTS = {
+    "4000x2": ("4,000 people × 2", Variation("epochs_2", ["--epochs=2"])),
+    "4000x4": ("4,000 × 4", None),
+    "4000x8": ("4,000 × 8", Variation("epochs_8", ["--epochs=8"])),
+    "4000x16": ("4,000 × 16", Variation("epochs_16", ["--epochs=16"])),
+    "16000x4": (
+        "16,000 × 4",
+        Variation(
+            "people_16000", ["--synthetic_train=16000", "--data=data/synthetic_tables_16000"]
+        ),
+    ),
+}
+
+
+def _curve(
+    key: str, title: str, of: Table, rows: Sequence[str], judged: Sequence[Callable]
+) -> Table:
+    """Lays out how some rows of a table, and claims about them, change with more training.
+
+    Args:
+      key: its name on the command line.
+      title: for people.
+      of: the table, whose small runs are taken.
+      rows: keys of its rows.
+      judged: (what is added to a claim's text, (row's key) -> key in the curve) -> claim.
+
+    Returns:
+      A table at small scale.
+    """
+    by_key = {row.key: row for row in of.rows}
+    cells = [
+        by_key[row]._replace(
+            key=f"{row}/{amount}",
+            label=f"{by_key[row].label}, {label}",
+            run={"small": by_key[row].run["small"]},
+            published={},
+            variation=variation,
+        )
+        for row in rows
+        for amount, (label, variation) in _AMOUNTS.items()
+    ]
+    return Table(
+        key,
+        title,
+        of.columns[:1],
+        cells,
+        f"{of.reference}/4000x4",
+        [claim(label, amount) for claim in judged for amount, (label, _) in _AMOUNTS.items()],
+        "The tables have 4,000 people × 4 epochs; 4,000 × 16 is as many steps as 16,000 × 4.",
+        Matrix(
+            {row: by_key[row].label for row in rows},
+            {amount: label for amount, (label, _) in _AMOUNTS.items()},
+            "people × epochs",
+        ),
+        ["small"],
+    )
+
+
+_NBF3_CURVE = _curve(
+    "nbf3_curve",
+    "NBF, Table 3 with less and more training",
+    _NBF3,
+    _SUFFICIENT,
+    [
+        lambda label, amount: claims.alike(
+            f"L_lat suffices, {label}", _E, [f"{row}/{amount}" for row in _SUFFICIENT], 0.1
+        )
+    ],
+)
+_NBF4_CURVE = _curve(
+    "nbf4_curve",
+    "NBF, Table 4 with less and more training",
+    _NBF4,
+    ["100", "20", "0"],
+    [
+        lambda label, amount: claims.within(
+            f"20 % suffice, {label}", _E, f"20/{amount}", 0.1, f"100/{amount}"
+        ),
+        lambda label, amount: claims.at_least(
+            f"without 3D labels it fails, {label}", _E, f"0/{amount}", 1.7, f"100/{amount}"
+        ),
+    ],
 )
 
 _J, _L, _B = "joints_16_mm", "landmarks_mm", "bones_mm"
@@ -316,4 +346,6 @@ _SMPLR3 = Table(
     (claims.offset("SMPL's output is worse than the points", "smplr", _BODY.key, _J),),
 )
 
-TABLES = {t.key: t for t in (_NBF1, _NBF2, _NBF3, _NBF4, _SMPLR1, _SMPLR3)}
+TABLES = {
+    t.key: t for t in (_NBF1, _NBF2, _NBF3, _NBF3_CURVE, _NBF4, _NBF4_CURVE, _SMPLR1, _SMPLR3)
+}

@@ -23,9 +23,10 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 from experiments import common, table_report, table_runs
 from experiments.common import UsageError
 from experiments.flag_definer import FlagDefiner
-from experiments.paper_tables import SCALES, TABLES
+from experiments.paper_tables import TABLES
 from experiments.table_plan import Plan, difference
 from experiments.table_results import Results, measured_hours
+from experiments.table_types import SCALES
 
 
 def define_flags(values) -> None:
@@ -149,7 +150,12 @@ def _tables(values):
     unknown = {*values.table} - {*TABLES, "all"}
     if unknown:
         raise UsageError(f"--table={min(unknown)}: expected {', '.join(TABLES)}, or all")
-    return [t for t in TABLES.values() if t.key in values.table or "all" in values.table]
+    chosen = [t for t in TABLES.values() if t.key in values.table or "all" in values.table]
+    elsewhere = [t for t in chosen if values.scale not in t.scales]
+    for table in elsewhere:
+        if table.key in values.table:
+            raise UsageError(f"--table={table.key}: there at --scale={table.scales[0]} only")
+    return [table for table in chosen if table not in elsewhere]
 
 
 def _seeds(values):

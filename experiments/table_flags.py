@@ -12,6 +12,7 @@ from experiments import evaluate_smplr, nbf_flags, smplr_flags
 from experiments.common import UserError, one_line
 from experiments.paper_tables import EVALUATED
 from experiments.run_folder import FREE_FLAGS, RunFolder, serialize_flags
+from experiments.table_types import Variation
 
 _NUMBER_WORDS = {"a": 1.0, "an": 1.0, "one": 1.0, "half": 0.5, "two": 2.0, "ten": 10.0}
 _HOURS = {"second": 1 / 3600, "minute": 1 / 60, "hour": 1.0, "day": 24.0}
@@ -21,26 +22,33 @@ _TIME = re.compile(
 
 
 class FlagFile:
-    """One flag file.
+    """One flag file, or a variation of it.
+
+    Attributes:
+      name: of its runs, without their seed.
+      arguments: of the script that takes it.
 
     Args:
       folder: of the flag files.
       stem: its name without the ending.
+      variation: what differs, or None.
     """
 
-    def __init__(self, folder: Path, stem: str):
+    def __init__(self, folder: Path, stem: str, variation: Variation | None = None):
         """Reads the file.
 
         Raises:
           UserError: it is not there, or a flag in it is wrong.
         """
         self.path, self.stem = folder / f"{stem}.cfg", stem
+        self.name = f"{stem}_{variation.name}" if variation else stem
+        self.arguments = [f"--flagfile={self.path}", *(variation.flags if variation else [])]
         if not self.path.is_file():
             raise UserError(f"{self.path}: no such flag file; start inside the repository")
         self.evaluation = stem in EVALUATED
         self.values = self._defaults()
         try:
-            self.values(["", f"--flagfile={self.path}"])
+            self.values(["", *self.arguments])
         except flags.Error as error:
             raise UserError(f"{self.path}: {one_line(error)}") from error
 
@@ -85,7 +93,9 @@ class FlagFile:
         return None
 
     def hours(self) -> float | None:
-        """The first time that the file's comments name, or None."""
+        """The first time that the file's comments name; None for a variation."""
+        if self.name != self.stem:
+            return None
         comment = " ".join(re.findall("^# (.*)$", self.path.read_text("utf-8"), re.MULTILINE))
         found = _TIME.search(comment)
         if not found:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.common import UserError
-from experiments.paper_tables import SEGMENTED, TABLES, Row
+from experiments.paper_tables import SEGMENTED, TABLES
 from experiments.run_folder import RunFolder
 from experiments.table_flags import FlagFile
+from experiments.table_types import Row, Variation
 
 _RUNS = "runs/"  # what flag files call the folder of all runs
 
@@ -85,13 +86,13 @@ class Plan:
         """Reads which rows share a run."""
         self.scale, self._folder, self._runs = scale, flag_files, runs_dir
         self.steps: dict[str, Step] = {}
-        self._files: dict[str, FlagFile] = {}
-        self._first_with: dict[str, str] = {}
+        self._files: dict[tuple[str, str | None], FlagFile] = {}
+        self._first_with: dict[str, FlagFile] = {}
         for table in TABLES.values():
-            for row in table.rows:
-                stem = row.run[scale]
-                if (flag_files / f"{stem}.cfg").is_file():
-                    self._first_with.setdefault(self._file(stem).digest(0), stem)
+            for row in table.rows if scale in table.scales else ():
+                if (flag_files / f"{row.run[scale]}.cfg").is_file():
+                    file = self.flag_file(row)
+                    self._first_with.setdefault(file.digest(0), file)
 
     def add(self, row: Row, seed: int) -> Source:
         """Adds what a row needs, once.
@@ -106,10 +107,9 @@ class Plan:
         Raises:
           UserError: a flag file is missing or wrong.
         """
-        stem = row.run[self.scale]
-        file = self._file(stem)
+        file = self.flag_file(row)
         digest = self._digest(file, seed)
-        run = self._run(stem, seed)
+        run = self._run(file, seed)
         tried = chained = None
         if row.tried_on:
             other = self._file(row.tried_on[self.scale])
@@ -128,12 +128,13 @@ class Plan:
         Returns:
           The file.
         """
-        return self._file(row.run[self.scale])
+        return self._file(row.run[self.scale], row.variation)
 
-    def _file(self, stem: str) -> FlagFile:
-        if stem not in self._files:
-            self._files[stem] = FlagFile(self._folder, stem)
-        return self._files[stem]
+    def _file(self, stem: str, variation: Variation | None = None) -> FlagFile:
+        key = stem, variation and variation.name
+        if key not in self._files:
+            self._files[key] = FlagFile(self._folder, stem, variation)
+        return self._files[key]
 
     def _digest(self, file: FlagFile, seed: int) -> str:
         """The run's digest, and that of a shipped segmenter whose parts it sees."""
@@ -141,15 +142,13 @@ class Plan:
         shipped = _weights(source.segmenter) if source and "/" in source.segmenter else ""
         return file.digest(seed) + (f"-{shipped}" if shipped else "")
 
-    def _run(self, stem: str, seed: int) -> str:
+    def _run(self, file: FlagFile, seed: int) -> str:
         """Adds the run of a flag file, or of the first one that describes the same."""
-        file = self._file(stem)
-        stem = self._first_with.get(file.digest(0), stem)
-        name = f"{stem}_seed{seed}"
+        file = self._first_with.get(file.digest(0), file)
+        name = f"{file.name}_seed{seed}"
         if name in self.steps:
             return name
-        file = self._file(stem)
-        needs, command = self._people(file), [file.script, f"--flagfile={file.path}"]
+        needs, command = self._people(file), [file.script, *file.arguments]
         command += [f"--seed={seed}", f"--runs_dir={self._runs}"]
         for flag in ("parts", "initial_run", "segmentation_run", "run"):
             if flag not in file.values or not file.values[flag].value:
@@ -158,7 +157,7 @@ class Plan:
             folders = []
             for folder in value if isinstance(value, list) else [value]:
                 if folder.startswith(_RUNS):
-                    needs.append(self._run(folder.removeprefix(_RUNS), seed))
+                    needs.append(self._run(self._file(folder.removeprefix(_RUNS)), seed))
                     folder = str(self._runs / needs[-1])
                 folders.append(folder)
             command.append(f"--{flag}={','.join(folders)}")
@@ -190,7 +189,7 @@ class Plan:
         segmenter = SEGMENTED[data].segmenter
         if "/" in segmenter:
             return [], segmenter
-        name = self._run(segmenter, 0)
+        name = self._run(self._file(segmenter), 0)
         return [name], str(self._runs / name)
 
     def _segmented(self, data: str, split: str) -> str:

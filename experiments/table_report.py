@@ -9,9 +9,9 @@ from pathlib import Path
 
 from experiments import table_plot
 from experiments.paper_claims import Claim
-from experiments.paper_tables import Column, Table
 from experiments.run_folder import write_text
 from experiments.table_results import Results, distinct_runs, published
+from experiments.table_types import Column, Row
 
 _HEAD = """# Results
 
@@ -40,7 +40,7 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
         if not results.entries and not notes.is_file():
             continue
         blocks += [f"## {table.title}", _how(results, scale) if results.entries else ""]
-        blocks += [table.note, _matrix(results) if _is_matrix(table) else "", _rows(results)]
+        blocks += [table.note, _matrix(results) if table.matrix else "", _rows(results)]
         if results.entries:
             write_text(plot, _plot(results))
             blocks.append(f"![{table.title}]({os.path.relpath(plot, page.parent)})")
@@ -85,14 +85,10 @@ def shown_time(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours"
 
 
-def _is_matrix(table: Table) -> bool:
-    return all("/" in row.key for row in table.rows)
-
-
 def _rows(results: Results) -> str:
     """The table, row by row; of a matrix, what it has beside its first measure."""
     table, columns, rows = results.table, results.table.columns, results.table.rows
-    if _is_matrix(table):
+    if table.matrix:
         columns = columns[1:]
         rows = [r for r in rows if any(results.values(r.key, c.key) for c in columns)]
         if not rows:
@@ -107,17 +103,22 @@ def _rows(results: Results) -> str:
 
 
 def _matrix(results: Results) -> str:
-    table, column = results.table, results.table.columns[0]
-    kinds = list(dict.fromkeys(row.key.split("/")[0] for row in table.rows))
-    by_key = {row.key: row for row in table.rows}
-    lines = [
-        [f"learnt from {one}", *(_cell(results, by_key[f"{one}/{two}"], column) for two in kinds)]
-        for one in kinds
-    ]
-    return _markdown([column.label, *(f"tried on {kind}" for kind in kinds)], lines)
+    column, matrix = results.table.columns[0], results.table.matrix
+    by_key = {row.key: row for row in results.table.rows}
+    seeds = len(results.seeds())
+    lines = []
+    for one, label in matrix.rows.items():
+        cells = []
+        for two in matrix.columns:
+            row = by_key[f"{one}/{two}"]
+            cells.append(_cell(results, row, column))
+            if 0 < (run := len(results.values(row.key, column.key))) < seeds:
+                cells[-1] += f", {run} of {seeds} seeds"
+        lines.append([label, *cells])
+    return _markdown([column.label, *matrix.columns.values()], lines)
 
 
-def _cell(results: Results, row, column: Column) -> str:
+def _cell(results: Results, row: Row, column: Column) -> str:
     values = results.values(row.key, column.key)
     parts = []
     if values:
@@ -150,17 +151,24 @@ def _verdict(claim: Claim, results: Results) -> list[str]:
 
 
 def _plot(results: Results) -> str:
-    table = results.table
-    medians, metric = results.medians(), table.columns[0].key
-    reference = medians.get(table.reference, {}).get(metric)
-    theirs = next((r.published.get(metric) for r in table.rows if r.key == table.reference), None)
-    bars = []
+    table, metric = results.table, results.table.columns[0].key
+    reference = results.medians().get(table.reference, {}).get(metric)
+    by_key = {row.key: row for row in table.rows}
+    theirs = by_key[table.reference].published.get(metric)
+    marks = {}
     for row in table.rows:
         ours = [v / reference for v in results.values(row.key, metric)] if reference else []
         paper = row.published[metric] / theirs if theirs and metric in row.published else None
-        bars.append(table_plot.Bar(row.label, ours, paper))
-    label = next(row.label for row in table.rows if row.key == table.reference)
-    return table_plot.draw(bars, f"{table.columns[0].label.split(',')[0]}, {label} = 1")
+        marks[row.key] = table_plot.Mark(ours, paper)
+    axis = f"{table.columns[0].label.split(',')[0]}, {by_key[table.reference].label} = 1"
+    if not table.matrix:
+        return table_plot.rows({by_key[key].label: mark for key, mark in marks.items()}, axis)
+    matrix = table.matrix
+    lines = {
+        label: [marks[f"{one}/{two}"] for two in matrix.columns]
+        for one, label in matrix.rows.items()
+    }
+    return table_plot.lines(lines, [*matrix.columns.values()], axis, matrix.across)
 
 
 def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

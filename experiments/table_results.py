@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.paper_tables import Row, Table
 from experiments.run_folder import write_json
 from experiments.table_plan import Plan, Source, difference
+from experiments.table_types import Row, Table
 
 # From the record of a chained evaluation.
 _CHAINED = {
@@ -185,6 +185,7 @@ def _entry(table, row, seed, source, plan):
         "digest": source.digest,
         "run": source.run,
         "flag_file": str(run.flag_file.path),
+        **({"further_flags": further} if (further := run.flag_file.arguments[1:]) else {}),
         "metrics": {k: float(f"{v:.{_DIGITS}g}") for k, v in metrics.items() if v is not None},
         "people": record["people"],
         **(_read(timing) if timing.is_file() else {}),

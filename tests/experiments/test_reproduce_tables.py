@@ -2,14 +2,16 @@ import json
 import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from experiments import reproduce_tables, table_report, table_runs
 from experiments.common import REPOSITORY
-from experiments.paper_tables import SCALES, TABLES
+from experiments.paper_tables import TABLES
 from experiments.table_plan import Plan, Step
 from experiments.table_results import Results
+from experiments.table_types import SCALES
 
 FLAG_FILES = REPOSITORY / "experiments/flags"
 
@@ -26,7 +28,8 @@ def plan(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
         plan = Plan(request.param, Path("experiments/flags"), tmp_path_factory.mktemp("runs"))
-        sources = [plan.add(row, 3) for table in TABLES.values() for row in table.rows]
+        tables = [table for table in TABLES.values() if request.param in table.scales]
+        sources = [plan.add(row, 3) for table in tables for row in table.rows]
         plan.open = plan.open_steps(sources)
     return plan
 
@@ -57,8 +60,9 @@ def test_every_step_comes_after_what_it_needs(plan):
 
 
 def test_every_run_has_a_time(plan):
-    # What evaluates, segments or is one of H's rows takes minutes.
+    # What evaluates or segments takes minutes.
     trained = [s for s in plan.steps.values() if s.flag_file and s.name.startswith("nbf_")]
+    trained = [s for s in trained if s.flag_file.name == s.flag_file.stem]  # not a variation
     hours = [step.flag_file.hours() for step in trained]
     assert all(hours), [s.name for s, time in zip(trained, hours, strict=True) if not time]
     assert max(hours) < 0.2 if plan.scale == "small" else min(hours) > 1
@@ -88,6 +92,7 @@ def test_the_plan_is_printed(call, tmp_path):
         (["--table=nbf1", "--seeds=1,1"], 2, ["--seeds=1,1"]),
         (["--table=nbf1", "--rows=parts_5"], 2, ["parts_5", "parts_6"]),
         (["--table=nbf1", "--scale=large"], 2, ["large", "paper"]),
+        (["--table=nbf3_curve", "--scale=paper"], 2, ["nbf3_curve", "--scale=small only"]),
         (["--table=nbf1", "--flag_files=/nowhere"], 1, ["/nowhere", "no such flag file"]),
     ],
 )
@@ -95,6 +100,22 @@ def test_a_mistake_is_one_line(call, arguments, status, words):
     answer = call(reproduce_tables, *arguments)
     assert answer.status == status and answer.err.count("\n") == 1
     assert all(word in answer.err for word in words), answer.err
+
+
+def test_a_curve_varies_the_runs_of_its_table(tmp_path):
+    plan = Plan("small", Path("experiments/flags"), tmp_path)
+    rows = {row.key: row for row in TABLES["nbf3_curve"].rows}
+    table = next(row for row in TABLES["nbf3"].rows if row.key == "lat")
+    assert plan.add(rows["lat/4000x4"], 0) == plan.add(table, 0)
+    sources = {key: plan.add(row, 0) for key, row in rows.items() if key.startswith("lat/")}
+    assert len({source.digest for source in sources.values()}) == 5
+    longer = plan.steps[sources["lat/4000x16"].run]
+    assert longer.name == "nbf_small_t3_lat_epochs_16_seed0"
+    assert "--flagfile=experiments/flags/nbf_small_t3_lat.cfg" in longer.command
+    assert "--epochs=16" in longer.command and "--run_name=" + longer.name in longer.command
+    more = plan.steps[sources["lat/16000x4"].run].flag_file.values
+    assert (more.synthetic_train, more.epochs) == (16000, 4)
+    assert more.data != plan.steps["nbf_small_t3_lat_seed0"].flag_file.values.data
 
 
 @pytest.fixture
@@ -212,6 +233,13 @@ def test_a_matrix_stands_as_one(tmp_path):
         "| learnt from best | 120.0 *135.5* | 119.0 *112.2* | 118.0 *82* | 117.0 *35.7* |" in page
     )
     assert "| every ordering" not in page and "12 of 12 orderings | holds | 1 of 1 |" in page
+    plot = ElementTree.parse(tmp_path / "nbf2.svg")
+    words = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"learnt from truth", "tried on worst", "the paper"} <= {*words}
+    more = results_of(tmp_path, "nbf2", "err_joints3d_mm", numbers | {"best/best": [1.0, 2.0]})
+    table_report.write([more], "small", tmp_path / "RESULTS.md")
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "| 1.5 (1.0 to 2.0) *82* |" in page and "| 117.0 *35.7*, 1 of 2 seeds |" in page
 
 
 def test_what_needs_a_run_that_failed_is_not_run(tmp_path):
