@@ -22,7 +22,7 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common, predict
+from experiments import common, shipped_runs
 from experiments.common import UsageError, UserError
 from experiments.flag_definer import FlagDefiner
 from experiments.run_folder import RunFolder, git_commit, local_path, versions, write_json
@@ -82,7 +82,7 @@ def main(values) -> None:
 def _runs(values) -> tuple[RunFolder, RunFolder | None]:
     """The run to export, and that of its segmenter."""
     if values.run is None:
-        return predict.chosen_runs(values)
+        return shipped_runs.chosen_runs(values)
     segmentation = values.segmentation_run
     run = RunFolder.existing(values.run)
     return run, RunFolder.existing(segmentation) if segmentation else None

@@ -23,15 +23,10 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from experiments import common, inputs
+from experiments import common, inputs, shipped_runs
 from experiments.common import UsageError, UserError
 from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder
 
-PRETRAINED = common.REPOSITORY / "experiments" / "pretrained"
-# What is shipped.
-_FITTING = "nbf_fitting_small_segmented"
-_SEGMENTER = "nbf_segmentation_small"
 MESH_FORMATS = ("obj", "ply", "glb")
 _CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
 _NAMED = 10  # unused pictures of --people that get a line each
@@ -71,7 +66,7 @@ def main(values) -> int:
     unknown = sorted(set(values.mesh) - set(MESH_FORMATS))
     if unknown:
         raise UsageError(f"--mesh={','.join(unknown)}: expected {', '.join(MESH_FORMATS)}")
-    run, segmentation_run = chosen_runs(values)
+    run, segmentation_run = shipped_runs.chosen_runs(values)
     found, failures = inputs.find(values.images)
     if not found:
         raise UserError("; ".join(failures))
@@ -127,42 +122,6 @@ def main(values) -> int:
     return common.EXIT_ERROR if failures else 0
 
 
-def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
-    """The runs that --run and --segmentation_run name, or those that are shipped.
-
-    Args:
-      values: the flags.
-
-    Returns:
-      What fits bodies, and a segmenter or None.
-
-    Raises:
-      UserError: a folder holds no run, or nothing is shipped.
-    """
-    run = RunFolder.existing(values.run) if values.run else _shipped(_FITTING)
-    if values.segmentation_run:
-        return run, RunFolder.existing(values.segmentation_run)
-    # A segmenter belongs to NBF's fitting network; SMPLR needs any, to find people.
-    return run, None if values.run and not _is_smplr(run) else _shipped(_SEGMENTER)
-
-
-def _is_smplr(run: RunFolder) -> bool:
-    """Whether a run is one of SMPLR's."""
-    return "gender_mode" in run.read_flags()
-
-
-def _shipped(name) -> RunFolder:
-    """The run of this name that is shipped."""
-    run = RunFolder(PRETRAINED / name)
-    if not run.flags_file.is_file():
-        raise UserError(
-            f"{run.path}: no trained network here; train one with 'python "
-            f"experiments/train_nbf.py --flagfile=experiments/flags/{name}.cfg' (its first "
-            "lines say how long that takes), and give --run and --segmentation_run"
-        )
-    return run
-
-
 def _predictor(run, segmentation_run, body_model, stopwatch):
     """Loads the networks of the runs, and what errors to expect of them, if that is known."""
     from experiments import audit, audit_calibration, nbf_runs, segmentation_runs, smplr_pictures
@@ -175,7 +134,7 @@ def _predictor(run, segmentation_run, body_model, stopwatch):
     if segmentation_run is not None:
         segmenter, _ = segmentation_runs.restore_segmenter(segmentation_run)
         finder = PartFinder(segmenter)
-    if _is_smplr(run):
+    if shipped_runs.is_smplr(run):
         if body_model:
             raise UserError(
                 f"{run.path}: an SMPLR run names its own bodies; leave out --body_model"

@@ -211,15 +211,29 @@ class RunFolder:
             raise UserError(
                 f"{self.flags_file}: not found; --runs_dir must be one folder that all workers see"
             )
+        changed = self.changed_flag(values)
+        if changed:
+            raise UserError(
+                f"{self.path}: was started with {changed}; give another --run_name, or "
+                "--overwrite to start anew"
+            )
+
+    def changed_flag(self, values: flags.FlagValues) -> str | None:
+        """Looks whether the run was started with other flags.
+
+        Args:
+          values: the flags of now.
+
+        Returns:
+          The first flag that shapes the result and differs, then and now; None if all agree.
+        """
         now, then = serialize_flags(values), self.read_flags()
-        for name in sorted({*now, *then}):
+        for name in sorted({*now, *then} - FREE_FLAGS):  # some have become free since
             default = _serialize(values, name, values[name].default) if name in values else None
             before, line = then.get(name, default), now.get(name)
             if before != line:
-                raise UserError(
-                    f"{self.path}: was started with {before or f'--{name} not set'}, now "
-                    f"{line or 'not set'}; give another --run_name, or --overwrite to start anew"
-                )
+                return f"{before or f'--{name} not set'}, now {line or 'not set'}"
+        return None
 
     def read_flags(self) -> dict[str, str]:
         """The flags this run was started with.

@@ -11,7 +11,7 @@ from absl import flags
 from experiments import evaluate_smplr, nbf_flags, smplr_flags
 from experiments.common import UserError, one_line
 from experiments.paper_tables import EVALUATED
-from experiments.run_folder import FREE_FLAGS, RunFolder, serialize_flags
+from experiments.run_folder import RunFolder, serialize_flags
 from experiments.table_types import Variation
 
 _NUMBER_WORDS = {"a": 1.0, "an": 1.0, "one": 1.0, "half": 0.5, "two": 2.0, "ten": 10.0}
@@ -84,13 +84,7 @@ class FlagFile:
         """
         values = self._defaults()
         values(["", *command])
-        default, now = serialize_flags(self._defaults()), serialize_flags(values)
-        then = run.read_flags()
-        for name in sorted({*now, *then} - FREE_FLAGS):  # some have become free since
-            before, line = then.get(name, default.get(name)), now.get(name)
-            if before != line:
-                return f"{before or f'no --{name}'}, now {line or f'no --{name}'}"
-        return None
+        return run.changed_flag(values)
 
     def hours(self) -> float | None:
         """The first time that the file's comments name; None for a variation."""

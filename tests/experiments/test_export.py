@@ -119,7 +119,7 @@ def test_mistakes_are_answered_in_one_line(call, tmp_path):
     assert answer.status == 2 and "expected saved_model, tflite" in answer.err
     answer = call(export, f"--output={tmp_path}/new", f"--run={tmp_path}")
     assert answer.status == 1 and "no run here" in answer.err
-    dae = export.predict.PRETRAINED / "smplr_dae"
+    dae = export.shipped_runs.PRETRAINED / "smplr_dae"
     answer = call(export, f"--output={tmp_path}/new", f"--run={dae}")
     assert answer.status == 1 and "gives points, not bodies" in answer.err
     assert not any(tmp_path.iterdir())
@@ -128,7 +128,7 @@ def test_mistakes_are_answered_in_one_line(call, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("run", [None, "smplr_pose_shape"])
 def test_shipped_models_can_be_served(call, tmp_path, run):
-    flags = [] if run is None else [f"--run={export.predict.PRETRAINED / run}"]
+    flags = [] if run is None else [f"--run={export.shipped_runs.PRETRAINED / run}"]
     answer = call(export, f"--output={tmp_path}/new", *flags)
     assert answer.status == 0, answer.err
     card = json.loads((tmp_path / "new" / "model_card.json").read_text())

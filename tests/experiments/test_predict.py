@@ -14,6 +14,7 @@ from experiments import (
     predict,
     prediction_files,
     segmentation_runs,
+    shipped_runs,
     videos,
     windows,
 )
@@ -292,7 +293,7 @@ def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path
 def test_a_mistake_is_one_line(
     runs, photographs, call, tmp_path, monkeypatch, changed, status, words
 ):
-    monkeypatch.setattr(predict, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(shipped_runs, "PRETRAINED", tmp_path / "pretrained")
     values = {"run": "fitting", "segmentation_run": "torso", "images": photographs, **changed}
     values = {"output": tmp_path / "out", **values}
     arguments = [f"--{name}={runs.get(value, value)}" for name, value in values.items() if value]

@@ -7,12 +7,11 @@ import tensorflow as tf
 from datasets import synthetic
 from datasets.example import decode, encode, parse
 from experiments import nbf_runs, segmentation_runs
-from experiments.common import REPOSITORY
 from experiments.run_folder import RunFolder
+from experiments.shipped_runs import PRETRAINED
 from nbf import targets
 from nbf.metrics import confusion, iou
 
-PRETRAINED = REPOSITORY / "experiments" / "pretrained"
 SEGMENTATION = PRETRAINED / "nbf_segmentation_small"
 FITTING = PRETRAINED / "nbf_fitting_small_segmented"
 

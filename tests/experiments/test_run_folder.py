@@ -95,6 +95,13 @@ def test_a_run_from_before_a_flag_existed_counts_as_its_default(folder):
         folder.adopt_flags(make_flags("--nomirror"))
 
 
+def test_a_run_from_before_a_flag_was_free_is_taken_up(folder):
+    folder.adopt_flags(make_flags())
+    with open(folder.flags_file, "a") as file:
+        file.write("--workers=4\n")
+    folder.adopt_flags(make_flags())
+
+
 def test_a_second_process_is_refused_and_told_who_works_there(folder):
     script = (
         "import sys\n"

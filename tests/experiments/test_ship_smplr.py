@@ -9,10 +9,9 @@ from absl import flags
 from experiments import ship_smplr, smplr_data, smplr_evaluation, smplr_motion, smplr_runs
 from experiments.common import REPOSITORY, UserError
 from experiments.run_folder import RunFolder, write_json
+from experiments.shipped_runs import PRETRAINED
 from experiments.smplr_flags import define_run_flags
 from smplr import SMPLR, PointBody, ShapeRegressor, StackedHourglass
-
-PRETRAINED = REPOSITORY / "experiments" / "pretrained"
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import scipy.io
 from experiments import smplr_clip, smplr_motion, smplr_runs
 from experiments.common import REPOSITORY, UserError
 from experiments.run_folder import RunFolder
+from experiments.shipped_runs import PRETRAINED
 from smpl_tf.kinematics import relative_to_global
 from smpl_tf.skeleton import SMPL_24
 from smplr import SMPLR
 from smplr.landmarks import carrying_joints
 from tests.smplr.people import people, point_body
 
-PRETRAINED = REPOSITORY / "experiments" / "pretrained"
 CLIP = REPOSITORY.parent / "shared" / "real" / "smplr" / "00449"
 # Rows: the file's axes, depth, left and up, in those of the camera.
 TO_FILE = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], np.float32)

@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from experiments import predict, smplr_runs
+from experiments import predict, shipped_runs, smplr_runs
 from experiments.run_folder import RunFolder
 from experiments.smplr_flags import define_run_flags
 from experiments.smplr_pictures import PictureBodies
@@ -113,7 +113,7 @@ def test_other_stages_and_bodies_are_refused_in_one_line(run, call, tmp_path):
     )
     assert answer.status == 1 and answer.err.count("\n") == 1
     assert "leave out --body_model" in answer.err
-    points_alone = predict.PRETRAINED / "smplr_pose_shape"
+    points_alone = shipped_runs.PRETRAINED / "smplr_pose_shape"
     answer = call(
         predict, f"--run={points_alone}", f"--images={__file__}", f"--output={tmp_path / 'out'}"
     )
