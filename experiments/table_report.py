@@ -33,7 +33,7 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
       scale: of the runs.
       page: the Markdown file.
     """
-    blocks = [_HEAD]
+    blocks = [_HEAD, _summary(every)]
     for results in every:
         table, plot = results.table, results.path.with_suffix(".svg")
         notes = results.path.with_suffix(".md")
@@ -48,6 +48,25 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
         if notes.is_file():
             blocks.append(notes.read_text(encoding="utf-8").strip())
     write_text(page, "\n\n".join(block for block in blocks if block) + "\n")
+
+
+def _summary(every: Sequence[Results]) -> str:
+    """How many of the papers' claims hold, and which do not."""
+    held, failed, open_ones = [], [], []
+    for results in every:
+        if "paper" not in results.table.scales:
+            continue
+        for claim in results.table.claims:
+            finding = claim.judge(results.medians())
+            table = results.table.title.split(":")[0]
+            line = f"{claim.text} ({table}, {finding.number if finding else 'not run'})"
+            (open_ones if finding is None else held if finding.holds else failed).append(line)
+    total = len(held) + len(failed) + len(open_ones)
+    text = f"Of the papers' {total} claims, {len(held)} hold here and {len(failed)} do not"
+    text += f"; {len(open_ones)} could not be judged yet." if open_ones else "."
+    if failed:
+        text += " Not: " + "; ".join(failed) + "."
+    return f"**{text}**"
 
 
 def _how(results: Results, scale: str) -> str:

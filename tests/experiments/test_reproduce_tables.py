@@ -217,6 +217,10 @@ def test_a_claim_that_does_not_hold_is_shown_as_such(tmp_path):
     when = "`parts_12 ≤ 0.75 × rgb`"
     assert f"| 12 parts beat RGB | {when} | 0.80 | **does not hold** | 2 of 3 | 0.28 |" in lines
     assert any("more parts are better" in line and "| not run |" in line for line in lines)
+    assert (
+        "**Of the papers' 3 claims, 0 hold here and 1 do not; 2 could not be judged yet. Not: 12 "
+        "parts beat RGB (NBF, Table 1, 0.80).**"
+    ) in lines
     assert lines[-1] == "Why it does not hold."
     assert "6 trainings, 6.0 minutes of CPU time" in "\n".join(lines)
 
