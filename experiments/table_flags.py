@@ -10,8 +10,8 @@ from absl import flags
 
 from experiments import evaluate_smplr, nbf_flags, smplr_flags
 from experiments.common import UserError, one_line
-from experiments.paper_tables import EVALUATED
 from experiments.run_folder import RunFolder, serialize_flags
+from experiments.smplr_tables import EVALUATED
 from experiments.table_types import Variation
 
 _NUMBER_WORDS = {"a": 1.0, "an": 1.0, "one": 1.0, "half": 0.5, "two": 2.0, "ten": 10.0}

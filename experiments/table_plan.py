@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.common import UserError
-from experiments.paper_tables import SEGMENTED, TABLES
+from experiments.nbf_tables import SEGMENTED
+from experiments.paper_tables import TABLES
 from experiments.run_folder import RunFolder
 from experiments.table_flags import FlagFile
 from experiments.table_types import Row, Variation

@@ -99,3 +99,28 @@ class Table(NamedTuple):
     note: str = ""
     matrix: Matrix | None = None
     scales: Sequence[str] = SCALES
+
+
+def rows_of_flag_files(
+    small: str, paper: str, columns: Sequence[Column], rows: Sequence[tuple]
+) -> list[Row]:
+    """Lays out rows whose flag files are named after their keys.
+
+    Args:
+      small: what stands before the key at small scale.
+      paper: what stands before it at paper scale.
+      columns: of the published numbers.
+      rows: key, label, published numbers of each; None where the paper has none.
+
+    Returns:
+      The rows.
+    """
+    return [
+        Row(
+            key,
+            label,
+            {"small": f"{small}{key}", "paper": f"{paper}{key}"},
+            {c.key: v for c, v in zip(columns, numbers, strict=False) if v is not None},
+        )
+        for key, label, *numbers in rows
+    ]
