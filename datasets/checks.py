@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets import bodies as bodies_lib
 from datasets import example as example_lib
-from datasets import processes, records
+from datasets import manifests, processes, records
 from datasets.bodies import Bodies, Fits
 from smpl_tf.parts import PARTS_6, merge_labels
 from smpl_tf.skeleton import LSP_14, SMPL_24, shared_points
@@ -217,7 +217,7 @@ def _posed_joints(batch: Mapping[str, np.ndarray], bodies: Bodies) -> np.ndarray
     return joints
 
 
-def _same_bodies(bodies: Bodies | None, manifest: records.Manifest) -> bool:
+def _same_bodies(bodies: Bodies | None, manifest: manifests.Manifest) -> bool:
     if bodies is None or any(getattr(bodies, gender) is None for gender in manifest.bodies):
         return False
     return bodies.fingerprints(tuple(manifest.bodies)) == manifest.bodies

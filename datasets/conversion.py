@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from datasets import example as example_lib
-from datasets import frames, processes, records
+from datasets import frames, manifests, processes, records
 from datasets.bodies import MissingBodyError
 from datasets.sources import BadItemError, Skip, Source, SourceError
 from smpl_tf.model_data import ModelFileError
@@ -55,7 +55,7 @@ def convert(
     allow_incomplete: bool = False,
     workers: int | None = None,
     progress: bool = True,
-) -> records.Manifest:
+) -> manifests.Manifest:
     """Converts a split, or what an earlier run left of it.
 
     Args:
@@ -110,7 +110,7 @@ def convert(
     return finish(source, split, skipped)
 
 
-def finish(source: Source, split: records.SplitWriter, skipped: "SkipList") -> records.Manifest:
+def finish(source: Source, split: records.SplitWriter, skipped: "SkipList") -> manifests.Manifest:
     """Finishes a split of which all shards are written.
 
     Args:
@@ -133,7 +133,7 @@ def finish(source: Source, split: records.SplitWriter, skipped: "SkipList") -> r
 
 def plan(
     source: Source, shard_bytes: int, allow_incomplete: bool
-) -> tuple[records.Manifest, list[Any]]:
+) -> tuple[manifests.Manifest, list[Any]]:
     """Describes what a conversion will write, after checking that the raw data are complete.
 
     Args:
@@ -154,7 +154,7 @@ def plan(
     if not items:
         raise SourceError(f"{source.root}: nothing of split '{source.split}' found")
     bodies = {} if source.bodies is None else source.bodies.fingerprints(source.genders)
-    manifest = records.Manifest(
+    manifest = manifests.Manifest(
         dataset=source.dataset,
         split=source.split,
         num_items=len(items),
@@ -294,7 +294,7 @@ def _numbered(
     return zip(shard_of_each((one.size for one in theirs), first, shard_bytes), ours, strict=True)
 
 
-def _keep_leading_shards(done: dict[int, records.Shard]) -> None:
+def _keep_leading_shards(done: dict[int, manifests.Shard]) -> None:
     """Forgets the shards after the first missing one: where they begin is not known."""
     leading = next(index for index in itertools.count() if index not in done)
     for index in [index for index in done if index > leading]:

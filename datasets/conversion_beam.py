@@ -11,7 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from datasets import conversion, records
+from datasets import conversion, manifests, records
 from datasets.conversion import Converted
 from datasets.sources import Source
 
@@ -28,7 +28,7 @@ def convert(
     shard_bytes: int = conversion.SHARD_BYTES,
     max_skipped: int = conversion.MAX_SKIPPED,
     allow_incomplete: bool = False,
-) -> records.Manifest:
+) -> manifests.Manifest:
     """Converts a split on a Beam runner; the raw data and the output must be in its reach.
 
     Args:
@@ -100,7 +100,7 @@ def _shard_of_each(sizes: Iterable[tuple[int, int]], shard_bytes: int) -> list[i
 
 def _write(
     group: tuple[int, Iterable[Placed]], directory: str, split: str
-) -> tuple[int, records.Shard | None, list[Converted]]:
+) -> tuple[int, manifests.Shard | None, list[Converted]]:
     """Writes a shard and returns it with what of its items is to be told."""
     index, results = group
     results = [one for _, one in sorted(results, key=lambda placed: placed[0])]
@@ -115,8 +115,8 @@ def _write(
 
 
 def _note(
-    shards: list[tuple[int, records.Shard | None, list[Converted]]],
-    manifest: records.Manifest,
+    shards: list[tuple[int, manifests.Shard | None, list[Converted]]],
+    manifest: manifests.Manifest,
     directory: str,
 ) -> None:
     """Writes down what all workers did."""

@@ -1,15 +1,12 @@
 """Sharded TFRecords with a manifest: written in parallel, resumable, checked on reading.
 
-A finished split is `<split>-00000.tfrecord`, `<split>-00001.tfrecord`, ... and
-`<split>.manifest.json`. While it is being written the manifest is called
-`<split>.manifest.partial.json` and lists the shards done so far; a shard file is renamed to its
-final name only when whole.
+A finished split is `<split>-00000.tfrecord`, `<split>-00001.tfrecord`, ... and its manifest. A
+shard file is renamed to its final name only when whole.
 """
 
 import concurrent.futures
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,43 +15,12 @@ import tensorflow as tf
 import tqdm
 
 from datasets import example as example_lib
-from datasets import frames, processes
+from datasets import frames, manifests, processes
 from datasets.frames import RecordError
+from datasets.manifests import Manifest, Shard
 
 # TensorFlow quotes what it cannot parse in its message, which then may be no text.
 NO_EXAMPLE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-    """One file of a split."""
-
-    file: str
-    count: int  # Examples in it
-    bytes: int
-    sha256: str
-    items: int  # source items it was made from
-
-
-@dataclasses.dataclass(frozen=True)
-class Manifest:
-    """What a split holds and where it came from."""
-
-    dataset: str
-    split: str
-    num_items: int  # source items; a bad item gives no Example
-    items_per_shard: int | None  # None: a shard holds what fits
-    bodies: dict[str, str]  # gender -> fingerprint of the body the parameters belong to
-    config: dict[str, Any]  # what the Examples depend on, as JSON
-    shards: tuple[Shard, ...] = ()
-    source: str = ""  # where the raw data were
-    skipped: int = 0  # bad items
-    spec_version: int = example_lib.SPEC_VERSION
-
-    @property
-    def count(self) -> int:
-        """Number of Examples."""
-        return sum(shard.count for shard in self.shards)
 
 
 # (start, stop) -> Examples of the source items start, ..., stop - 1. Pickled into the workers.
@@ -114,25 +80,25 @@ class SplitWriter:
         Raises:
           RecordError: this split of another description.
         """
-        self._manifest = _from_json(_to_json(manifest))  # tuples of a config come back as lists
+        self._manifest = manifests.from_json(manifests.to_json(manifest))  # lists, no tuples
         self._directory = directory
-        self._path = _manifest_path(directory, manifest.split)
-        self._partial = _manifest_path(directory, manifest.split, partial=True)
+        self._path = manifests.path_of(directory, manifest.split)
+        self._partial = manifests.path_of(directory, manifest.split, partial=True)
         self.done: dict[int, Shard] = {}
         self.finished = None
         tf.io.gfile.makedirs(directory)
         if tf.io.gfile.exists(self._path):
-            _refuse_other(self._manifest, self._path)
+            manifests.read_same(self._path, self._manifest)
             self.finished = check(directory, manifest.split)
         elif tf.io.gfile.exists(self._partial):
-            self.done = _shards_done(_refuse_other(self._manifest, self._partial), directory)
+            self.done = _shards_done(manifests.read_same(self._partial, self._manifest), directory)
         else:
-            _write_json(self._partial, self._manifest)
+            manifests.write(self._partial, self._manifest)
 
     def add(self, index: int, shard: Shard) -> None:
         """Notes that a shard is done."""
         self.done[index] = shard
-        _write_json(self._partial, _with_shards(self._manifest, self.done))
+        manifests.write(self._partial, manifests.with_shards(self._manifest, self.done))
 
     def finish(self, skipped: int = 0) -> Manifest:
         """Writes the manifest that says that the split is whole, and returns it.
@@ -140,9 +106,9 @@ class SplitWriter:
         Args:
           skipped: bad items.
         """
-        manifest = _with_shards(self._manifest, self.done)
+        manifest = manifests.with_shards(self._manifest, self.done)
         manifest = dataclasses.replace(manifest, skipped=skipped)
-        _write_json(self._path, manifest)
+        manifests.write(self._path, manifest)
         if tf.io.gfile.exists(self._partial):
             tf.io.gfile.remove(self._partial)
         return manifest
@@ -186,34 +152,6 @@ class ShardWriter:
         return Shard(self._file, self._count, size, digest, items)
 
 
-def read_manifest(directory: str, split: str) -> Manifest:
-    """Reads the manifest of a finished split.
-
-    Args:
-      directory: folder of the shards.
-      split: its name, e.g. "train".
-
-    Returns:
-      The manifest.
-
-    Raises:
-      RecordError: no such folder or split, unfinished, unreadable, or of another spec version.
-    """
-    if not tf.io.gfile.isdir(directory):
-        raise RecordError(
-            f"{directory}: no such folder; give the --output of a conversion or generation"
-        )
-    path = _manifest_path(directory, split)
-    if not tf.io.gfile.exists(path):
-        if tf.io.gfile.exists(_manifest_path(directory, split, partial=True)):
-            raise RecordError(
-                f"{path}: the split was not finished; run its conversion again, it goes on "
-                "where it stopped"
-            )
-        raise RecordError(f"{path}: not found; convert or generate the split '{split}' first")
-    return _read_json(path)
-
-
 def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
     """Checks that every shard of a split is there and whole.
 
@@ -228,7 +166,7 @@ def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
     Raises:
       RecordError: naming the first bad shard and what to do.
     """
-    manifest = read_manifest(directory, split)
+    manifest = manifests.read(directory, split)
     remedy = _remedy(split)
     for shard in manifest.shards:
         path = os.path.join(directory, shard.file)
@@ -245,7 +183,7 @@ def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
                 raise RecordError(f"{path}: the shard is damaged{where}; {remedy}")
             frames.check(path)
     if manifest.count == 0:
-        raise RecordError(f"{_manifest_path(directory, split)}: the split holds no Example")
+        raise RecordError(f"{manifests.path_of(directory, split)}: the split holds no Example")
     return manifest
 
 
@@ -344,27 +282,6 @@ def _write_shard(
     return shard.close(stop - start)
 
 
-# Fields of a manifest that do not describe the data.
-_PROGRESS = ("shards", "skipped", "source")
-
-
-def _refuse_other(manifest: Manifest, path: str) -> Manifest:
-    """Returns the manifest at `path` if it describes the same data."""
-    found = _read_json(path)
-    changed = [
-        field.name
-        for field in dataclasses.fields(manifest)
-        if field.name not in _PROGRESS
-        and getattr(found, field.name) != getattr(manifest, field.name)
-    ]
-    if changed:
-        raise RecordError(
-            f"{path}: describes data of another {', '.join(changed)}; choose another folder or "
-            "delete this one"
-        )
-    return found
-
-
 def _shards_done(found: Manifest, directory: str) -> dict[int, Shard]:
     """Index -> shard of those an earlier run finished and nobody has touched since."""
     done = {}
@@ -381,53 +298,6 @@ def _first_bad_record(path: str, shard: Shard) -> str:
     except RecordError as error:
         return str(error).removeprefix(path).split(";")[0].replace(":", ",", 1)
     return f", {count} records where {shard.count} were written" if count != shard.count else ""
-
-
-def _with_shards(manifest: Manifest, done: Mapping[int, Shard]) -> Manifest:
-    return dataclasses.replace(manifest, shards=tuple(done[index] for index in sorted(done)))
-
-
-def _manifest_path(directory: str, split: str, partial: bool = False) -> str:
-    return os.path.join(directory, f"{split}.manifest{'.partial' if partial else ''}.json")
-
-
-def _write_json(path: str, manifest: Manifest) -> None:
-    with tf.io.gfile.GFile(f"{path}.writing", "w") as file:
-        file.write(_to_json(manifest))
-    tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
-
-
-def _read_json(path: str) -> Manifest:
-    remedy = "delete the folder, then convert or generate again"
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    try:
-        version = json.loads(content)["spec_version"]
-        if version == example_lib.SPEC_VERSION:
-            return _from_json(content)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise RecordError(f"{path}: not a manifest ({reason}); {remedy}") from error
-    raise RecordError(
-        f"{path}: written for Example spec version {version}, this library reads version "
-        f"{example_lib.SPEC_VERSION}; {remedy}"
-    )
-
-
-def _to_json(manifest: Manifest) -> str:
-    return json.dumps({"count": manifest.count, **dataclasses.asdict(manifest)}, indent=1)
-
-
-def _from_json(content: str | bytes) -> Manifest:
-    fields = json.loads(content)
-    del fields["count"]
-    fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
-    for shard in fields["shards"]:
-        if os.path.basename(shard.file) != shard.file:
-            raise ValueError(f"shard {shard.file!r} lies in another folder")
-        if not all(isinstance(n, int) and n >= 0 for n in (shard.count, shard.bytes, shard.items)):
-            raise ValueError(f"shard {shard.file} has a size that is no number")
-    return Manifest(**fields)
 
 
 def _sha256(path: str) -> str:

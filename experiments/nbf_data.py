@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import flags
 
-from datasets import person_crops, pipelines, records, transforms
+from datasets import manifests, person_crops, pipelines, records, transforms
 from experiments.common import UserError
 from experiments.epochs import ALONE, fingerprint, steps_per_epoch, whole_batches
 from smpl_tf import SMPLModelData
@@ -170,7 +170,7 @@ def training_batches(
     Raises:
       UserError: there are fewer Examples than a batch holds.
     """
-    count = records.read_manifest(values.data, "train").count
+    count = manifests.read(values.data, "train").count
     steps = steps_per_epoch(count, values.batch_size, values.data)
     examples = pipelines.load(
         values.data,

@@ -7,7 +7,7 @@ from functools import partial
 import keras
 from absl import flags
 
-from datasets import records
+from datasets import manifests
 from experiments import (
     callbacks,
     checkpoints,
@@ -56,7 +56,7 @@ def train(
         synthetic_people.generate(values)
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
     data = nbf_data.check_data(values, body)
-    people = records.read_manifest(values.data, "train").count
+    people = manifests.read(values.data, "train").count
     steps = epochs.steps_per_epoch(people, values.batch_size, values.data)
     with strategy.scope():
         stage.compile(network, values, steps * values.epochs)

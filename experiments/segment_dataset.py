@@ -49,14 +49,14 @@ def main(values) -> None:
     run = RunFolder.existing(values.run)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from datasets import records
+    from datasets import manifests, records
     from experiments import nbf_data, nbf_runs, segmentation_runs
 
     segmenter, run_values = segmentation_runs.restore_segmenter(run)
     if values.data is not None:
         run_values.data = values.data
     source = records.check(run_values.data, values.split)
-    manifest = records.Manifest(
+    manifest = manifests.Manifest(
         dataset=source.dataset,
         split=values.split,
         num_items=source.count,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
-from datasets import pipelines, records, scenery, transforms
+from datasets import manifests, pipelines, records, scenery, transforms
 from experiments import smplr_motion, smplr_runs
 from experiments.epochs import ALONE, steps_per_epoch, whole_batches
 from experiments.run_folder import written_aside
@@ -170,7 +170,7 @@ def seen_by_hourglass(
     path = folder / "predictions" / f"{split}_{key.hexdigest()[:16]}.npz"
     if not path.exists():
         predict = tf.function(hourglass.points_model, reduce_retracing=True)
-        total = -(-records.read_manifest(values.data, split).count // _PREDICTION_BATCH)
+        total = -(-manifests.read(values.data, split).count // _PREDICTION_BATCH)
         pictures = held_out_pictures(
             values, body, split, hourglass.input.shape[1], _PREDICTION_BATCH
         )

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from datasets import records
+from datasets import manifests
 from experiments import (
     checkpoints,
     common,
@@ -133,9 +133,9 @@ def _supply(values, body, epoch, replicas):
     splits = sorted({"train", "val", values.test_split})
     for split in splits:
         smplr_runs.check_manifest(values, split)
-    people = records.read_manifest(values.data, "val").count
+    people = manifests.read(values.data, "val").count
     watched = smplr_data.held_out_pictures(values, body, "val").map(convert)
-    count = records.read_manifest(values.data, "train").count
+    count = manifests.read(values.data, "train").count
     steps = epochs.steps_per_epoch(count, values.batch_size, values.data)
     data = {split: epochs.fingerprint(values.data, split) for split in splits}
     names = partial(epochs.example_ids, values)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from datasets import example as example_lib
-from datasets import records
+from datasets import manifests, records
 from datasets.synthetic import appearance, people, scenes
 from smpl_tf.camera import nbf_camera
 from smpl_tf.parts import face_labels
@@ -89,7 +89,7 @@ def generate(
     items_per_shard: int = 256,
     workers: int | None = None,
     progress: bool = True,
-) -> records.Manifest:
+) -> manifests.Manifest:
     """Writes a split of synthetic people, or reuses it if it is there.
 
     Args:
@@ -107,7 +107,7 @@ def generate(
     Raises:
       RecordError: the folder holds this split of another config, or is damaged.
     """
-    manifest = records.Manifest(
+    manifest = manifests.Manifest(
         dataset="synthetic",
         split=split,
         num_items=count,

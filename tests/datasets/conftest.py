@@ -2,7 +2,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from datasets import records
+from datasets import manifests, records
 from experiments import common, convert_dataset
 from tests.datasets.tiny import numbered_examples, tiny_manifest
 
@@ -22,7 +22,7 @@ class Converted(NamedTuple):
     """A split that the script made and found right."""
 
     examples: list[dict[str, Any]]
-    manifest: records.Manifest
+    manifest: manifests.Manifest
 
 
 @pytest.fixture

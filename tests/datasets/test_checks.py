@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import bodies, checks, conversion, frames, records, up3d
+from datasets import bodies, checks, conversion, frames, manifests, records, up3d
 from datasets import example as example_lib
 from smpl_tf.parts import PARTS_24
 from smpl_tf.skeleton import LSP_14, SMPL_24
@@ -67,7 +67,7 @@ def test_a_wrong_example_is_found(folder, tmp_path, finding):
     examples = list(records.read_examples(str(folder), "train"))
     examples[1] |= BREAKS[finding](examples[1])
     marks = fakes.OPEN_BODIES.fingerprints(("neutral",))
-    manifest = records.Manifest("x", "train", 3, 3, marks, {})
+    manifest = manifests.Manifest("x", "train", 3, 3, marks, {})
     records.write_shards(
         lambda start, stop: examples[start:stop],
         manifest,
@@ -81,7 +81,7 @@ def test_a_wrong_example_is_found(folder, tmp_path, finding):
 
 
 def test_what_is_no_example_is_named_with_its_place(folder, tmp_path):
-    manifest = records.Manifest("x", "train", 1, 1, {}, {})
+    manifest = manifests.Manifest("x", "train", 1, 1, {}, {})
     writer = records.ShardWriter(str(tmp_path), "train", 0)
     (one,) = list(records.read_examples(str(folder), "train"))[:1]
     writer.write(example_lib.encode(one))
@@ -98,7 +98,7 @@ def test_what_is_no_example_is_named_with_its_place(folder, tmp_path):
 def test_an_id_in_two_splits_is_found(folder, tmp_path):
     examples = list(records.read_examples(str(folder), "train"))
     for split, rows in (("train", [0, 1, 1]), ("val", [2, 0, 0])):
-        manifest = records.Manifest("x", split, 3, 3, {}, {})
+        manifest = manifests.Manifest("x", split, 3, 3, {}, {})
         chosen = [examples[row] for row in rows]
         records.write_shards(
             lambda start, stop, chosen=chosen: chosen[start:stop],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from datasets import bodies, conversion, records, sources, up3d
+from datasets import bodies, conversion, manifests, records, sources, up3d
 from tests.datasets import fake_up3d, fakes
 from tests.datasets.fake_source import NUM_ITEMS, NumberedSource
 
@@ -57,11 +57,11 @@ def test_what_is_skipped_is_listed_with_its_reason(whole):
     assert by_item["9"]["reason"].startswith("Expecting property name")
     assert by_item["0"]["reason"] == "no frame to use"
     assert (by_item["7"]["frames"], by_item["7"]["lost"]) == (2, False)
-    assert records.read_manifest(str(whole), "train").skipped == len(empty) + 2
+    assert manifests.read(str(whole), "train").skipped == len(empty) + 2
 
 
 def test_shards_are_closed_when_full(whole):
-    shards = records.read_manifest(str(whole), "train").shards
+    shards = manifests.read(str(whole), "train").shards
     largest = 3 * 2500  # bytes of an item
     assert len(shards) > 3
     assert all(SHARD_BYTES <= shard.bytes < SHARD_BYTES + largest for shard in shards[:-1])
@@ -78,7 +78,7 @@ def test_a_killed_conversion_goes_on_and_gives_the_same_bytes(whole, tmp_path, s
     stop.write_text("1000")
     convert(tmp_path / "killed", source)
     reads = 1000 - int(stop.read_text())
-    first = [shard.items for shard in records.read_manifest(str(whole), "train").shards][:done]
+    first = [shard.items for shard in manifests.read(str(whole), "train").shards][:done]
     assert reads == NUM_ITEMS - sum(first)
     assert contents(tmp_path / "killed") == contents(whole)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import processes, records
+from datasets import manifests, processes, records
 from tests.datasets.tiny import numbered_example, numbered_examples, tiny_manifest
 
 
@@ -32,7 +32,7 @@ def test_everything_written_is_read_in_order(tiny):
 
 
 def test_manifest_describes_the_shards(tiny):
-    manifest = records.read_manifest(str(tiny), "train")
+    manifest = manifests.read(str(tiny), "train")
     assert [shard.count for shard in manifest.shards] == [4, 4, 2] and manifest.count == 10
     assert manifest.config == {"sizes": [8, 8]} and manifest.bodies == {"neutral": "abc"}
     records.check(str(tiny), "train", checksums=True)
@@ -210,4 +210,4 @@ def edit_manifest(directory, **changes):
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(records.RecordError, match="nowhere: no such folder; give the"):
-        records.read_manifest(str(tmp_path / "nowhere"), "train")
+        manifests.read(str(tmp_path / "nowhere"), "train")

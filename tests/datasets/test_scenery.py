@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import pascal_voc, records, scenery
+from datasets import manifests, pascal_voc, records, scenery
 from tests.datasets import fake_pascal_voc
 from tests.datasets.fake_pascal_voc import things
 
@@ -112,7 +112,7 @@ def test_voc_gives_pictures_and_every_thing_in_its_colours(tmp_path, monkeypatch
     (example,) = pascal_voc.PascalVOC(str(tree), "train").read("2007_000002")
     example["image/encoded"] = cv2.imencode(".png", _coloured())[1].tobytes()
     folder = str(tmp_path / "shards")
-    manifest = records.Manifest("pascal_voc", "train", 1, 1, bodies={}, config={})
+    manifest = manifests.Manifest("pascal_voc", "train", 1, 1, bodies={}, config={})
     records.write_shards(
         lambda start, stop: [example], manifest, folder, workers=0, progress=False
     )

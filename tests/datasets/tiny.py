@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from datasets import example as example_lib
-from datasets import records
+from datasets import manifests
 
 
 def numbered_example(index, size=8):
@@ -39,4 +39,4 @@ def numbered_examples(start, stop):
 def tiny_manifest(num_items=10, items_per_shard=4, split="train", **changes):
     fields = {"dataset": "tiny", "bodies": {"neutral": "abc"}, "config": {"sizes": (8, 8)}}
     fields |= {"split": split, "num_items": num_items, "items_per_shard": items_per_shard}
-    return records.Manifest(**fields | changes)
+    return manifests.Manifest(**fields | changes)

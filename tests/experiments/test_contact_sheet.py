@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from datasets import example as example_lib
-from datasets import records
+from datasets import manifests, records
 from experiments import contact_sheet
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24
 
@@ -62,7 +62,7 @@ def known_example():
 @pytest.fixture(scope="module")
 def sheet(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("known"))
-    manifest = records.Manifest("x", "train", 7, 7, {}, {})
+    manifest = manifests.Manifest("x", "train", 7, 7, {}, {})
     examples = [known_example() | {"id": f"known/{number}"} for number in range(7)]
     records.write_shards(
         lambda start, stop: examples[start:stop], manifest, folder, workers=0, progress=False

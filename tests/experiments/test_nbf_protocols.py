@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import flags
 
 from datasets import example as example_lib
-from datasets import records
+from datasets import manifests, records
 from experiments import evaluate_nbf, nbf_protocols
 from experiments.common import UserError
 from experiments.nbf_data import Feed
@@ -145,7 +145,7 @@ def studio_people(start, stop):
 
 def test_a_studio_without_smpl_is_scored_by_its_measured_joints(finished, call, tmp_path):
     data = tmp_path / "humaneva"
-    manifest = records.Manifest("humaneva", "val", 8, 8, {}, {})
+    manifest = manifests.Manifest("humaneva", "val", 8, 8, {}, {})
     records.write_shards(studio_people, manifest, str(data), workers=0, progress=False)
     answer = call(
         evaluate_nbf,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from datasets import pipelines, records
+from datasets import manifests, pipelines
 from experiments import checkpoints, nbf_data, segment_dataset, segmentation_runs
 from experiments.nbf_flags import define_run_flags
 from experiments.run_folder import RunFolder
@@ -51,9 +51,9 @@ def test_the_parts_are_the_segmenters_and_all_else_is_the_data_sets(untrained, c
     assert len(several) > 1
 
     # Asked again, it is done; of other pictures, it is refused.
-    before = records.read_manifest(str(tmp_path / "found"), "val")
+    before = manifests.read(str(tmp_path / "found"), "val")
     assert call(segment_dataset, *arguments).status == 0
-    assert records.read_manifest(str(tmp_path / "found"), "val") == before
+    assert manifests.read(str(tmp_path / "found"), "val") == before
     assert before.config["parts_by"] == "parts" and before.config["num_parts"] == 12
 
 

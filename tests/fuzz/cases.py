@@ -20,7 +20,7 @@ from PIL import Image
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from datasets import example as example_lib
-from datasets import pipelines, records
+from datasets import manifests, pipelines, records
 from experiments import checkpoints, nbf_data, people_files, pictures, point_files, smplr_runs
 from experiments.common import UserError
 from experiments.run_folder import RunFolder
@@ -61,8 +61,8 @@ def _split(folder: Path, shard: bytes, count: int = 3) -> Path:
     """A finished split of one shard, whose manifest knows its size but not its content."""
     file = "train-00000.tfrecord"
     (folder / file).write_bytes(shard)
-    described = records.Shard(file, count, len(shard), "0" * 64, 3)
-    manifest = records._to_json(tiny_manifest(3, 3, shards=(described,)))
+    described = manifests.Shard(file, count, len(shard), "0" * 64, 3)
+    manifest = manifests.to_json(tiny_manifest(3, 3, shards=(described,)))
     (folder / "train.manifest.json").write_text(manifest)
     return folder
 
