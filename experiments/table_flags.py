@@ -14,7 +14,15 @@ from experiments.run_folder import RunFolder, serialize_flags
 from experiments.smplr_tables import EVALUATED
 from experiments.table_types import Variation
 
-_NUMBER_WORDS = {"a": 1.0, "an": 1.0, "one": 1.0, "half": 0.5, "two": 2.0, "ten": 10.0}
+_NUMBER_WORDS = {
+    "half an": 0.5,
+    "a": 1.0,
+    "an": 1.0,
+    "one": 1.0,
+    "two": 2.0,
+    "three": 3.0,
+    "ten": 10.0,
+}
 _HOURS = {"second": 1 / 3600, "minute": 1 / 60, "hour": 1.0, "day": 24.0}
 _TIME = re.compile(
     rf"\b({'|'.join(_NUMBER_WORDS)}|\d+(?:\.\d+)?) (?:CPU )?({'|'.join(_HOURS)})s?\b", re.I
