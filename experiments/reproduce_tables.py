@@ -4,7 +4,7 @@
     python experiments/reproduce_tables.py --table=all --scale=paper --dry_run
 
 Plans the runs of the tables from the flag files, calls the scripts that train and evaluate, and
-writes results/<scale>/<table>.json, a plot, and RESULTS.md. A run that several tables share is run
+writes results/<scale>/<table>.json, a plot, and a page. A run that several tables share is run
 once, one that is recorded is skipped, a killed one goes on: the same command, as often as needed.
 To run again what results/ has already, give --results=DIR and --page=FILE of your own.
 
@@ -28,6 +28,8 @@ from experiments.table_plan import Plan, difference
 from experiments.table_results import Results, measured_hours
 from experiments.table_types import SCALES
 
+_PAGES = {"small": "RESULTS.md", "paper": "RESULTS_PAPER.md"}
+
 
 def define_flags(values) -> None:
     """Adds the script's flags.
@@ -47,7 +49,7 @@ def define_flags(values) -> None:
     f.string("flag_files", "experiments/flags", "Folder of the rows' flag files.")
     f.string("runs_dir", "runs", "Folder of all runs.")
     f.string("results", "results", "Folder of the results.")
-    f.string("page", "RESULTS.md", "The page to write.")
+    f.string("page", None, "The page to write; unset: RESULTS.md, or RESULTS_PAPER.md.")
 
 
 def main(values) -> int | None:
@@ -62,7 +64,7 @@ def main(values) -> int | None:
     tables, seeds = _tables(values), _seeds(values)
     rows = _rows(tables, values.rows)
     plan = Plan(values.scale, Path(values.flag_files), Path(values.runs_dir))
-    folder, page = Path(values.results) / values.scale, Path(values.page)
+    folder, page = Path(values.results) / values.scale, Path(values.page or _PAGES[values.scale])
     every = {key: Results(folder, table) for key, table in TABLES.items()}
     sources = {table.key: {} for table in tables}
     for seed in seeds:  # every row has a number before any has three

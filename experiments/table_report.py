@@ -13,14 +13,19 @@ from experiments.run_folder import write_text
 from experiments.table_results import Results, distinct_runs, published
 from experiments.table_types import Column, Row
 
-_HEAD = """# Results
+_HEADS = {
+    "small": """# Results
 
 The tables of the two papers in miniature: the code that runs the full experiments, on synthetic
 people, with small networks. The papers' numbers belong to licensed data sets and cannot be met
-here; what is tested is what the papers say of them. A cell is the median over the seeds with the
-range behind it, and the paper's number in italics. A claim is judged by the medians; beside it
-stands how many single seeds agree, and what comes of the paper's own numbers. Times are those of a
-machine that did other work as well.
+here; what is tested is what the papers say of them.""",
+    "paper": """# Results at full size
+
+The tables of the two papers, on their data sets and with their networks.""",
+}
+_HOW_TO_READ = """A cell is the median over the seeds with the range behind it, and the paper's number in italics. A
+claim is judged by the medians; beside it stands how many single seeds agree, and what comes of the
+paper's own numbers. The machine may have done other work meanwhile, which makes wall times longer.
 
 `experiments/reproduce_tables.py` writes this page; the raw numbers stand in `results/`."""
 
@@ -33,7 +38,7 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
       scale: of the runs.
       page: the Markdown file.
     """
-    blocks = [_HEAD, _summary(every)]
+    blocks = [_HEADS[scale], _HOW_TO_READ, _summary(every)]
     for results in every:
         table, plot = results.table, results.path.with_suffix(".svg")
         notes = results.path.with_suffix(".md")

@@ -225,6 +225,14 @@ def test_a_claim_that_does_not_hold_is_shown_as_such(tmp_path):
     assert "6 trainings, 6.0 minutes of CPU time" in "\n".join(lines)
 
 
+def test_a_page_says_at_what_size_it_was_run(tmp_path):
+    results = results_of(tmp_path, "nbf1", "err_joints3d_mm", {"rgb": [100.0]})
+    for scale, words in (("small", "synthetic"), ("paper", "on their data sets")):
+        table_report.write([results], scale, tmp_path / "RESULTS.md")
+        page = (tmp_path / "RESULTS.md").read_text()
+        assert words in page.split("##")[0] and f"--scale={scale} --seeds=0" in page
+
+
 def test_a_matrix_stands_as_one(tmp_path):
     kinds = ("worst", "middle", "best", "truth")
     numbers = {
