@@ -26,7 +26,7 @@ The tables of the two papers, on their data sets and with their networks.""",
 _HOW_TO_READ = """\
 A cell is the median over the seeds with the range behind it, and the paper's number in italics.
 A claim is judged by the medians; beside it stands how many single seeds agree, and what comes of
-the paper's own numbers. The machine may have done other work meanwhile: wall times are longer then.
+the paper's own numbers. The machine may have done other work too: wall times are longer then.
 
 `experiments/reproduce_tables.py` writes this page; the raw numbers stand in `results/`."""
 
