@@ -9,17 +9,17 @@ from experiments.nbf_tables import LABELS, LOSSES, SUFFICIENT
 from experiments.table_types import Matrix, Table, Variation
 
 _E = LOSSES.columns[0].key
+_MORE_PEOPLE = ["--synthetic_train=16000", "--data=data/synthetic_tables_16000"]
 # How much the small runs are trained, from little to much; what the tables have is among it.
 _AMOUNTS = {
     "4000x2": ("4,000 people × 2", Variation("epochs_2", ["--epochs=2"])),
     "4000x4": ("4,000 × 4", None),
     "4000x8": ("4,000 × 8", Variation("epochs_8", ["--epochs=8"])),
     "4000x16": ("4,000 × 16", Variation("epochs_16", ["--epochs=16"])),
-    "16000x4": (
-        "16,000 × 4",
-        Variation(
-            "people_16000", ["--synthetic_train=16000", "--data=data/synthetic_tables_16000"]
-        ),
+    "16000x4": ("16,000 × 4", Variation("people_16000", _MORE_PEOPLE)),
+    "16000x16": (
+        "16,000 × 16",
+        Variation("people_16000_epochs_16", [*_MORE_PEOPLE, "--epochs=16"]),
     ),
 }
 
