@@ -108,7 +108,7 @@ def test_a_curve_varies_the_runs_of_its_table(tmp_path):
     table = next(row for row in TABLES["nbf3"].rows if row.key == "lat")
     assert plan.add(rows["lat/4000x4"], 0) == plan.add(table, 0)
     sources = {key: plan.add(row, 0) for key, row in rows.items() if key.startswith("lat/")}
-    assert len({source.digest for source in sources.values()}) == 6
+    assert len({source.digest for source in sources.values()}) == 7
     longer = plan.steps[sources["lat/4000x16"].run]
     assert longer.name == "nbf_small_t3_lat_epochs_16_seed0"
     assert "--flagfile=experiments/flags/nbf_small_t3_lat.cfg" in longer.command
@@ -116,6 +116,8 @@ def test_a_curve_varies_the_runs_of_its_table(tmp_path):
     more = plan.steps[sources["lat/16000x4"].run].flag_file.values
     assert (more.synthetic_train, more.epochs) == (16000, 4)
     assert more.data != plan.steps["nbf_small_t3_lat_seed0"].flag_file.values.data
+    found = plan.steps[sources["lat/found_4000x4"].run]
+    assert "data/synthetic_tables_fine/train" in found.needs
 
 
 @pytest.fixture
