@@ -10,7 +10,7 @@ from experiments.table_types import Matrix, Table, Variation
 
 _E = LOSSES.columns[0].key
 _MORE_PEOPLE = ["--synthetic_train=16000", "--data=data/synthetic_tables_16000"]
-# The parts that the shipped segmenter finds: the papers' tables have such parts, the small ones true ones.
+# By the shipped segmenter. The paper's Tables 3 and 4 have found parts, the small ones true ones.
 _FOUND_PARTS = ["--data=data/synthetic_tables_fine"] + [
     f"--synthetic_{split}=0" for split in ("train", "val", "test")
 ]
