@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments import nbf_curves, nbf_tables, smplr_tables
+from experiments import nbf_retrained, nbf_tables, smplr_tables
 
 TABLES = {
     table.key: table
@@ -10,9 +10,9 @@ TABLES = {
         nbf_tables.INPUTS,
         nbf_tables.PART_QUALITIES,
         nbf_tables.LOSSES,
-        nbf_curves.LOSSES_CURVE,
+        *nbf_retrained.LOSSES_RETRAINED,
         nbf_tables.LABELS,
-        nbf_curves.LABELS_CURVE,
+        *nbf_retrained.LABELS_RETRAINED,
         smplr_tables.COMPONENTS,
         smplr_tables.BODIES,
     )

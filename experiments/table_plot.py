@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ def lines(
         axes.set_yscale("log")
         _proportions(axes.yaxis)
         axes.set_ylabel(label)
-        axes.set_xticks(range(len(columns)), columns)
+        axes.set_xticks(range(len(columns)), [textwrap.fill(column, 16) for column in columns])
         axes.set_xlabel(across)
         theirs = any(mark.theirs for row in marks.values() for mark in row)
         _legend(axes, "black", "black" if theirs else None, named)

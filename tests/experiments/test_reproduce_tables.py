@@ -102,9 +102,10 @@ def test_a_mistake_is_one_line(call, arguments, status, words):
     assert all(word in answer.err for word in words), answer.err
 
 
-def test_a_curve_varies_the_runs_of_its_table(tmp_path):
+def test_what_is_trained_otherwise_varies_the_runs_of_its_table(tmp_path):
     plan = Plan("small", Path("experiments/flags"), tmp_path)
-    rows = {row.key: row for row in TABLES["nbf3_curve"].rows}
+    tables = TABLES["nbf3_curve"], TABLES["nbf3_found"]
+    rows = {row.key: row for table in tables for row in table.rows}
     table = next(row for row in TABLES["nbf3"].rows if row.key == "lat")
     assert plan.add(rows["lat/4000x4"], 0) == plan.add(table, 0)
     sources = {key: plan.add(row, 0) for key, row in rows.items() if key.startswith("lat/")}
