@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import statistics
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -78,7 +79,7 @@ def lines(
     with matplotlib.rc_context(_SVG):
         figure, axes = _figure(4.2)
         named = []
-        for (name, row), colour in zip(marks.items(), _COLOURS, strict=False):
+        for (name, row), colour in zip(marks.items(), itertools.cycle(_COLOURS), strict=False):
             ours = {x: mark.ours for x, mark in enumerate(row) if mark.ours}
             theirs = {x: mark.theirs for x, mark in enumerate(row) if mark.theirs}
             for x, values in ours.items():
