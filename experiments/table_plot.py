@@ -105,7 +105,7 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _proportions(axis: Axis) -> None:
-    """Ticks at round proportions, a darker line at 1."""
+    """Ticks at round proportions."""
     low, high = axis.get_view_interval()
     low, high = min(low, 0.9), max(high, 1.1)
     axis.set_view_interval(low, high)
