@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 _OURS, _THEIRS = "#1f6fb2", "#c2571a"
 _COLOURS = ("#1f6fb2", "#2a8a57", "#8a4fa3", "#c28a00")
-_TICKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.5, 2, 3, 5, 7, 10, 20, 50)
+_TICKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 5, 7, 10, 20, 50)
 # Text stays text, and the same numbers give the same file.
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "tables", "font.size": 10}
 
