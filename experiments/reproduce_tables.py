@@ -152,12 +152,10 @@ def _tables(values):
     unknown = {*values.table} - {*TABLES, "all"}
     if unknown:
         raise UsageError(f"--table={min(unknown)}: expected {', '.join(TABLES)}, or all")
-    chosen = [t for t in TABLES.values() if t.key in values.table or "all" in values.table]
-    elsewhere = [t for t in chosen if values.scale not in t.scales]
-    for table in elsewhere:
-        if table.key in values.table:
-            raise UsageError(f"--table={table.key}: there at --scale={table.scales[0]} only")
-    return [table for table in chosen if table not in elsewhere]
+    here = {key: table for key, table in TABLES.items() if values.scale in table.scales}
+    for key in {*values.table} - {*here, "all"}:
+        raise UsageError(f"--table={key}: there at --scale={TABLES[key].scales[0]} only")
+    return [t for key, t in here.items() if key in values.table or "all" in values.table]
 
 
 def _seeds(values):

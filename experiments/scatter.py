@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 
@@ -55,6 +53,10 @@ class Scatter(NamedTuple):
 
 
 def _draw(plot: Scatter) -> np.ndarray:
+    # Only now: most scripts that know of this plot never draw it.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     x, y, colour = plot._known()
     # The brightest last, so that the difficult people are not hidden.
     order = np.argsort(colour, kind="stable")

@@ -26,11 +26,10 @@ import numpy as np
 from experiments import common
 from experiments.flag_definer import FlagDefiner
 from experiments.run_folder import RunFolder, write_json, write_text, written_aside
+from experiments.shipped_runs import PRETRAINED
 
 # In a .keras file.
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
-# Where the other networks of an end-to-end run are found by everybody.
-_SHIPPED = common.REPOSITORY / "experiments" / "pretrained"
 # Stage -> where in the weights a network lies that it does not train.
 _UNTRAINED = {"pose": "layers/shape_regressor/", "shape": "layers/pose_regressor/"}
 
@@ -89,10 +88,10 @@ def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
         if smplr_runs.flags_of(smplr_runs.named_run(folder)).stage != "hourglass"
     ]
     for folder in parts:
-        if not (common.REPOSITORY / folder).is_relative_to(_SHIPPED):
+        if not (common.REPOSITORY / folder).is_relative_to(PRETRAINED):
             raise common.UserError(
                 f"{run.path}: has its networks from {folder}; only what was trained behind "
-                f"{_SHIPPED.relative_to(common.REPOSITORY)}/... can be joined again elsewhere"
+                f"{PRETRAINED.relative_to(common.REPOSITORY)}/... can be joined again elsewhere"
             )
     model, _ = smplr_runs.load_model(run)
     with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import table_plot
 from experiments.paper_claims import Claim
 from experiments.run_folder import write_text
 from experiments.table_results import Results, distinct_runs, published
@@ -58,18 +57,21 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
 
 def _summary(every: Sequence[Results]) -> str:
     """How many of the papers' claims hold, and which do not."""
-    held, failed, open_ones = [], [], []
-    for results in every:
-        if "paper" not in results.table.scales:
-            continue
-        for claim in results.table.claims:
-            finding = claim.judge(results.medians())
-            table = results.table.title.split(":")[0]
-            line = f"{claim.text} ({table}, {finding.number if finding else 'not run'})"
-            (open_ones if finding is None else held if finding.holds else failed).append(line)
-    total = len(held) + len(failed) + len(open_ones)
-    text = f"Of the papers' {total} claims, {len(held)} hold here and {len(failed)} do not"
-    text += f"; {len(open_ones)} could not be judged yet." if open_ones else "."
+    judged = [
+        (claim, results.table, claim.judge(results.medians()))
+        for results in every
+        if "paper" in results.table.scales
+        for claim in results.table.claims
+    ]
+    failed = [
+        f"{claim.text} ({table.title.split(':')[0]}, {finding.number})"
+        for claim, table, finding in judged
+        if finding and not finding.holds
+    ]
+    unknown = sum(finding is None for _, _, finding in judged)
+    held = len(judged) - len(failed) - unknown
+    text = f"Of the papers' {len(judged)} claims, {held} hold here and {len(failed)} do not"
+    text += f"; {unknown} could not be judged yet." if unknown else "."
     if failed:
         text += " Not: " + "; ".join(failed) + "."
     return f"**{text}**"
@@ -176,6 +178,8 @@ def _verdict(claim: Claim, results: Results) -> list[str]:
 
 
 def _plot(results: Results) -> str:
+    from experiments import table_plot  # only now: matplotlib, which a plan does not need
+
     table, metric = results.table, results.table.columns[0].key
     reference = results.medians().get(table.reference, {}).get(metric)
     by_key = {row.key: row for row in table.rows}
