@@ -4,8 +4,9 @@
 """
 
 from smpl_tf.model_data.arrays import SMPLModelData
-from smpl_tf.model_data.files import ModelFileError, load_model_data, save_model_data
+from smpl_tf.model_data.files import ModelFileError, save_model_data
 from smpl_tf.model_data.identity import BodyNotFoundError, body_spec, find_body
+from smpl_tf.model_data.loading import load_model_data
 
 __all__ = [
     "BodyNotFoundError",

@@ -1,4 +1,4 @@
-"""Reads body models from every official layout, and writes our own."""
+"""The files of body models: reads every official layout, and writes our own."""
 
 import math
 import os
@@ -22,53 +22,12 @@ _REQUIRED = (
 # HMR's file names its regressor of 14 LSP joints, nose, eyes and ears so.
 _EXTRA_REGRESSORS = ("extra_regressor", "cocoplus_regressor")
 # What arrays of odd types and shapes raise where they are used.
-_DAMAGED = (TypeError, ValueError, AttributeError, IndexError, OverflowError)
+DAMAGED = (TypeError, ValueError, AttributeError, IndexError, OverflowError)
 _ROOT = 2**32 - 1  # -1 as the files' uint32
 
 
 class ModelFileError(ValueError):
     """A file is not a body model that can be read; one line says why."""
-
-
-def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> SMPLModelData:
-    """Reads a body model: the open body, or an official file of SMPL, HMR or SMPL+H.
-
-    Pickles are read without chumpy and without running anything they name.
-
-    Args:
-      path: a .pkl, .npz or .h5 file; None means the open body that ships with the library.
-      gender: "neutral", "female" or "male"; chooses among the open bodies, and in a file that
-        holds all three as theirs does. An official file tells its own gender by its name, or
-        "unknown".
-
-    Returns:
-      Its arrays, float64 as read. A body with SMPL's 6890 vertices has UP's and SMPLR's
-      landmarks.
-
-    Raises:
-      ModelFileError: if the file is missing, damaged, hostile or no body model.
-
-    Source: the layouts are those of SMPL v1.0.0 and v1.1.0, HMR's neutral file, AMASS's SMPL+H
-      and `.npz` re-packs of them; `.h5` is our own, and so is the `.npz` of
-      `python -m smpl_tf.open_body.from_anny`.
-    """
-    from smpl_tf import open_body  # it needs this package itself
-
-    if path is None:
-        return open_body.load_open_body(gender)
-    path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such file; expected a body model (.pkl, .npz or .h5).")
-    if _holds_open_bodies(path):
-        try:
-            return open_body.load_body_file(path, gender)
-        except _DAMAGED as error:
-            raise ModelFileError(f"{path}: {_one_line(error).removeprefix(f'{path}: ')}") from None
-    contents = _read_contents(path)
-    try:
-        return _from_official(contents, path)
-    except _DAMAGED as error:
-        raise ModelFileError(f"{path}: not a readable body model: {_one_line(error)}") from None
 
 
 def save_model_data(data: SMPLModelData, path: str | Path) -> None:
@@ -110,19 +69,18 @@ def save_model_data(data: SMPLModelData, path: str | Path) -> None:
         raise
 
 
-def _holds_open_bodies(path: Path) -> bool:
-    """Whether a file has the open body's own layout: several genders in one archive."""
-    if not zipfile.is_zipfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "weight_units.npy" in archive.namelist()
-    except Exception:  # damaged: what reads it will say so
-        return False
+def read_contents(path: Path) -> dict[str, Any]:
+    """Reads the keys and arrays of a file; its first bytes show which format it has.
 
+    Args:
+      path: the file.
 
-def _read_contents(path: Path) -> dict[str, Any]:
-    """Reads the keys and arrays of a file, telling the formats apart by their first bytes."""
+    Returns:
+      Key -> array, every required key among them; nothing is checked further.
+
+    Raises:
+      ModelFileError: the file is damaged, hostile or no body model.
+    """
     with open(path, "rb") as file:
         start = file.read(8)
     reader: Callable[[Path], Any]
@@ -136,14 +94,14 @@ def _read_contents(path: Path) -> dict[str, Any]:
         contents = reader(path)
     except unpickler.ForbiddenClassError as error:
         raise ModelFileError(
-            f"{path}: holds {_one_line(error)}, which no body model file holds; nothing of it "
+            f"{path}: holds {one_line(error)}, which no body model file holds; nothing of it "
             "was run. Get the file anew from its official site."
         ) from None
     except MemoryError:
         raise ModelFileError(f"{path}: asks for more memory than there is; damaged?") from None
     except Exception as error:
         raise ModelFileError(
-            f"{path}: cannot be read as a {kind} ({_one_line(error)}); truncated, or not a body "
+            f"{path}: cannot be read as a {kind} ({one_line(error)}); truncated, or not a body "
             "model? Get it anew from its official site."
         ) from None
     missing = [name for name in _REQUIRED if not hasattr(contents, "keys") or name not in contents]
@@ -206,7 +164,19 @@ def _read_h5(path):
     return contents
 
 
-def _from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
+def from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
+    """Makes a body of the keys and arrays of an official file.
+
+    Args:
+      contents: of `read_contents`.
+      path: the file; its name shows the gender where the content does not.
+
+    Returns:
+      The body, float64.
+
+    Raises:
+      DAMAGED: an array has a shape or type that no body model has.
+    """
     extra = next((contents[name] for name in _EXTRA_REGRESSORS if name in contents), None)
     mirror = contents.get("vertex_mirror")
     parents = np.asarray(contents["kintree_table"])[0].astype(np.int64)
@@ -244,5 +214,6 @@ def _gender_from_name(path: Path) -> str:
     return "unknown"
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The message of an error with every run of white space made one space; its type if empty."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -3,7 +3,8 @@
 from typing import Any
 
 from smpl_tf.model_data.arrays import SMPLModelData, living_bodies
-from smpl_tf.model_data.files import ModelFileError, load_model_data
+from smpl_tf.model_data.files import ModelFileError
+from smpl_tf.model_data.loading import load_model_data
 
 
 class BodyNotFoundError(ValueError):

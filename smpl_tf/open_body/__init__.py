@@ -7,7 +7,7 @@ import functools
 import os
 import pathlib
 
-from smpl_tf.model_data import SMPLModelData
+from smpl_tf.model_data.arrays import SMPLModelData
 from smpl_tf.open_body import data_file
 
 _PATH = pathlib.Path(__file__).with_name("open_body.npz")

