@@ -59,9 +59,10 @@ setup(
     package_data={
         "smpl_tf.open_body": ["*.npz"],
         "experiments": [
-            *("flags/*.cfg", "templates/*"),
+            *("flags/*.cfg", "pages/*.html"),
             *("pretrained/*/*", "pretrained/*/checkpoints/*"),
         ],
+        "smpl_tf.viewer": ["*.html", "*.css", "*.js"],
     },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

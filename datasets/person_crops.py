@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from datasets import transforms
 from datasets.transforms import Example
-from smpl_tf.camera import NBF_TRANSLATION, Camera, nbf_camera
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24, Skeleton, shared_points
 
 # Features that the crops read.

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from smpl_tf import camera as camera_lib
+from smpl_tf.nbf_scale import PELVIS_IN_CROP, stature
 from smpl_tf.parts import PARTS_24, mirror_labels
 from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_axis_angle
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24, SMPLR_42
@@ -30,20 +31,6 @@ _POINTS = {
 }
 _POINTS_2D = ("joints/2d", "lsp/2d")
 _POINTS_3D = ("joints/3d", "landmarks/3d", "h36m/3d")
-
-# Bone -> stature divided by its length, on the neutral open body.
-_STATURE_IN_BONES = {
-    (f"{side}_{start}", f"{side}_{end}"): factor
-    for side in ("left", "right")
-    for start, end, factor in (
-        ("hip", "knee", 4.54),
-        ("knee", "ankle", 4.2),
-        ("shoulder", "hip", 3.2),
-        ("shoulder", "elbow", 6.4),
-        ("elbow", "wrist", 6.8),
-    )
-}
-PELVIS_IN_CROP = (0.5, 230 / 512)  # shares of width and height
 
 
 def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -> Example:
@@ -201,24 +188,6 @@ def person_box(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     extent = stature(joints_2d, valid) * 512 / 440
     corner = joints_2d[0] - extent * tf.constant(PELVIS_IN_CROP)
     return tf.concat([corner, [extent, extent]], axis=0)
-
-
-def stature(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Estimates a person's height, whatever the pose, from the bone that is least foreshortened.
-
-    Args:
-      joints_2d: [24, 2] pixels.
-      valid: [24]; joints with 0 do not count.
-
-    Returns:
-      Scalar, pixels of a person standing upright; 0 where no bone is known.
-    """
-    starts, ends = (SMPL_24.indices(names) for names in zip(*_STATURE_IN_BONES, strict=True))
-    lengths = tf.norm(tf.gather(joints_2d, starts) - tf.gather(joints_2d, ends), axis=-1)
-    known = tf.cast(valid, tf.bool)
-    known = tf.gather(known, starts) & tf.gather(known, ends)
-    factors = tf.constant(list(_STATURE_IN_BONES.values()), tf.float32)
-    return tf.reduce_max(tf.where(known, lengths * factors, 0))
 
 
 def chain(*transforms: Transform) -> Transform:

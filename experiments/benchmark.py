@@ -28,8 +28,8 @@ from tqdm import tqdm
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common
-from experiments.run_folder import write_json
+from experiments.runs import common
+from smpl_tf.files import write_json
 
 OURS = "smpl_tf XLA"
 VERTEX_TOLERANCE = 1e-5  # metres
@@ -75,7 +75,7 @@ def main(values: flags.FlagValues) -> None:
     """
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import benchmark_peers as peers
+    from experiments.benchmarks import peers
     from smpl_tf import load_model_data
 
     data = load_model_data(values.model)
@@ -247,7 +247,7 @@ def memory_of_a_batch(model: str | None) -> dict[str, float]:
 
 def measure_memory(data) -> str:
     """This process's peak memory before and after posing a batch under XLA, MB."""
-    from experiments import benchmark_peers as peers
+    from experiments.benchmarks import peers
 
     before = peak_memory()
     bodies = peers.random_bodies(data, MEMORY_BATCH)._replace(upstream=np.zeros(1, np.float32))

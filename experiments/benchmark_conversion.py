@@ -22,9 +22,10 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common, convert_dataset
-from experiments.common import UserError
-from experiments.flag_definer import FlagDefiner
+from experiments import convert_dataset
+from experiments.runs import common
+from experiments.runs.common import UserError
+from experiments.runs.flag_definer import FlagDefiner
 
 _WARM_UP = 3  # items per process that are not counted
 _REPEATS = 10_000  # items at most, per item of the source

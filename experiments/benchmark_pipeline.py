@@ -18,9 +18,9 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common
-from experiments.flag_definer import FlagDefiner
-from experiments.nbf_flags import define_run_flags
+from experiments.nbf.flags import define_run_flags
+from experiments.runs import common
+from experiments.runs.flag_definer import FlagDefiner
 
 
 def define_flags(values) -> None:
@@ -42,11 +42,13 @@ def main(values) -> None:
       values: the flags.
     """
     common.load_tensorflow(values.deterministic)
-    from experiments import nbf_data, nbf_runs, synthetic_people
-    from experiments.nbf_stages import stage_of
+    from experiments.nbf import data as nbf_data
+    from experiments.nbf import networks
+    from experiments.nbf.stages import stage_of
+    from experiments.runs import synthetic_people
 
     synthetic_people.generate(values)
-    stage, body = stage_of(values), nbf_runs.load_body(values)
+    stage, body = stage_of(values), networks.load_body(values)
     nbf_data.check_data(values, body)
     network = stage.build(values, body)
     stage.compile(network, values, 1000)

@@ -25,10 +25,10 @@ import numpy as np
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common
-from experiments.common import UsageError
-from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import write_json
+from experiments.runs import common
+from experiments.runs.common import UsageError
+from experiments.runs.flag_definer import FlagDefiner
+from smpl_tf.files import write_json
 
 SIZES = ("small", "full")
 # What is read, decoded, changed and made targets of; from people of 512 x 512 pixels.
@@ -78,7 +78,7 @@ def main(values) -> None:
     if unknown:
         raise UsageError(f"--sizes={','.join(unknown)}: expected {', '.join(SIZES)}")
     common.load_tensorflow()
-    from experiments.report import Table
+    from experiments.pages.report import Table
 
     rows, record = [], []
     for stage in [stage for size in values.sizes for stage in stages()[size]]:
@@ -204,8 +204,9 @@ def input_cpu_ms(flag_file: str, rounds: int) -> float:
     from absl import flags
 
     from datasets import synthetic
-    from experiments import nbf_data, nbf_stages
-    from experiments.nbf_flags import define_run_flags
+    from experiments.nbf import data as nbf_data
+    from experiments.nbf import stages as nbf_stages
+    from experiments.nbf.flags import define_run_flags
 
     values = flags.FlagValues()
     define_run_flags(values)

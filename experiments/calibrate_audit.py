@@ -20,9 +20,10 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 import numpy as np
 import tqdm
 
-from experiments import common
-from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder, write_json
+from experiments.runs import common
+from experiments.runs.flag_definer import FlagDefiner
+from experiments.runs.run_folder import RunFolder
+from smpl_tf.files import write_json
 
 _FLIPPED_MM = 50.0  # by how much a limb must be nearer to the truth's other side
 
@@ -51,14 +52,16 @@ def main(values) -> None:
     segmentation = RunFolder.existing(values.segmentation_run)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import audit, audit_calibration, nbf_runs, report, segmentation_runs
-    from experiments.nbf_prediction import NBFBodies
-    from experiments.part_finder import PartFinder
-    from experiments.prediction import Predictor
+    from experiments.nbf import networks, segmenters
+    from experiments.pages import report
+    from nbf.prediction import audit, audit_calibration
+    from nbf.prediction.bodies import NBFBodies
+    from nbf.prediction.part_finder import PartFinder
+    from nbf.prediction.predictor import Predictor
 
-    run_values = nbf_runs.flags_of(run, data=values.data)
-    network, _ = nbf_runs.restore_network(run, run_values)
-    segmenter, _ = segmentation_runs.restore_segmenter(segmentation)
+    run_values = networks.flags_of(run, data=values.data)
+    network, _ = networks.restore_network(run, run_values)
+    segmenter, _ = segmenters.restore_segmenter(segmentation)
     finder = PartFinder(segmenter)
     fit = NBFBodies(network, run_values.input_map, finder)
     predictor = Predictor(fit, fit.bodies, finder)
@@ -94,9 +97,10 @@ _MEASURED = ("evidence", "error_mm", "doubt", "flipped")
 
 def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]:
     """Fits held-out people: evidence and error of each, doubt and swap of each pair of limbs."""
-    from experiments import audit, nbf_data
-    from experiments.nbf_data import Feed
-    from experiments.part_finder import LIMBS
+    from experiments.nbf import data as nbf_data
+    from experiments.nbf.data import Feed
+    from nbf.prediction import audit
+    from nbf.prediction.part_finder import LIMBS
 
     features = ("image/encoded", "joints/3d", "smpl/translation", "smpl/valid")
     nbf_data.check_split(values, predictor.bodies[0].model_data, split)
@@ -137,7 +141,7 @@ def _test(calibration, tested: dict[str, np.ndarray], expected) -> dict[str, flo
     """How good the calibration is on people it has not seen."""
     from scipy.stats import spearmanr
 
-    from experiments import audit
+    from nbf.prediction import audit
 
     error = tested["error_mm"]
     alone = {
@@ -171,8 +175,8 @@ def _of_worst(expected: np.ndarray, error: np.ndarray) -> float:
 
 def _page(record, tested):
     """The page: the calibration plot, and the numbers."""
-    from experiments import report
-    from experiments.audit_calibration import plot
+    from experiments.pages import report
+    from experiments.pages.calibration_plot import plot
 
     pixels = plot(record["tested"]).pixels
     test = record["test"]

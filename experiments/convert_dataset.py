@@ -23,9 +23,9 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common
-from experiments.common import UsageError, UserError
-from experiments.flag_definer import FlagDefiner
+from experiments.runs import common
+from experiments.runs.common import UsageError, UserError
+from experiments.runs.flag_definer import FlagDefiner
 
 
 def _surreal(values):
@@ -216,8 +216,7 @@ def _check(values) -> int:
     import cv2
     import tensorflow as tf
 
-    from datasets import checks
-    from experiments import contact_sheet
+    from datasets import checks, contact_sheet
 
     bodies = _bodies(values)
     given = any(vars(bodies).values())

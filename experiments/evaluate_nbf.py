@@ -26,8 +26,9 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 
 from absl import flags
 
-from experiments import common
-from experiments.run_folder import RunFolder, write_json, written_aside
+from experiments.runs import common
+from experiments.runs.run_folder import RunFolder
+from smpl_tf.files import write_json, written_aside
 
 # What may differ from the run that is evaluated.
 _CHANGEABLE = ("data", "body_model", "crop_by", "protocol", "joint_regressor")
@@ -69,30 +70,25 @@ def main(values) -> None:
     # Only now: these modules load TensorFlow.
     import cv2
 
-    from experiments import (
-        chained_evaluation,
-        nbf_report,
-        nbf_runs,
-        nbf_stages,
-        report,
-        segmentation_runs,
-    )
+    from experiments.nbf import chained_evaluation, networks, segmenters, stages
+    from experiments.nbf import page as nbf_report
+    from experiments.pages import report
 
     changed = {name: values[name].value for name in _CHANGEABLE}
-    run_values = nbf_runs.flags_of(run, test_split=values.split, **changed)
+    run_values = networks.flags_of(run, test_split=values.split, **changed)
     split = run_values.test_split
     if values.segmentation_run is None:
-        stage = nbf_stages.stage_of(run_values)
-        network, checkpoint = nbf_runs.restore(run, run_values, stage.build)
+        stage = stages.stage_of(run_values)
+        network, checkpoint = networks.restore(run, run_values, stage.build)
         evaluation = stage.evaluate(network, run_values, split)
         record = stage.make_record(run, run_values, network, checkpoint, evaluation)
         page = stage.make_page(run_values, network, evaluation, record)
         output = run.path / "evaluation"
     else:
         first = RunFolder.existing(values.segmentation_run)
-        segmenter, _ = segmentation_runs.restore_segmenter(first)
-        network, checkpoint = nbf_runs.restore_network(run, run_values)
-        model = segmentation_runs.join_stages(segmenter, network, run_values)
+        segmenter, _ = segmenters.restore_segmenter(first)
+        network, checkpoint = networks.restore_network(run, run_values)
+        model = segmenters.join_stages(segmenter, network, run_values)
         evaluation = chained_evaluation.evaluate(model, run_values, split)
         record = chained_evaluation.make_record(
             run, run_values, model, checkpoint, evaluation, first

@@ -22,10 +22,11 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common, shipped_runs
-from experiments.common import UsageError, UserError
-from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder, git_commit, local_path, versions, write_json
+from experiments.runs import common, shipped_runs
+from experiments.runs.common import UsageError, UserError
+from experiments.runs.flag_definer import FlagDefiner
+from experiments.runs.run_folder import RunFolder, git_commit, local_path, versions
+from smpl_tf.files import write_json
 
 FORMATS = ("saved_model", "tflite")
 
@@ -60,7 +61,7 @@ def main(values) -> None:
     runs = _runs(values)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import exported_models
+    from experiments.serving import exported_models
 
     served = _served(*runs, values.body_model)
     aside = output.with_name(f".aside-{os.getpid()}-{output.name}")
@@ -89,26 +90,29 @@ def _runs(values) -> tuple[RunFolder, RunFolder | None]:
 
 
 def _served(run: RunFolder, segmentation: RunFolder | None, body_model: str | None):
-    from experiments import nbf_runs, segmentation_runs, served_models, smplr_runs
+    from experiments.nbf import networks as nbf_networks
+    from experiments.nbf import segmenters
+    from experiments.serving import served_models
+    from experiments.smplr import networks as smplr_networks
 
-    if smplr_runs.model_file(run).exists():
+    if smplr_networks.model_file(run).exists():
         if segmentation is not None:
             raise UsageError(
                 f"--segmentation_run means nothing for an SMPLR run such as {run.path}"
             )
-        model, stage = smplr_runs.load_model(run)
+        model, stage = smplr_networks.load_model(run)
         if stage in ("dae", "hourglass"):
             raise UserError(
                 f"{run.path}: --stage={stage} gives points, not bodies; export a run of "
                 "--stage=pose_shape (points go in) or end_to_end (pictures go in)"
             )
         return served_models.served_smplr(model)
-    flags = nbf_runs.flags_of(run, body_model=body_model)
-    network, _ = nbf_runs.restore_network(run, flags)
+    flags = nbf_networks.flags_of(run, body_model=body_model)
+    network, _ = nbf_networks.restore_network(run, flags)
     if segmentation is None:
         return served_models.served_fitting(network, flags.input_map)
-    segmenter, _ = segmentation_runs.restore_segmenter(segmentation)
-    segmentation_runs.check_parts(segmenter, flags)
+    segmenter, _ = segmenters.restore_segmenter(segmentation)
+    segmenters.check_parts(segmenter, flags)
     return served_models.served_chain(segmenter, network)
 
 

@@ -3,7 +3,7 @@
     python experiments/fit.py --points=joints.npz --skeleton=h36m_17 --output=fitted
     python experiments/fit.py --points=joints.csv --skeleton=coco_17 --unit=mm --output=fitted
 
---points is an NPZ, NPY, JSON or CSV file (experiments/point_files.py tells the forms) of one
+--points is an NPZ, NPY, JSON or CSV file (the forms: experiments/prediction/point_files.py) of one
 person or many; missing points are NaN, null or empty. --output gets parameters.npz, the first
 meshes, in the axes of the points, and index.html with the bodies to turn around. A thousand bodies
 take some five seconds of CPU time, beside ten for TensorFlow's start and the first call.
@@ -17,9 +17,10 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common, point_files
-from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder
+from experiments.prediction import point_files
+from experiments.runs import common
+from experiments.runs.flag_definer import FlagDefiner
+from experiments.runs.run_folder import RunFolder
 
 GENDERS = ("neutral", "female", "male", "nearer")
 # As `smplr.named_points.SKELETONS` and `smplr.point_fitting.METHODS`, which load TensorFlow.
@@ -59,7 +60,7 @@ def main(values) -> None:
     run = RunFolder.existing(values.run) if values.run else None
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import fitted_bodies
+    from experiments.prediction import fitted_bodies
     from smplr.named_points import find_skeleton
 
     skeleton = find_skeleton(values.skeleton)

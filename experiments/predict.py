@@ -23,9 +23,10 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from experiments import common, inputs, shipped_runs
-from experiments.common import UsageError, UserError
-from experiments.flag_definer import FlagDefiner
+from experiments.prediction import inputs
+from experiments.runs import common, shipped_runs
+from experiments.runs.common import UsageError, UserError
+from experiments.runs.flag_definer import FlagDefiner
 
 MESH_FORMATS = ("obj", "ply", "glb")
 _CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
@@ -72,28 +73,31 @@ def main(values) -> int:
         raise UserError("; ".join(failures))
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import people_files, picture_prediction, report, video_prediction, viewer
-    from experiments.refinement import Refiner
-    from experiments.stopwatch import Stopwatch
+    from datasets.photographs import people_files
+    from experiments.pages import report
+    from experiments.prediction import one_picture, one_video
+    from experiments.prediction.stopwatch import Stopwatch
+    from nbf.prediction.refinement import Refiner
+    from smpl_tf.viewer import body_viewer
 
     output = Path(values.output)
     people = people_files.read(Path(values.people)) if values.people else None
-    stopwatch = Stopwatch(*picture_prediction.STAGES)
+    stopwatch = Stopwatch(*one_picture.STAGES)
     predictor, audited = _predictor(run, segmentation_run, values.body_model, stopwatch)
     calibration = audited and audited.calibration
     refiners = [Refiner(body) for body in predictor.bodies] if values.refine else []
-    tools = picture_prediction.Tools(
+    tools = one_picture.Tools(
         predictor, people, refiners, calibration, values.mesh, output, stopwatch
     )
     results = []
     for item in tqdm.tqdm(found, desc="predict", unit="input", disable=None):
         try:
             if item.kind == "picture":
-                results.append(picture_prediction.predict_picture(item, tools))
+                results.append(one_picture.predict_picture(item, tools))
             else:
                 most = values.frames or (_CAMERA_FRAMES if item.kind == "camera" else None)
-                results.append(video_prediction.predict_video(item, tools, values.step, most))
-        except UserError as error:
+                results.append(one_video.predict_video(item, tools, values.step, most))
+        except (UserError, ValueError) as error:
             failures.append(str(error))
     failures += _unused(people)
     for failure in failures:
@@ -109,7 +113,7 @@ def main(values) -> int:
         ),
         warning=_warning(audited) if bodies else "",
         failures=failures,
-        viewer=viewer.body_viewer(bodies, *models) if bodies else "",
+        viewer=body_viewer.body_viewer(bodies, *models) if bodies else "",
         groups=[report.Group("People", shown)] * bool(shown) + _trust(audited) * bool(bodies),
     )
     report.write(page, output / "index.html")
@@ -124,15 +128,17 @@ def main(values) -> int:
 
 def _predictor(run, segmentation_run, body_model, stopwatch):
     """Loads the networks of the runs, and what errors to expect of them, if that is known."""
-    from experiments import audit, audit_calibration, nbf_runs, segmentation_runs, smplr_pictures
-    from experiments.nbf_prediction import NBFBodies
-    from experiments.part_finder import PartFinder
-    from experiments.prediction import Predictor
-    from experiments.smplr_prediction import SMPLRBodies
+    from experiments.nbf import networks, segmenters
+    from experiments.prediction import smplr_pictures
+    from experiments.prediction.smplr_bodies import SMPLRBodies
+    from nbf.prediction import audit, audit_calibration
+    from nbf.prediction.bodies import NBFBodies
+    from nbf.prediction.part_finder import PartFinder
+    from nbf.prediction.predictor import Predictor
 
     finder = audited = None
     if segmentation_run is not None:
-        segmenter, _ = segmentation_runs.restore_segmenter(segmentation_run)
+        segmenter, _ = segmenters.restore_segmenter(segmentation_run)
         finder = PartFinder(segmenter)
     if shipped_runs.is_smplr(run):
         if body_model:
@@ -141,9 +147,12 @@ def _predictor(run, segmentation_run, body_model, stopwatch):
             )
         fit = SMPLRBodies(smplr_pictures.restore_picture_model(run))
     else:
-        run_values = nbf_runs.flags_of(run, body_model=body_model)
-        network, _ = nbf_runs.restore_network(run, run_values)
-        fit = NBFBodies(network, run_values.input_map, finder)
+        run_values = networks.flags_of(run, body_model=body_model)
+        network, _ = networks.restore_network(run, run_values)
+        try:
+            fit = NBFBodies(network, run_values.input_map, finder)
+        except ValueError as error:
+            raise UserError(f"--run={run.path} and --segmentation_run: {error}") from error
         if finder is not None:
             kinds = audit.Evidence._fields
             path = run.path / "audit.json"
@@ -167,7 +176,7 @@ def _warning(audited) -> str:
 
 def _trust(audited) -> list:
     """The page's group on what expected errors are worth."""
-    from experiments import audit_calibration, report
+    from experiments.pages import calibration_plot, report
 
     if audited is None:
         return []
@@ -178,7 +187,7 @@ def _trust(audited) -> list:
         f"{test['mean_error_mm']:.0f} mm, {test['worst_tenth_expected_mm']:.0f} mm in the tenth "
         "of whom most was expected"
     )
-    plot = report.picture("each dot a person", audit_calibration.plot(audited.tested).pixels, True)
+    plot = report.picture("each dot a person", calibration_plot.plot(audited.tested).pixels, True)
     return [report.Group("What the expected errors are worth", [report.Person(caption, [plot])])]
 
 

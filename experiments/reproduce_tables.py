@@ -20,13 +20,15 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common, table_report, table_runs
-from experiments.common import UsageError
-from experiments.flag_definer import FlagDefiner
-from experiments.paper_tables import TABLES
-from experiments.table_plan import Plan, difference
-from experiments.table_results import Results, measured_hours
-from experiments.table_types import SCALES
+from experiments.runs import common
+from experiments.runs.common import UsageError
+from experiments.runs.flag_definer import FlagDefiner
+from experiments.tables import report as table_report
+from experiments.tables import runs as table_runs
+from experiments.tables.papers import TABLES
+from experiments.tables.plan import Plan, difference
+from experiments.tables.results import Results, measured_hours
+from experiments.tables.types import SCALES
 
 _PAGES = {"small": "RESULTS.md", "paper": "RESULTS_PAPER.md"}
 

@@ -19,9 +19,9 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common
-from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder
+from experiments.runs import common
+from experiments.runs.flag_definer import FlagDefiner
+from experiments.runs.run_folder import RunFolder
 
 _PEOPLE_PER_SHARD = 400  # some 150 MB of pictures of 512 x 512 pixels
 
@@ -50,9 +50,10 @@ def main(values) -> None:
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from datasets import manifests, records
-    from experiments import nbf_data, nbf_runs, segmentation_runs
+    from experiments.nbf import data as nbf_data
+    from experiments.nbf import networks, segmenters
 
-    segmenter, run_values = segmentation_runs.restore_segmenter(run)
+    segmenter, run_values = segmenters.restore_segmenter(run)
     if values.data is not None:
         run_values.data = values.data
     source = records.check(run_values.data, values.split)
@@ -64,7 +65,7 @@ def main(values) -> None:
         bodies=source.bodies,
         config={
             "parts_by": run.path.name,
-            "weights": _hash(nbf_runs.latest_checkpoint(run).weights),
+            "weights": _hash(networks.latest_checkpoint(run).weights),
             "num_parts": segmenter.num_parts,
             "pictures": nbf_data.check_split(run_values, None, values.split),
             "crop": [run_values.crop_size, run_values.crop_by],
@@ -126,13 +127,14 @@ def segmented(segmenter, values, split, start):
     import tensorflow as tf
 
     from datasets import pipelines
-    from experiments import nbf_data, segmentation_runs
+    from experiments.nbf import data as nbf_data
+    from experiments.nbf import segmenters
 
     first_label = np.array(
         [np.argmax(segmenter.scheme.from_24 == c) for c in range(segmenter.scheme.num_classes)],
         np.uint8,
     )
-    convert = segmentation_runs.feed(values).convert
+    convert = segmenters.feed(values).convert
 
     predict = tf.function(segmenter, reduce_retracing=True)
     people = pipelines.load(values.data, split, transform=nbf_data.crop(values)).skip(start)

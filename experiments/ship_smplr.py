@@ -23,10 +23,11 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 import h5py
 import numpy as np
 
-from experiments import common
-from experiments.flag_definer import FlagDefiner
-from experiments.run_folder import RunFolder, write_json, write_text, written_aside
-from experiments.shipped_runs import PRETRAINED
+from experiments.runs import common
+from experiments.runs.flag_definer import FlagDefiner
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.shipped_runs import PRETRAINED
+from smpl_tf.files import write_json, write_text, written_aside
 
 # In a .keras file.
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
@@ -80,12 +81,12 @@ def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
     Raises:
       UserError: these do not lie in the repository.
     """
-    from experiments import smplr_runs  # loads TensorFlow
+    from experiments.smplr import networks  # loads TensorFlow
 
     parts = [
         folder
-        for folder in smplr_runs.flags_of(run).parts
-        if smplr_runs.flags_of(smplr_runs.named_run(folder)).stage != "hourglass"
+        for folder in networks.flags_of(run).parts
+        if networks.flags_of(networks.named_run(folder)).stage != "hourglass"
     ]
     for folder in parts:
         if not (common.REPOSITORY / folder).is_relative_to(PRETRAINED):
@@ -93,7 +94,7 @@ def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
                 f"{run.path}: has its networks from {folder}; only what was trained behind "
                 f"{PRETRAINED.relative_to(common.REPOSITORY)}/... can be joined again elsewhere"
             )
-    model, _ = smplr_runs.load_model(run)
+    model, _ = networks.load_model(run)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.hourglass.save(path)

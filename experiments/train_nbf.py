@@ -18,9 +18,9 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common, training
-from experiments.nbf_flags import define_run_flags
-from experiments.run_folder import write_json
+from experiments.nbf.flags import define_run_flags
+from experiments.runs import common, training
+from smpl_tf.files import write_json
 
 
 def main(values) -> None:
@@ -31,9 +31,11 @@ def main(values) -> None:
     """
     with training.opened(values) as opened:
         # Only now: these modules load TensorFlow.
-        from experiments import nbf_runs, nbf_stages, nbf_training, report
+        from experiments.nbf import networks, stages
+        from experiments.nbf import training as nbf_training
+        from experiments.pages import report
 
-        run, stage = opened.run, nbf_stages.stage_of(values)
+        run, stage = opened.run, stages.stage_of(values)
         record = run.read_record()
         if not record:
             network, checkpoint = nbf_training.train(opened, values, stage)
@@ -42,7 +44,7 @@ def main(values) -> None:
         if record:
             print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
         if record or values.strategy != "none":
-            network, checkpoint = nbf_runs.restore(run, values, stage.build)
+            network, checkpoint = networks.restore(run, values, stage.build)
         evaluation = stage.evaluate(network, values, values.test_split)
         if not record:
             record = stage.make_record(run, values, network, checkpoint, evaluation)

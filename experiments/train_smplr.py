@@ -21,9 +21,9 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments import common, training
-from experiments.run_folder import write_json
-from experiments.smplr_flags import define_run_flags
+from experiments.runs import common, training
+from experiments.smplr.flags import define_run_flags
+from smpl_tf.files import write_json
 
 
 def main(values) -> None:
@@ -34,13 +34,10 @@ def main(values) -> None:
     """
     with training.opened(values) as opened:
         # Only now: these modules load TensorFlow.
-        from experiments import (
-            report,
-            smplr_evaluation,
-            smplr_report,
-            smplr_runs,
-            smplr_training,
-        )
+        from experiments.pages import report
+        from experiments.smplr import evaluation as smplr_evaluation
+        from experiments.smplr import networks, page
+        from experiments.smplr import training as smplr_training
 
         run = opened.run
         record = run.read_record()
@@ -53,11 +50,11 @@ def main(values) -> None:
         else:
             evaluation = smplr_evaluation.evaluate(model, values)
             record = smplr_evaluation.make_record(run, values, evaluation, model, state)
-            report.write(smplr_report.make_page(values, evaluation, record), run.report)
+            report.write(page.make_page(values, evaluation, record), run.report)
             write_json(run.record_file, record)
         print(f"\n{smplr_evaluation.table(record)}\n")
         print(f"record  {run.record_file}\npage    {run.report}")
-        print(f"model   {smplr_runs.model_file(run)}")
+        print(f"model   {networks.model_file(run)}")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 import numpy as np
 from absl import flags
 
-from experiments import common
-from experiments.common import REPOSITORY, UserError
+from experiments.runs import common
+from experiments.runs.common import REPOSITORY, UserError
+from smpl_tf.errors import one_line
 
 RANDOM_POSES = 60  # poses that the page draws from
 
@@ -51,26 +52,27 @@ def main(values) -> None:
     given = _parameters(Path(values.parameters)) if values.parameters else None
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments import report, viewer
+    from experiments.pages import report
     from smpl_tf.model_data import load_model_data
+    from smpl_tf.viewer import body_viewer
 
     if values.body_model:
         models = [load_model_data(values.body_model)]
     else:
         models = [load_model_data(gender=gender) for gender in ("neutral", "female", "male")]
-    body = viewer.ViewedBody("Your body", np.zeros(10), _standing(), frame="model")
+    body = body_viewer.ViewedBody("Your body", np.zeros(10), _standing(), frame="model")
     if given is not None:
         genders = [model.gender for model in models]
         gender = given.pop("gender", None)
         own = genders.index(gender) if gender in genders else 0
-        body = viewer.ViewedBody(Path(values.parameters).stem, **given, model=own)
+        body = body_viewer.ViewedBody(Path(values.parameters).stem, **given, model=own)
     page = report.Page(
         title="What the parameters of a body do",
         lead=(
             "SMPL describes a body by its shape (betas), the rotation of each joint in its "
             "parent's frame (pose), and a place. Move a slider: what it acts on is coloured."
         ),
-        viewer=viewer.body_viewer([body], *models, poses=_random_poses()),
+        viewer=body_viewer.body_viewer([body], *models, poses=_random_poses()),
     )
     output = Path(values.output)
     report.write(page, output)
@@ -89,7 +91,7 @@ def _parameters(path: Path) -> dict[str, Any]:
         try:
             arrays = dict(np.load(file, allow_pickle=False))
         except (ValueError, EOFError, OSError) as error:
-            raise UserError(f"{path}: no .npz file ({common.one_line(error)})") from None
+            raise UserError(f"{path}: no .npz file ({one_line(error)})") from None
     missing = {"betas", "pose"} - set(arrays)
     if missing:
         raise UserError(

@@ -12,8 +12,9 @@ from nbf.parameters import NUM_PARAMETERS, split_parameters, upright_parameters
 from nbf.targets import NBF_INTRINSICS
 from nbf.training import BodyFittingModel, check_body
 from smpl_tf import SMPLModelData, kinematics, load_model_data, rotations
-from smpl_tf.camera import NBF_TRANSLATION, Camera
+from smpl_tf.camera import Camera
 from smpl_tf.model_data import ModelFileError
+from smpl_tf.nbf_scale import NBF_TRANSLATION
 from smpl_tf.skeleton import SMPL_24
 
 HEADS = ("pool", "flatten")

@@ -12,7 +12,8 @@ from nbf import input_maps
 from nbf.landmarks import landmark_body, landmark_points, landmark_skeleton
 from nbf.parameters import parameter_targets, parameters_valid
 from smpl_tf import SMPLModelData, load_model_data
-from smpl_tf.camera import NBF_TRANSLATION, Camera, nbf_camera
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.parts import merge_labels, part_scheme
 
 # Features of an Example that targets read; the picture or the labels come on top.

@@ -12,7 +12,8 @@ import warnings
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from smpl_tf.mesh_io import UPRIGHT, write_whole
+from smpl_tf.files import write_bytes
+from smpl_tf.mesh_io import UPRIGHT
 from smpl_tf.skeleton import SMPL_24, Skeleton
 
 _CENTIMETRES = 100
@@ -77,7 +78,7 @@ def write_bvh(
     rows = np.concatenate([places, angles[:, order].reshape(len(poses), -1)], axis=1)
     lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / frame_rate:.8f}"]
     lines += [" ".join(f"{value:.5f}" for value in row) for row in rows]
-    write_whole(path, ("\n".join(lines) + "\n").encode("ascii"))
+    write_bytes(path, ("\n".join(lines) + "\n").encode("ascii"))
 
 
 def _describe(joint, skeleton, rest, lines, order, indent=""):

@@ -13,11 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-NBF_FOCAL = 5000.0  # pixels at 512 x 512; NBF's released code, smpl.py:72-77
-NBF_IMAGE_SIZE = 512  # pixels; NBF 4.2
-# Mean translation of NBF's training set and its mirror image; metres, camera frame.
-NBF_TRANSLATION = (0.0, 0.115, 20.3)
-
 # Points nearer to the camera's plane than this divide by it, so that no projection is infinite.
 _MIN_DEPTH = 1e-6
 
@@ -149,24 +144,6 @@ class Camera(NamedTuple):
         matrix = rotation_matrix(angle, self.width, self.height)
         warped = self.warp(matrix, self.width, self.height)
         return _warp_world(warped, tf.linalg.matrix_transpose(roll_matrix(angle)))
-
-
-def nbf_camera(size):
-    """Returns NBF's fixed camera for square pictures.
-
-    Args:
-      size: width and height, pixels.
-
-    Returns:
-      A Camera with focal length 5000 * size / 512 and the centre of the picture as principal
-      point; float32 NumPy intrinsics.
-
-    Source: NBF's released code; 246.3 pixels per metre at 512 pixels and 20.3 m.
-    """
-    focal = NBF_FOCAL * size / NBF_IMAGE_SIZE
-    centre = size / 2
-    intrinsics = [[focal, 0, centre], [0, focal, centre], [0, 0, 1]]
-    return Camera(np.array(intrinsics, np.float32), size, size)
 
 
 def crop_matrix(x0, y0):

@@ -8,12 +8,11 @@ and renamed, so a file under its final name is whole.
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from smpl_tf.files import write_bytes
 from smpl_tf.gltf import GltfDocument, Motion, Skin, add_skeleton, add_skin_weights
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.rasterizer import BODY_COLOUR, vertex_normals
@@ -40,7 +39,7 @@ def write_obj(path, vertices, faces, frame: str = "model"):
     text = io.StringIO()
     np.savetxt(text, vertices, fmt="v %.6f %.6f %.6f")
     np.savetxt(text, faces + 1, fmt="f %d %d %d")
-    write_whole(path, text.getvalue().encode("ascii"))
+    write_bytes(path, text.getvalue().encode("ascii"))
 
 
 def write_ply(path, vertices, faces, vertex_colours=None, frame: str = "model"):
@@ -79,7 +78,7 @@ def write_ply(path, vertices, faces, vertex_colours=None, frame: str = "model"):
         "end_header\n",
     ]
     content = "\n".join(header).encode("ascii") + vertex_table.tobytes() + face_table.tobytes()
-    write_whole(path, content)
+    write_bytes(path, content)
 
 
 def write_glb(
@@ -143,7 +142,7 @@ def write_glb(
         {"primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
     ]
     document.json["scenes"] = [{"nodes": roots}]
-    write_whole(path, document.encode())
+    write_bytes(path, document.encode())
 
 
 def write_animated_glb(
@@ -222,19 +221,3 @@ def _checked(vertices, faces):
             f"{faces.min()}..{faces.max()}."
         )
     return vertices, faces
-
-
-def write_whole(path, content: bytes):
-    """Writes a file aside and renames it.
-
-    Args:
-      path: the file; its directory exists.
-      content: all of it.
-    """
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_bytes(content)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets.synthetic.people import GENDERS, body_of
 from smpl_tf import rasterizer
-from smpl_tf.camera import nbf_camera
+from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.skeleton import SMPL_24
 

@@ -12,7 +12,7 @@ import numpy as np
 from datasets import example as example_lib
 from datasets import manifests, records
 from datasets.synthetic import appearance, people, scenes
-from smpl_tf.camera import nbf_camera
+from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.rasterizer import label_map, rasterize
 

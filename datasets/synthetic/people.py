@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from datasets.synthetic import activities, poses
 from smpl_tf import SMPL
-from smpl_tf.camera import NBF_TRANSLATION
 from smpl_tf.kinematics import forward_kinematics
 from smpl_tf.model_data import SMPLModelData, load_model_data
+from smpl_tf.nbf_scale import NBF_TRANSLATION
 from smpl_tf.rotations import matrix_to_axis_angle
 from smpl_tf.skeleton import SMPL_24, SMPLR_LANDMARKS
 

@@ -1,9 +1,7 @@
 """The files of body models: reads every official layout, and writes our own."""
 
 import math
-import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from smpl_tf.errors import one_line
+from smpl_tf.files import written_aside
 from smpl_tf.model_data import unpickler
 from smpl_tf.model_data.arrays import SMPLModelData
 from smpl_tf.skeleton import NUM_OFFICIAL_VERTICES, OFFICIAL_LANDMARK_VERTICES
@@ -53,20 +53,12 @@ def save_model_data(data: SMPLModelData, path: str | Path) -> None:
         "landmark_names": np.array(list(data.landmarks), dtype=h5py.string_dtype()),
         "landmark_ids": np.array(list(data.landmarks.values()), np.int64),
     }
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        with h5py.File(unfinished, "w") as file:
-            file.attrs.update(name=data.name, gender=data.gender)
-            for name, array in datasets.items():
-                if array is not None:
-                    file.create_dataset(
-                        name, data=array, compression="gzip" if array.size else None
-                    )
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+    with written_aside(path) as aside, h5py.File(aside, "w") as file:
+        file.attrs.update(name=data.name, gender=data.gender)
+        for name, array in datasets.items():
+            if array is not None:
+                compression = "gzip" if array.size else None
+                file.create_dataset(name, data=array, compression=compression)
 
 
 def read_contents(path: Path) -> dict[str, Any]:
@@ -212,8 +204,3 @@ def _gender_from_name(path: Path) -> str:
             if gender in words or gender[0] in words:
                 return gender
     return "unknown"
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error with every run of white space made one space; its type if empty."""
-    return " ".join(str(error).split()) or type(error).__name__

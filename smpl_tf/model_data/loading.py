@@ -4,12 +4,12 @@ import zipfile
 from pathlib import Path
 
 from smpl_tf import open_body
+from smpl_tf.errors import one_line
 from smpl_tf.model_data.arrays import SMPLModelData
 from smpl_tf.model_data.files import (
     DAMAGED,
     ModelFileError,
     from_official,
-    one_line,
     read_contents,
 )
 

@@ -4,10 +4,12 @@ Vertices and faces are shared by the genders, and so are weights and landmarks; 
 blend shapes and a joint regressor belong to one gender.
 """
 
-import os
 import pathlib
 
 import numpy as np
+
+from smpl_tf.errors import one_line
+from smpl_tf.files import written_aside
 
 GENDERS = ("neutral", "female", "male")
 _MAX_INFLUENCES = 4
@@ -67,14 +69,8 @@ def write(path, shared, bodies):
         arrays[f"{gender}/posedirs"] = posedirs.astype(np.float16)
         arrays[f"{gender}/J_regressor"] = body["J_regressor"].astype(np.float32)
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(aside, "wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with written_aside(path) as aside, open(aside, "wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def read(path, gender):
@@ -135,8 +131,7 @@ def read(path, gender):
             f"{path}: not a body file of this library, it has no array {error.args[0]!r}."
         ) from None
     except Exception as error:  # whatever a damaged archive makes its decoder raise
-        reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path}: damaged or not a body file ({reason}); reinstall the package, or make it "
-            f"with 'python -m smpl_tf.open_body.build --output {path}'."
+            f"{path}: damaged or not a body file ({one_line(error)}); reinstall the package, "
+            f"or make it with 'python -m smpl_tf.open_body.build --output {path}'."
         ) from None

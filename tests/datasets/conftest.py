@@ -3,7 +3,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from datasets import manifests, records
-from experiments import common, convert_dataset
+from experiments import convert_dataset
+from experiments.runs import common
 from tests.datasets.tiny import numbered_examples, tiny_manifest
 
 OPEN_BODIES = ("--neutral_body=open", "--female_body=open", "--male_body=open")

@@ -3,7 +3,8 @@
 import pytest
 
 from datasets import conversion
-from experiments import common, convert_dataset
+from experiments import convert_dataset
+from experiments.runs import common
 from tests.datasets import conftest, fake_amass
 from tests.datasets.fake_source import NumberedSource
 

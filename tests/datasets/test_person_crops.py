@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from datasets import example as example_lib
 from datasets import person_crops, transforms
-from smpl_tf.camera import NBF_TRANSLATION, nbf_camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24
 
 SIZE = 64

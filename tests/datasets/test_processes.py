@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from datasets import records
-from experiments import common, convert_dataset
+from experiments import convert_dataset
+from experiments.runs import common
 from tests.datasets.fake_amass import write_sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]

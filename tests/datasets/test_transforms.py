@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from datasets import example as example_lib
 from datasets import pipelines, synthetic, transforms
 from smpl_tf import SMPL
-from smpl_tf.camera import Camera, nbf_camera
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import PARTS_24, face_labels
 from smpl_tf.rasterizer import label_map, rasterize
 

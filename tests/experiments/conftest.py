@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments import callbacks, common, convert_dataset, train_nbf
-from experiments.nbf_flags import define_run_flags
+from experiments import convert_dataset, train_nbf
+from experiments.nbf.flags import define_run_flags
+from experiments.runs import callbacks, common
 from smpl_tf.model_data import load_model_data, save_model_data
 
 COUNTS = {"train": 32, "val": 8, "test": 16}

@@ -4,9 +4,10 @@ import importlib
 
 import pytest
 
-from experiments import common
-from experiments.common import REPOSITORY
-from experiments.run_folder import RunFolder, write_text
+from experiments.runs import common
+from experiments.runs.common import REPOSITORY
+from experiments.runs.run_folder import RunFolder
+from smpl_tf.files import write_text
 
 SCRIPTS = sorted(
     path.stem

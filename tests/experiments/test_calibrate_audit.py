@@ -4,9 +4,12 @@ import json
 
 import pytest
 
-from experiments import audit_calibration, calibrate_audit, nbf_runs, segmentation_runs
-from experiments.audit import Evidence
-from experiments.run_folder import RunFolder
+from experiments import calibrate_audit
+from experiments.nbf import networks as nbf_runs
+from experiments.nbf import segmenters
+from experiments.runs.run_folder import RunFolder
+from nbf.prediction import audit_calibration
+from nbf.prediction.audit import Evidence
 from tests.experiments.test_predict import untrained
 
 
@@ -32,7 +35,7 @@ def test_a_calibration_is_written_for_the_pair_and_shown(pair, people, call, mon
     values = nbf_runs.flags_of(RunFolder(fitting))
     networks = (
         nbf_runs.restore_network(RunFolder(fitting), values)[0],
-        segmentation_runs.restore_segmenter(RunFolder(torso))[0],
+        segmenters.restore_segmenter(RunFolder(torso))[0],
     )
     kinds = Evidence._fields
     found = audit_calibration.read(fitting / "audit.json", kinds, *networks)

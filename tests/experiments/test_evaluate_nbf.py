@@ -4,7 +4,7 @@ import cv2
 import pytest
 
 from experiments import evaluate_nbf
-from experiments.run_folder import RunFolder
+from experiments.runs.run_folder import RunFolder
 
 
 def test_the_evaluation_of_a_checkpoint_gives_the_numbers_of_the_training(

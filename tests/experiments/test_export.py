@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import export, exported_models, served_models
-from experiments.common import UserError
+from experiments import export
+from experiments.runs.common import UserError
+from experiments.serving import exported_models, served_models
 from nbf import FittingNetwork, SmallSegmenter
 from smpl_tf import rotations
 from tests.small_body import small_body

@@ -17,7 +17,7 @@ import h5py
 import pytest
 
 from datasets import records
-from experiments.run_folder import RunFolder
+from experiments.runs.run_folder import RunFolder
 from tests.datasets.fake_amass import write_sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from experiments import fit, point_files
-from experiments.common import UserError
+from experiments import fit
+from experiments.prediction import point_files
+from experiments.runs.common import UserError
 from smpl_tf.skeleton import SMPL_24
 from smplr.named_points import SKELETONS
 from smplr.point_fitting import METHODS

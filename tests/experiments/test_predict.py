@@ -7,21 +7,17 @@ import trimesh
 from absl import flags
 from PIL import Image
 
-from experiments import (
-    checkpoints,
-    common,
-    nbf_runs,
-    predict,
-    prediction_files,
-    segmentation_runs,
-    shipped_runs,
-    videos,
-    windows,
-)
-from experiments.nbf_flags import define_run_flags
-from experiments.run_folder import RunFolder
+from experiments import predict
+from experiments.nbf import networks, segmenters
+from experiments.nbf.flags import define_run_flags
+from experiments.prediction import files as prediction_files
+from experiments.prediction import videos
+from experiments.runs import checkpoints, common, shipped_runs
+from experiments.runs.run_folder import RunFolder
+from nbf.prediction import windows
 from smpl_tf import SMPL
-from smpl_tf.camera import Camera, nbf_camera
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.skeleton import COCO_17, SMPL_24
 
 SIZES = {"tall.png": (40, 60), "grey.jpg": (40, 60), "wide.jpg": (800, 60)}
@@ -38,13 +34,13 @@ def untrained(path, *arguments, favoured=None):
     run = RunFolder(path)
     run.adopt_flags(values)
     keras.utils.set_random_seed(0)
-    body = nbf_runs.load_body(values)
+    body = networks.load_body(values)
     if body is None:
-        network = segmentation_runs.build_segmenter(values)
+        network = segmenters.build_segmenter(values)
         logits = network.network.layers[-1]
         logits.bias.assign(100 * np.eye(network.scheme.num_classes, dtype=np.float32)[favoured])
     else:
-        network = nbf_runs.build_network(values, body)
+        network = networks.build_network(values, body)
     state = {"body": body and body.fingerprint}
     checkpoints.save(run.checkpoints, 1, network, state)
     return path

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from datasets import synthetic
 from datasets.example import decode, encode, parse
-from experiments import nbf_runs, segmentation_runs
-from experiments.run_folder import RunFolder
-from experiments.shipped_runs import PRETRAINED
+from experiments.nbf import networks, segmenters
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.shipped_runs import PRETRAINED
 from nbf import targets
 from nbf.metrics import confusion, iou
 
@@ -30,11 +30,11 @@ def people():
 @pytest.fixture(scope="module")
 def both():
     """Both stages in one model."""
-    segmenter, _ = segmentation_runs.restore_segmenter(RunFolder(SEGMENTATION))
+    segmenter, _ = segmenters.restore_segmenter(RunFolder(SEGMENTATION))
     run = RunFolder(FITTING)
-    values = nbf_runs.flags_of(run)
-    network, _ = nbf_runs.restore_network(run, values)
-    return segmentation_runs.join_stages(segmenter, network, values)
+    values = networks.flags_of(run)
+    network, _ = networks.restore_network(run, values)
+    return segmenters.join_stages(segmenter, network, values)
 
 
 @pytest.mark.parametrize("folder", [SEGMENTATION, FITTING], ids=lambda folder: folder.name)

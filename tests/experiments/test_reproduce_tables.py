@@ -6,12 +6,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments import reproduce_tables, table_report, table_runs
-from experiments.common import REPOSITORY
-from experiments.paper_tables import TABLES
-from experiments.table_plan import Plan, Step
-from experiments.table_results import Results
-from experiments.table_types import SCALES
+from experiments import reproduce_tables
+from experiments.runs.common import REPOSITORY
+from experiments.tables import report
+from experiments.tables import runs as table_runs
+from experiments.tables.papers import TABLES
+from experiments.tables.plan import Plan, Step
+from experiments.tables.results import Results
+from experiments.tables.types import SCALES
 
 FLAG_FILES = REPOSITORY / "experiments/flags"
 
@@ -213,7 +215,7 @@ def test_a_claim_that_does_not_hold_is_shown_as_such(tmp_path):
     numbers = {"rgb": [100.0, 90.0, 110.0], "parts_12": [80.0, 60.0, 82.0]}
     results = results_of(tmp_path, "nbf1", "err_joints3d_mm", numbers)
     (tmp_path / "nbf1.md").write_text("Why it does not hold.\n")
-    table_report.write([results], "small", tmp_path / "RESULTS.md")
+    report.write([results], "small", tmp_path / "RESULTS.md")
     lines = (tmp_path / "RESULTS.md").read_text().splitlines()
     assert "| RGB | 100.0 (90.0 to 110.0) *98.5* | – | – | – | 0, 1, 2 |" in lines
     assert "| 6 parts | *29.4* | – | – | – | not run |" in lines
@@ -231,7 +233,7 @@ def test_a_claim_that_does_not_hold_is_shown_as_such(tmp_path):
 def test_a_page_says_at_what_size_it_was_run(tmp_path):
     results = results_of(tmp_path, "nbf1", "err_joints3d_mm", {"rgb": [100.0]})
     for scale, words in (("small", "synthetic"), ("paper", "on their data sets")):
-        table_report.write([results], scale, tmp_path / "RESULTS.md")
+        report.write([results], scale, tmp_path / "RESULTS.md")
         page = (tmp_path / "RESULTS.md").read_text()
         assert words in page.split("##")[0] and f"--scale={scale} --seeds=0" in page
 
@@ -242,7 +244,7 @@ def test_a_matrix_stands_as_one(tmp_path):
         f"{a}/{b}": [100.0 + 10 * i - j] for i, a in enumerate(kinds) for j, b in enumerate(kinds)
     }
     results = results_of(tmp_path, "nbf2", "err_joints3d_mm", numbers)
-    table_report.write([results], "small", tmp_path / "RESULTS.md")
+    report.write([results], "small", tmp_path / "RESULTS.md")
     page = (tmp_path / "RESULTS.md").read_text()
     assert (
         "| learnt from best | 120.0 *135.5* | 119.0 *112.2* | 118.0 *82* | 117.0 *35.7* |" in page
@@ -252,7 +254,7 @@ def test_a_matrix_stands_as_one(tmp_path):
     words = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
     assert {"learnt from truth", "tried on worst", "the paper"} <= {*words}
     more = results_of(tmp_path, "nbf2", "err_joints3d_mm", numbers | {"best/best": [1.0, 2.0]})
-    table_report.write([more], "small", tmp_path / "RESULTS.md")
+    report.write([more], "small", tmp_path / "RESULTS.md")
     page = (tmp_path / "RESULTS.md").read_text()
     assert "| 1.5 (1.0 to 2.0) *82* |" in page and "| 117.0 *35.7*, 1 of 2 seeds |" in page
 

@@ -3,9 +3,12 @@ import pytest
 from absl import flags
 
 from datasets import manifests, pipelines
-from experiments import checkpoints, nbf_data, segment_dataset, segmentation_runs
-from experiments.nbf_flags import define_run_flags
-from experiments.run_folder import RunFolder
+from experiments import segment_dataset
+from experiments.nbf import data as nbf_data
+from experiments.nbf import segmenters
+from experiments.nbf.flags import define_run_flags
+from experiments.runs import checkpoints
+from experiments.runs.run_folder import RunFolder
 from smpl_tf.parts import PARTS_12, merge_labels
 
 
@@ -22,8 +25,8 @@ def untrained(people, tmp_path_factory):
         ]
     )
     run.adopt_flags(values)
-    segmenter = segmentation_runs.build_segmenter(values)
-    segmentation_runs.compile_segmenter(segmenter, values, 1)
+    segmenter = segmenters.build_segmenter(values)
+    segmenters.compile_segmenter(segmenter, values, 1)
     checkpoints.save(run.checkpoints, 1, segmenter, {})
     return run
 
@@ -33,9 +36,9 @@ def test_the_parts_are_the_segmenters_and_all_else_is_the_data_sets(untrained, c
     answer = call(segment_dataset, *arguments)
     assert answer.status == 0, answer.err
     assert "8 people of split 'val'" in answer.out
-    segmenter, values = segmentation_runs.restore_segmenter(untrained)
+    segmenter, values = segmenters.restore_segmenter(untrained)
     cropped = pipelines.load(values.data, "val", transform=nbf_data.crop(values))
-    convert = segmentation_runs.feed(values).convert
+    convert = segmenters.feed(values).convert
     several = set()
     for new, old in zip(pipelines.load(str(tmp_path / "found"), "val"), cropped, strict=True):
         found = segmenter(convert(old)[0][None])[0].numpy().argmax(-1)

@@ -6,19 +6,18 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from experiments import (
+from experiments import evaluate_nbf, train_nbf
+from experiments.nbf import (
     chained_evaluation,
-    common,
-    evaluate_nbf,
-    nbf_data,
-    nbf_runs,
-    nbf_stages,
+    networks,
     segmentation_evaluation,
-    segmentation_runs,
-    train_nbf,
+    segmenters,
+    stages,
 )
-from experiments.nbf_flags import define_run_flags
-from experiments.run_folder import RunFolder
+from experiments.nbf import data as nbf_data
+from experiments.nbf.flags import define_run_flags
+from experiments.runs import common
+from experiments.runs.run_folder import RunFolder
 from nbf import FittingNetwork, SmallSegmenter, targets
 from smpl_tf.parts import PARTS_12
 
@@ -85,7 +84,7 @@ def test_the_evaluation_of_its_checkpoint_gives_the_same_numbers(segmented, call
 
 def test_augmented_batches_do_not_depend_on_where_the_training_started(small):
     values = flags_of(*small)
-    feed = segmentation_runs.feed(values)
+    feed = segmenters.feed(values)
     from_the_start, steps = nbf_data.training_batches(values, 0, feed)
     resumed, _ = nbf_data.training_batches(values, 1, feed)
     first = list(from_the_start.take(2 * steps))[steps:]
@@ -128,16 +127,16 @@ def test_both_stages_chained_give_errors_and_part_scores_of_each_person(
 
 def test_a_fitting_network_may_learn_from_what_a_segmenter_finds(finished, segmented):
     run = RunFolder(finished)
-    values = nbf_runs.flags_of(run, segmentation_run=str(segmented))
-    stage = nbf_stages.stage_of(values)
+    values = networks.flags_of(run, segmentation_run=str(segmented))
+    stage = stages.stage_of(values)
     feed = stage.feed(values)
     batches, _ = nbf_data.training_batches(values, 0, feed)
     inputs, _ = next(iter(batches))
     assert inputs["input_map"].shape == (8, 16, 16, 3)
     # What it sees is what the chained model shows to its second stage, bit by bit.
-    segmenter, _ = segmentation_runs.restore_segmenter(RunFolder(segmented))
-    network, _ = nbf_runs.restore_network(run, values)
-    model = segmentation_runs.join_stages(segmenter, network, values)
+    segmenter, _ = segmenters.restore_segmenter(RunFolder(segmented))
+    network, _ = networks.restore_network(run, values)
+    model = segmenters.join_stages(segmenter, network, values)
     examples = next(iter(nbf_data.held_out_examples(values, "test", feed).batch(8)))
     seen = feed.convert(examples)[0]["input_map"]
     pictures, _ = targets.picture_targets(examples, segmenter.input_size)
@@ -163,9 +162,9 @@ def test_a_segmentation_of_other_parts_than_the_fitting_saw_is_refused():
     network = FittingNetwork("small", input_size=16)
     segmenter = SmallSegmenter(num_parts=6, input_size=16, width=4)
     with pytest.raises(common.UserError, match="gives parts_6, .* sees parts_12; give a fitting"):
-        segmentation_runs.join_stages(segmenter, network, flags_of())
+        segmenters.join_stages(segmenter, network, flags_of())
     with pytest.raises(common.UserError, match="sees rgb"):
-        segmentation_runs.join_stages(segmenter, network, flags_of("--input_map=rgb"))
+        segmenters.join_stages(segmenter, network, flags_of("--input_map=rgb"))
 
 
 @pytest.mark.parametrize(
@@ -210,24 +209,24 @@ def test_a_split_with_nobody_in_it_has_no_scores_and_no_nan():
 
 
 def test_a_restored_segmenter_comes_with_the_flags_of_its_run(segmented, tmp_path):
-    segmenter, values = segmentation_runs.restore_segmenter(RunFolder(segmented))
+    segmenter, values = segmenters.restore_segmenter(RunFolder(segmented))
     assert (segmenter.input_size, segmenter.width, values.num_parts) == (32, 4, 12)
     moved = tmp_path / "moved"
     shutil.copytree(segmented, moved)
-    again, _ = segmentation_runs.restore_segmenter(RunFolder(moved))
+    again, _ = segmenters.restore_segmenter(RunFolder(moved))
     pictures = tf.random.stateless_uniform([1, 32, 32, 3], [1, 2], 0, 255)
     np.testing.assert_array_equal(again(pictures), segmenter(pictures))
     for file in (moved / "checkpoints").iterdir():
         file.unlink()
     with pytest.raises(common.UserError, match="no checkpoint yet; first train"):
-        segmentation_runs.restore_segmenter(RunFolder(moved))
-    assert nbf_runs.flags_of(RunFolder(moved)).stage == "segmentation"
+        segmenters.restore_segmenter(RunFolder(moved))
+    assert networks.flags_of(RunFolder(moved)).stage == "segmentation"
 
 
 def test_a_restored_network_does_not_need_the_file_its_encoder_came_from(finished):
     run = RunFolder(finished)
-    values = nbf_runs.flags_of(run, backbone_weights="/nowhere/weights.h5")
-    network, _ = nbf_runs.restore_network(run, values)
+    values = networks.flags_of(run, backbone_weights="/nowhere/weights.h5")
+    network, _ = networks.restore_network(run, values)
     assert network.input_size == 16
     assert values.backbone_weights == "/nowhere/weights.h5"
 
@@ -240,8 +239,8 @@ def test_a_run_may_start_from_the_weights_of_another_at_another_size(
         train_nbf, *small, *arguments, "--run_name=next", "--learning_rate=0", "--epochs=1"
     )
     assert answer.status == 0, answer.err
-    before, _ = segmentation_runs.restore_segmenter(RunFolder(segmented))
-    after, _ = segmentation_runs.restore_segmenter(RunFolder(tmp_path / "next"))
+    before, _ = segmenters.restore_segmenter(RunFolder(segmented))
+    after, _ = segmenters.restore_segmenter(RunFolder(tmp_path / "next"))
     for old, new in zip(before.trainable_variables, after.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new)
     answer = call(train_nbf, *small, *arguments, "--segmenter_width=8", "--run_name=wide")

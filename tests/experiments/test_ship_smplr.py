@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from absl import flags
 
-from experiments import ship_smplr, smplr_data, smplr_evaluation, smplr_motion, smplr_runs
-from experiments.common import REPOSITORY, UserError
-from experiments.run_folder import RunFolder, write_json
-from experiments.shipped_runs import PRETRAINED
-from experiments.smplr_flags import define_run_flags
+from experiments import ship_smplr
+from experiments.runs.common import REPOSITORY, UserError
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.shipped_runs import PRETRAINED
+from experiments.smplr import data as smplr_data
+from experiments.smplr import evaluation, motion, networks
+from experiments.smplr.flags import define_run_flags
+from smpl_tf.files import write_json
 from smplr import SMPLR, PointBody, ShapeRegressor, StackedHourglass
 
 
@@ -55,7 +58,7 @@ def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
     monkeypatch.chdir(tmp_path)
     hourglass = StackedHourglass(image_size=64, num_stacks=1, width=8, bins=4, num_limbs=0)
     parts = {name: RunFolder(PRETRAINED / f"smplr_{name}") for name in ("pose_shape", "dae")}
-    behind, autoencoder = (smplr_runs.load_model(run)[0] for run in parts.values())
+    behind, autoencoder = (networks.load_model(run)[0] for run in parts.values())
     model = SMPLR(behind.pose_regressor, behind.shape_regressor, autoencoder, hourglass)
 
     def made(name, *folders):
@@ -63,7 +66,7 @@ def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
         values = flags.FlagValues()
         define_run_flags(values)
         values(["", "--stage=end_to_end", f"--parts={','.join(str(f) for f in folders)}"])
-        smplr_runs.keep_joined(run, model, values)
+        networks.keep_joined(run, model, values)
         write_json(run.record_file, {"stage": "end_to_end"})
         return run
 
@@ -72,7 +75,7 @@ def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
     answer = call(ship_smplr, f"--run={run.path}", f"--output={copy.path}")
     assert answer.status == 0, answer.err
     assert (copy.path / "model.keras").stat().st_size < 1e6
-    joined, stage = smplr_runs.load_model(copy)
+    joined, stage = networks.load_model(copy)
     assert stage == "end_to_end"
     picture = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
     expected, found = model(picture), joined(picture)
@@ -87,16 +90,16 @@ def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
 
 def test_the_shipped_networks_keep_what_the_readme_promises(monkeypatch):
     body_run, dae_run = (RunFolder(PRETRAINED / f"smplr_{name}") for name in ("pose_shape", "dae"))
-    poses = smplr_motion.sampled_poses(64, "test", workers=0)
-    monkeypatch.setattr(smplr_motion, "pose_pool", lambda values, split: poses)
-    model, _ = smplr_runs.load_model(body_run)
-    errors = smplr_evaluation.evaluate(model, smplr_runs.flags_of(body_run)).errors
+    poses = motion.sampled_poses(64, "test", workers=0)
+    monkeypatch.setattr(motion, "pose_pool", lambda values, split: poses)
+    model, _ = networks.load_model(body_run)
+    errors = evaluation.evaluate(model, networks.flags_of(body_run)).errors
     assert errors["joints_23_mm"].mean() < 20
     assert errors["surface_mm"].mean() < 25
 
-    values = smplr_runs.flags_of(dae_run)
-    model, _ = smplr_runs.load_model(dae_run)
-    body = PointBody(smplr_runs.bodies(values), dtype="float32")
+    values = networks.flags_of(dae_run)
+    model, _ = networks.load_model(dae_run)
+    body = PointBody(networks.bodies(values), dtype="float32")
     (batch,) = smplr_data.held_out_bodies(values, body)
     before, after = (
         np.linalg.norm(points - batch["points"], axis=-1).mean()

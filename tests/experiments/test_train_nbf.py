@@ -11,10 +11,13 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from experiments import epochs, nbf_data, nbf_runs, train_nbf
-from experiments.common import REPOSITORY
-from experiments.nbf_flags import define_run_flags
-from experiments.run_folder import RunFolder
+from experiments import train_nbf
+from experiments.nbf import data as nbf_data
+from experiments.nbf import networks
+from experiments.nbf.flags import define_run_flags
+from experiments.runs import epochs
+from experiments.runs.common import REPOSITORY
+from experiments.runs.run_folder import RunFolder
 
 METRICS = {
     *("err_joints3d_mm", "pa_mpjpe_mean_mm", "pa_mpjpe_median_mm", "pa_mpjpe_rigid_mm"),
@@ -53,7 +56,7 @@ def test_the_batches_of_an_epoch_do_not_depend_on_where_the_training_started(tin
     values = flags.FlagValues()
     define_run_flags(values)
     values(["", *tiny, "--nomirror"])
-    feed = nbf_runs.feed(values)
+    feed = networks.feed(values)
     from_the_start, steps = nbf_data.training_batches(values, 0, feed)
     resumed, _ = nbf_data.training_batches(values, 1, feed)
     assert steps == 4
@@ -172,7 +175,7 @@ def test_a_flipped_bit_in_a_shard_is_named(refused, people, tmp_path):
 def test_a_second_training_in_the_folder_is_refused(refused, tmp_path):
     script = (
         "import sys\n"
-        "from experiments.run_folder import RunFolder\n"
+        "from experiments.runs.run_folder import RunFolder\n"
         f"with RunFolder({str(tmp_path / 'runs' / 'nbf')!r}).locked():\n"
         "    print('locked', flush=True)\n"
         "    sys.stdin.read()\n"

@@ -5,16 +5,12 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import (
-    callbacks,
-    common,
-    evaluate_smplr,
-    smplr_pictures,
-    smplr_runs,
-    train_smplr,
-)
-from experiments.run_folder import RunFolder
-from experiments.smplr_flags import define_run_flags
+from experiments import evaluate_smplr, train_smplr
+from experiments.prediction import smplr_pictures
+from experiments.runs import callbacks, common
+from experiments.runs.run_folder import RunFolder
+from experiments.smplr import networks
+from experiments.smplr.flags import define_run_flags
 
 TINY = (
     *("--motion_poses=64", "--test_bodies=16", "--steps_per_epoch=4", "--batch_size=16"),
@@ -48,15 +44,15 @@ def test_a_killed_autoencoder_ends_with_the_same_numbers_and_is_kept(run, call, 
         patch.setattr(callbacks.SaveEpochs, "on_train_batch_end", stop_in_epoch_2)
         answer, folder = run("dae", *arguments)
     assert answer.status == common.EXIT_INTERRUPTED
-    assert not smplr_runs.model_file(folder).exists()
+    assert not networks.model_file(folder).exists()
     answer, _ = run("dae", *arguments)
     assert answer.status == 0, answer.err
     assert "goes on after epoch 1 of 2" in answer.out
     record = folder.read_record()
     for name in ("history", "metrics", "baseline_metrics"):
         assert record[name] == undisturbed.read_record()[name]
-    model, stage = smplr_runs.load_model(folder)
-    twin, _ = smplr_runs.load_model(undisturbed)
+    model, stage = networks.load_model(folder)
+    twin, _ = networks.load_model(undisturbed)
     for one, other in zip(model.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

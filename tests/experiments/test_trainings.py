@@ -13,10 +13,11 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import checkpoints, train_nbf, train_smplr
-from experiments.common import REPOSITORY
-from experiments.run_folder import RunFolder
-from experiments.smplr_flags import define_run_flags
+from experiments import train_nbf, train_smplr
+from experiments.runs import checkpoints
+from experiments.runs.common import REPOSITORY
+from experiments.runs.run_folder import RunFolder
+from experiments.smplr.flags import define_run_flags
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from experiments import view, viewer
-from experiments.viewer import ViewedBody, body_viewer
+from experiments import view
 from smpl_tf.open_body import load_open_body
+from smpl_tf.viewer import body_viewer as viewer
+from smpl_tf.viewer.body_viewer import ViewedBody, body_viewer
 from tests.small_body import small_body
 
 BODY = small_body()

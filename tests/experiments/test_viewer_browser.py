@@ -9,11 +9,11 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from experiments import report
-from experiments.viewer import ViewedBody, body_viewer
+from experiments.pages import report
 from smpl_tf import SMPL
 from smpl_tf.open_body import load_open_body
 from smpl_tf.skeleton import SMPL_24
+from smpl_tf.viewer.body_viewer import ViewedBody, body_viewer
 from tests.chromium import PROGRAM, Chromium
 
 pytestmark = [

@@ -21,10 +21,15 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from datasets import example as example_lib
 from datasets import manifests, pipelines, records
-from experiments import checkpoints, nbf_data, people_files, pictures, point_files, smplr_runs
-from experiments.common import UserError
-from experiments.run_folder import RunFolder
+from datasets.photographs import people_files
+from experiments.nbf import data as nbf_data
+from experiments.prediction import point_files
+from experiments.runs import checkpoints
+from experiments.runs.common import UserError
+from experiments.runs.run_folder import RunFolder
+from experiments.smplr import networks
 from nbf import FittingNetwork
+from smpl_tf import pictures
 from smpl_tf.model_data import ModelFileError, load_model_data, save_model_data
 from smpl_tf.open_body import data_file
 from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24
@@ -308,7 +313,7 @@ def make_keras_file(folder, chance):
 
 
 def read_keras_file(folder):
-    smplr_runs.load_model(RunFolder(folder))
+    networks.load_model(RunFolder(folder))
 
 
 # Pictures --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from smpl_tf import SMPL
-from smpl_tf.camera import NBF_TRANSLATION, nbf_camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.rasterizer import label_map, rasterize
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from nbf import metrics, parameters, targets
 from smpl_tf import SMPL
-from smpl_tf.camera import nbf_camera
+from smpl_tf.nbf_scale import nbf_camera
 from tests.nbf.people import SIZE, people
 
 

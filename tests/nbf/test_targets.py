@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from nbf import parameters, targets
 from smpl_tf import SMPL, kinematics
-from smpl_tf.camera import NBF_TRANSLATION, Camera, nbf_camera
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.skeleton import LSP_14, SMPL_24
 from tests.nbf.people import SIZE, people, person
 

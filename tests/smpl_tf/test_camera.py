@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smpl_tf import camera as cameras
-from smpl_tf.camera import Camera, nbf_camera
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import nbf_camera
 
 WIDTH, HEIGHT = 320, 240
 laws = settings(derandomize=True, deadline=None, max_examples=25)

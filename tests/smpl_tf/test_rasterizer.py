@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smpl_tf import parts, rasterizer
-from smpl_tf.camera import NBF_TRANSLATION, Camera, nbf_camera
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.open_body import load_open_body
 
 laws = settings(derandomize=True, deadline=None, max_examples=25)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from experiments.common import REPOSITORY
+from experiments.runs.common import REPOSITORY
 
 # Run in a process of its own: only there does the peak of the memory mean anything.
 STEP = """

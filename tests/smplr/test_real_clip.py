@@ -1,7 +1,7 @@
 """SMPLR on a real clip: joints, landmarks and rotations of an official SMPL body.
 
 The clip is CLOTH3D++'s sequence 00449, read in place and skipped where it is absent. How well
-Ω does on it is tested in tests/experiments/test_smplr_clip.py.
+Ω does on it is tested in tests/experiments/smplr/test_clip.py.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import smplr_clip
+from experiments.smplr import clip as smplr_clip
 from smpl_tf.kinematics import relative_to_global
 from smpl_tf.skeleton import SMPL_24
 from smplr.bones import bone_directions, length_residuals, points_from_bones

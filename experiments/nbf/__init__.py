@@ -1,0 +1,1 @@
+"""NBF's part of the scripts: flags, data, networks, training, evaluation, pages."""

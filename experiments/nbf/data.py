@@ -1,0 +1,248 @@
+"""What both NBF networks are fed: shards checked, batches in seeded order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+import tensorflow as tf
+from absl import flags
+
+from datasets import manifests, person_crops, pipelines, records, transforms
+from experiments.runs.common import UserError
+from experiments.runs.epochs import ALONE, fingerprint, steps_per_epoch, whole_batches
+from smpl_tf import SMPLModelData
+
+
+class Feed(NamedTuple):
+    """How a network takes Examples.
+
+    Attributes:
+      features: keys of `EXAMPLE_FEATURES` that it needs.
+      convert: a batch of decoded Examples -> inputs and targets.
+    """
+
+    features: tuple[str, ...]
+    convert: Callable
+
+
+@contextmanager
+def naming_damage(directory: str, *splits: str) -> Iterator[None]:
+    """Names the record when reading stumbles over a damaged one.
+
+    Args:
+      directory: folder of the shards.
+      *splits: those that the block reads.
+
+    Yields:
+      Nothing.
+
+    Raises:
+      RecordError: naming the shard, the place in it, and what to do.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, UnicodeDecodeError):  # of a message that quotes the record
+        for split in splits:
+            records.diagnose(directory, split)
+        raise
+
+
+def check_data(values: flags.FlagValues, body: SMPLModelData | None) -> dict[str, str]:
+    """Checks that every split that a run needs is there, whole, and of the body in use.
+
+    Args:
+      values: the flags of the run.
+      body: the body to fit; None where no body is fitted.
+
+    Returns:
+      Split -> a fingerprint of its bytes.
+
+    Raises:
+      RecordError: a split is missing or damaged.
+      UserError: its parameters belong to another body.
+    """
+    splits = dict.fromkeys(("train", "val", values.test_split))
+    return {split: check_split(values, body, split) for split in splits}
+
+
+def check_split(values: flags.FlagValues, body: SMPLModelData | None, split: str) -> str:
+    """Checks that one split is there, whole, and of the body in use.
+
+    Args:
+      values: the flags of the run.
+      body: the body to fit; None where no body is fitted.
+      split: the split's name.
+
+    Returns:
+      A fingerprint of its bytes.
+
+    Raises:
+      RecordError: it is missing or damaged.
+      UserError: its parameters belong to another body.
+    """
+    manifest = records.check(values.data, split)
+    # Without a neutral body, nothing in the split depends on one.
+    if body is not None and "neutral" in manifest.bodies:
+        check_body(body, manifest.bodies["neutral"], f"{values.data}, split '{split}'")
+    return fingerprint(values.data, split)
+
+
+def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
+    """Refuses a body other than the one that parameters belong to.
+
+    Args:
+      body: the body in use.
+      fingerprint: that of the body wanted.
+      where: the file that wants it.
+
+    Raises:
+      UserError: they differ.
+    """
+    if body.fingerprint != fingerprint:
+        raise UserError(
+            f"{where}: made with the body {fingerprint}, but --body_model gives {body.name} "
+            f"({body.fingerprint}); betas mean nothing on another body: give the same "
+            "--body_model, or train anew with this one"
+        )
+
+
+def crop(values: flags.FlagValues) -> pipelines.Transform | None:
+    """What brings every picture of a data set to one size.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      A transform that draws nothing from its seed; None where pictures have one size already.
+    """
+    if not values.crop_size:
+        return None
+    by_fit = values.crop_by == "fit"
+    cut = person_crops.crop_by_fit if by_fit else person_crops.crop_by_joints
+    return lambda example, seed: cut(example, values.crop_size)
+
+
+def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
+    """What training changes in every Example, anew in every epoch.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The crop and the random transforms that the flags ask for, or None.
+
+    Source: NBF, appendix B: reflection, scale 0.9 to 1.1 and rotation to 45 degrees for the
+      segmentation; jitter and scale for the fitting.
+    """
+    steps = [crop(values)] if values.crop_size else []
+    if values.mirror:
+        steps.append(transforms.random_mirror)
+    if values.most_rotation:
+        most = math.radians(values.most_rotation)
+        steps.append(partial(transforms.random_rotate, most=most))
+    if values.most_scale or values.most_shift:
+        scales = (1 - values.most_scale, 1 + values.most_scale)
+        zoom = partial(transforms.random_zoom, scales=scales, most_shift=values.most_shift)
+        steps.append(zoom)
+    if values.colour_strength:
+        steps.append(partial(transforms.random_colour, strength=values.colour_strength))
+    return transforms.chain(*steps) if len(steps) > 1 else next(iter(steps), None)
+
+
+def training_batches(
+    values: flags.FlagValues, epoch: int, feed: Feed, reader: tf.distribute.InputContext = ALONE
+) -> tuple[tf.data.Dataset, int]:
+    """The batches from one epoch on, without end; a function of the seed and the epoch alone.
+
+    Args:
+      values: the flags of the run.
+      epoch: the first epoch, from 0.
+      feed: how the network takes them.
+      reader: which of several; together they read every Example once per epoch.
+
+    Returns:
+      The dataset of (inputs, targets), and the number of batches per epoch.
+
+    Raises:
+      UserError: there are fewer Examples than a batch holds.
+    """
+    count = manifests.read(values.data, "train").count
+    steps = steps_per_epoch(count, values.batch_size, values.data)
+    examples = pipelines.load(
+        values.data,
+        "train",
+        seed=values.seed,
+        epoch=epoch,
+        epochs=None,
+        features=_features(values, feed),
+        cache=values.cache,
+        transform=augmentation(values),
+        worker=reader.input_pipeline_id,
+        num_workers=reader.num_input_pipelines,
+    )
+    batches = whole_batches(examples, count, values.batch_size, reader)
+    batches = batches.map(feed.convert, num_parallel_calls=tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE), steps
+
+
+def held_out_examples(
+    values: flags.FlagValues,
+    split: str,
+    feed: Feed,
+    reader: tf.distribute.InputContext = ALONE,
+) -> tf.data.Dataset:
+    """The Examples of a split in their stored order.
+
+    Args:
+      values: the flags of the run.
+      split: "val" or "test".
+      feed: how the network takes them.
+      reader: which of several.
+
+    Returns:
+      The dataset of decoded Examples of one size.
+    """
+    features = _features(values, feed)
+    return pipelines.load(
+        values.data,
+        split,
+        features=features,
+        transform=crop(values),
+        worker=reader.input_pipeline_id,
+        num_workers=reader.num_input_pipelines,
+    )
+
+
+def held_out_batches(
+    values: flags.FlagValues,
+    split: str,
+    feed: Feed,
+    reader: tf.distribute.InputContext = ALONE,
+) -> tf.data.Dataset:
+    """The batches of a split in their stored order.
+
+    Args:
+      values: the flags of the run.
+      split: "val" or "test".
+      feed: how the network takes them.
+      reader: which of several.
+
+    Returns:
+      The dataset of (inputs, targets).
+    """
+    batch_size = reader.get_per_replica_batch_size(values.batch_size)
+    examples = held_out_examples(values, split, feed, reader)
+    batches = examples.batch(batch_size).map(feed.convert)
+    return (batches.cache() if values.cache else batches).prefetch(tf.data.AUTOTUNE)
+
+
+def _features(values, feed):
+    """The keys that a feed needs, and those that cropping and augmenting need."""
+    needed = {*feed.features, "image/encoded"} if augmentation(values) else {*feed.features}
+    if values.crop_size:
+        needed |= {*person_crops.CROP_FEATURES}
+    return tuple(sorted(needed))

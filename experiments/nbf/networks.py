@@ -1,0 +1,276 @@
+"""The fitting network of a run: what it is fed, how it is built, trained and found again."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+
+import keras
+from absl import flags
+
+from datasets import pipelines
+from experiments.nbf.data import Feed, check_body
+from experiments.nbf.flags import define_run_flags
+from experiments.runs import checkpoints
+from experiments.runs.common import UserError
+from experiments.runs.run_folder import RunFolder
+from nbf import FittingLoss, FittingNetwork, input_maps, parameters, targets
+from nbf.optimizers import paper_optimizer
+from smpl_tf import SMPLModelData, load_model_data
+
+
+def feed(values: flags.FlagValues) -> Feed:
+    """How the fitting network takes Examples.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      What it needs of them, and what makes inputs and targets of them.
+    """
+    parts = input_maps.input_map(values.input_map).scheme is not None
+    landmarks = _landmarks(values)
+    body = load_body(values) if landmarks or values.input_map == "joints_14" else None
+    return Feed(
+        (
+            *targets.TARGET_FEATURES,
+            *(("image/encoded",) if values.input_map == "rgb" else ()),
+            *(("parts/encoded", "parts/valid") if parts else ()),
+        ),
+        lambda examples: targets.fitting_targets(
+            examples,
+            values.input_map,
+            values.input_size,
+            share_3d=values.share_3d,
+            seed=values.seed,
+            landmarks=landmarks,
+            body=body,
+        ),
+    )
+
+
+def _landmarks(values):
+    """How many landmarks take the place of SMPL's joints in L_3D and L_2D; None for the joints."""
+    return None if values.points == "24" else int(values.points)
+
+
+def prepare_network(network: FittingNetwork, values: flags.FlagValues) -> None:
+    """Gives a new network the mean of the training set, which it predicts offsets from.
+
+    Args:
+      network: the network.
+      values: the flags of the run.
+    """
+    examples = pipelines.load(
+        values.data, "train", features=parameters.STATISTICS_FEATURES, decode=False
+    )
+    mean, _ = parameters.parameter_statistics(examples.batch(256))
+    network.mean_parameters.assign(mean)
+
+
+def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwork:
+    """Builds the network of a run.
+
+    Args:
+      values: the flags of the run.
+      body: the body to fit.
+
+    Returns:
+      The network, not compiled.
+    """
+    return FittingNetwork(
+        backbone=values.backbone,
+        input_size=values.input_size,
+        input_channels=input_maps.input_map(values.input_map).channels,
+        head=values.head,
+        body=body,
+        landmarks=_landmarks(values),
+        special_rotations=values.special_rotations,
+        backbone_weights=values.backbone_weights,
+    )
+
+
+def loss(values: flags.FlagValues) -> FittingLoss:
+    """Builds the losses of a run.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The loss.
+    """
+    return FittingLoss(
+        parameters_weight=values.parameters_weight,
+        joints_3d_weight=values.joints_3d_weight,
+        joints_2d_weight=values.joints_2d_weight,
+        parameters_kind=values.parameters_loss,
+        joints_3d_kind=values.joints_3d_loss,
+        joints_2d_kind=values.joints_2d_loss,
+        parameters_scale=values.parameters_scale,
+        joints_3d_scale=values.joints_3d_scale,
+        joints_2d_scale=values.joints_2d_scale,
+        points="landmarks" if _landmarks(values) else "joints",
+        projected_rotations=values.projected_rotations,
+        center_2d=None if values.center_2d == "none" else values.center_2d,
+        weight_decay=values.weight_decay,
+    )
+
+
+def compile_network(network: FittingNetwork, values: flags.FlagValues, steps: int) -> None:
+    """Gives a network its losses and its optimiser.
+
+    Args:
+      network: the network.
+      values: the flags of the run.
+      steps: batches of the whole training, over which the learning rate falls to 0.
+    """
+    network.compile(
+        paper_optimizer(steps, values.learning_rate, values.decay_power, values.beta_1),
+        loss=loss(values),
+        jit_compile=values.jit_compile,
+    )
+    # With all its variables there, the training step is traced once and not twice.
+    network.optimizer.build(network.trainable_variables)
+
+
+def flags_of(run: RunFolder, **changed: str | None) -> flags.FlagValues:
+    """Reads the flags of an earlier run.
+
+    Args:
+      run: the run.
+      **changed: flags to set otherwise; None leaves what the run has.
+
+    Returns:
+      The flags.
+    """
+    values = flags.FlagValues()
+    define_run_flags(values)
+    run.restore_flags(values)
+    for name, value in changed.items():
+        if value is not None:
+            values[name].value = value
+    return values
+
+
+def load_body(values: flags.FlagValues) -> SMPLModelData | None:
+    """Loads the body that a run fits.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The body; None for a segmentation, which knows no body.
+    """
+    return load_model_data(values.body_model) if values.stage == "fitting" else None
+
+
+def restore_network(
+    run: RunFolder, values: flags.FlagValues
+) -> tuple[FittingNetwork, checkpoints.Checkpoint]:
+    """Rebuilds the fitting network of a run from its newest checkpoint.
+
+    Args:
+      run: the run.
+      values: its flags.
+
+    Returns:
+      The network, not compiled, and the checkpoint.
+
+    Raises:
+      UserError: the run is no fitting, there is no checkpoint, or it belongs to another body.
+    """
+    check_stage(run, values, "fitting")
+    return restore(run, values, build_network)
+
+
+def check_stage(run: RunFolder, values: flags.FlagValues, stage: str) -> None:
+    """Refuses a run of the other stage.
+
+    Args:
+      run: the run.
+      values: its flags.
+      stage: the one that is wanted.
+
+    Raises:
+      UserError: the run is of another.
+    """
+    if values.stage != stage:
+        raise UserError(
+            f"{run.path}: a run of --stage={values.stage}, where one of --stage={stage} is needed"
+        )
+
+
+def restore(
+    run: RunFolder,
+    values: flags.FlagValues,
+    build: Callable[[flags.FlagValues, SMPLModelData | None], keras.Model],
+) -> tuple[keras.Model, checkpoints.Checkpoint]:
+    """Rebuilds what a run trained from its newest checkpoint.
+
+    Args:
+      run: the run.
+      values: its flags.
+      build: makes the network of the flags and the body.
+
+    Returns:
+      The network, not compiled, and the checkpoint.
+
+    Raises:
+      UserError: there is no checkpoint, or it belongs to another body.
+    """
+    checkpoint = latest_checkpoint(run)
+    body = load_body(values)
+    if body is not None:
+        check_body(body, checkpoint.state["body"], str(checkpoint.weights))
+    # The encoder's weights are in the checkpoint: the file they once came from is not needed.
+    values = copy.deepcopy(values)
+    values.backbone_weights = None
+    network = build(values, body)
+    checkpoints.restore(checkpoint, network)
+    return network, checkpoint
+
+
+def latest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:
+    """Finds the newest checkpoint of a run.
+
+    Args:
+      run: the run.
+
+    Returns:
+      The checkpoint.
+
+    Raises:
+      UserError: there is none.
+    """
+    checkpoint = checkpoints.latest(run.checkpoints)
+    if checkpoint is None:
+        raise UserError(
+            f"{run.checkpoints}: no checkpoint yet; first train to the end of an epoch with "
+            f"experiments/train_nbf.py --flagfile={run.flags_file} --runs_dir={run.path.parent} "
+            f"--run_name={run.path.name}"
+        )
+    return checkpoint
+
+
+def start_from(run: RunFolder, network: keras.Model) -> None:
+    """Gives a new network the weights of an earlier run, of pictures of any size.
+
+    Args:
+      run: the earlier run.
+      network: of the same form, not compiled.
+
+    Raises:
+      UserError: the run has no checkpoint, or its network has another form.
+    """
+    checkpoint = latest_checkpoint(run)
+    try:
+        with warnings.catch_warnings():
+            # Keras warns of what does not fit, and then raises.
+            warnings.simplefilter("ignore", UserWarning)
+            network.load_weights(checkpoint.weights)
+    except ValueError as error:
+        raise UserError(
+            f"--initial_run={run.path}: {checkpoint.weights.name} does not fit this network; "
+            f"its form stands in {run.flags_file}"
+        ) from error

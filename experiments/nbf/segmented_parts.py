@@ -1,0 +1,60 @@
+"""The parts that a segmenter finds in pictures, in the place of true ones: NBF's Table 2."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from experiments.nbf import evaluation, networks, segmenters
+from experiments.nbf.data import Feed
+from experiments.nbf.evaluation import Evaluation
+from experiments.runs.run_folder import RunFolder
+from nbf import FittingNetwork, input_maps
+
+
+def feed(values: flags.FlagValues) -> Feed:
+    """How the fitting network takes Examples seen through the segmenter of --segmentation_run.
+
+    Args:
+      values: the flags of the fitting network's run.
+
+    Returns:
+      What it needs of them, and what makes inputs and targets of them; pictures are segmented as
+      they come, after every augmentation.
+
+    Raises:
+      UserError: the run is no segmentation, has no checkpoint, or finds other parts.
+    """
+    run = RunFolder.existing(values.segmentation_run)
+    segmenter, _ = segmenters.restore_segmenter(run)
+    segmenters.check_parts(segmenter, values)
+    of_parts = networks.feed(values)
+    # Of each class, the first of the 24 parts that are merged to it.
+    classes = range(segmenter.scheme.num_classes)
+    part_of_class = np.array([np.argmax(segmenter.scheme.from_24 == c) for c in classes])
+
+    def convert(examples):
+        pictures = input_maps.resize_picture(examples["image"], segmenter.input_size)
+        found = tf.gather(part_of_class, tf.argmax(segmenter(pictures), -1))
+        return of_parts.convert({**examples, "parts": tf.cast(found, tf.uint8)})
+
+    return Feed((*of_parts.features, "image/encoded"), convert)
+
+
+def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> Evaluation:
+    """Runs the fitting network over a split seen through the segmenter.
+
+    Args:
+      network: the trained network.
+      values: the flags of its run.
+      split: the split's name.
+
+    Returns:
+      The evaluation.
+
+    Raises:
+      RecordError: the split is missing or damaged.
+      UserError: its parameters belong to another body, or the segmentation does not fit.
+    """
+    return evaluation.measure(network, values, split, feed(values))

@@ -1,0 +1,131 @@
+"""The part segmenter of a run: what it is fed, how it is built, trained and found again."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from experiments.nbf import networks
+from experiments.nbf.data import Feed
+from experiments.runs.common import UserError
+from experiments.runs.run_folder import RunFolder
+from nbf import (
+    DeepLab,
+    FittingNetwork,
+    NeuralBodyFitting,
+    RefineNet,
+    SegmentationLoss,
+    SmallSegmenter,
+    input_maps,
+    targets,
+)
+from nbf.optimizers import paper_optimizer
+from nbf.segmentation import PartSegmenter
+
+FEATURES = ("image/encoded", "image/height", "image/width", "parts/encoded", "parts/valid")
+
+
+def feed(values: flags.FlagValues) -> Feed:
+    """How a segmenter takes Examples.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      What it needs of them, and what makes pictures and label maps of them.
+    """
+    return Feed(
+        FEATURES,
+        lambda examples: targets.segmentation_targets(
+            examples, values.num_parts, values.input_size
+        ),
+    )
+
+
+def build_segmenter(values: flags.FlagValues, body: None = None) -> PartSegmenter:
+    """Builds the segmenter of a run.
+
+    Args:
+      values: the flags of the run.
+      body: a segmenter knows no body.
+
+    Returns:
+      The segmenter, not compiled.
+    """
+    size = {"num_parts": values.num_parts, "input_size": values.input_size}
+    if values.segmenter == "small":
+        return SmallSegmenter(width=values.segmenter_width, **size)
+    network = RefineNet if values.segmenter == "refinenet" else DeepLab
+    return network(backbone=values.backbone, backbone_weights=values.backbone_weights, **size)
+
+
+def compile_segmenter(segmenter: PartSegmenter, values: flags.FlagValues, steps: int) -> None:
+    """Gives a segmenter its loss and its optimiser.
+
+    Args:
+      segmenter: the segmenter.
+      values: the flags of the run.
+      steps: batches of the whole training, over which the learning rate falls to 0.
+    """
+    segmenter.compile(
+        paper_optimizer(steps, values.learning_rate, values.decay_power, values.beta_1),
+        loss=SegmentationLoss(weight_decay=values.weight_decay),
+        jit_compile=values.jit_compile,
+    )
+    # With all its variables there, the training step is traced once and not twice.
+    segmenter.optimizer.build(segmenter.trainable_variables)
+
+
+def restore_segmenter(run: RunFolder) -> tuple[PartSegmenter, flags.FlagValues]:
+    """Rebuilds the segmenter of a run from its newest checkpoint.
+
+    Args:
+      run: the run.
+
+    Returns:
+      The segmenter, not compiled, and the flags of the run.
+
+    Raises:
+      UserError: the run is no segmentation, or there is no checkpoint.
+    """
+    values = networks.flags_of(run)
+    networks.check_stage(run, values, "segmentation")
+    segmenter, _ = networks.restore(run, values, build_segmenter)
+    return segmenter, values
+
+
+def join_stages(
+    segmenter: PartSegmenter, network: FittingNetwork, values: flags.FlagValues
+) -> NeuralBodyFitting:
+    """Joins a segmenter and a fitting network to one model, from pictures to bodies.
+
+    Args:
+      segmenter: the first stage.
+      network: the second stage.
+      values: the flags of the second stage's run.
+
+    Returns:
+      The model.
+
+    Raises:
+      UserError: the second stage does not see the parts that the first one gives.
+    """
+    check_parts(segmenter, values)
+    return NeuralBodyFitting(segmenter, network)
+
+
+def check_parts(segmenter: PartSegmenter, values: flags.FlagValues) -> None:
+    """Refuses a segmenter of other parts than a fitting network sees.
+
+    Args:
+      segmenter: the first stage.
+      values: the flags of the second stage's run.
+
+    Raises:
+      UserError: it does not see the parts that the segmenter gives.
+    """
+    scheme = input_maps.input_map(values.input_map).scheme
+    if scheme is None or scheme.name != segmenter.scheme.name:
+        raise UserError(
+            f"--segmentation_run gives {segmenter.scheme.name}, but the fitting network sees "
+            f"{values.input_map}; give a fitting run with --input_map={segmenter.scheme.name}"
+        )

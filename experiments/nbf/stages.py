@@ -1,0 +1,81 @@
+"""The two stages of NBF, and what differs between them in a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from absl import flags
+
+from experiments.nbf import (
+    evaluation,
+    networks,
+    page,
+    segmentation_evaluation,
+    segmentation_page,
+    segmented_parts,
+    segmenters,
+    watched_people,
+)
+
+
+class Stage(NamedTuple):
+    """What one of the two networks needs to be trained, measured and shown.
+
+    Attributes:
+      feed: flags -> how the network takes Examples.
+      build: flags, body -> the network.
+      compile: network, flags, steps of the whole training.
+      prepare: a new network, flags; takes from the training set what it starts with.
+      drawer: network, batches -> what draws pictures for TensorBoard.
+      evaluate: network, flags, split -> evaluation.
+      make_record: run, flags, network, checkpoint, evaluation -> the run record.
+      make_page: flags, network, evaluation, record -> the page.
+    """
+
+    feed: Callable
+    build: Callable
+    compile: Callable
+    prepare: Callable
+    drawer: Callable
+    evaluate: Callable
+    make_record: Callable
+    make_page: Callable
+
+
+FITTING = Stage(
+    networks.feed,
+    networks.build_network,
+    networks.compile_network,
+    networks.prepare_network,
+    watched_people.fitting_drawer,
+    evaluation.evaluate,
+    evaluation.make_record,
+    page.make_page,
+)
+SEGMENTATION = Stage(
+    segmenters.feed,
+    segmenters.build_segmenter,
+    segmenters.compile_segmenter,
+    lambda segmenter, values: None,
+    watched_people.segmentation_drawer,
+    segmentation_evaluation.evaluate,
+    segmentation_evaluation.make_record,
+    segmentation_page.make_page,
+)
+
+
+def stage_of(values: flags.FlagValues) -> Stage:
+    """The stage of a run.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The stage.
+    """
+    if values.stage == "segmentation":
+        return SEGMENTATION
+    if values.segmentation_run:
+        return FITTING._replace(feed=segmented_parts.feed, evaluate=segmented_parts.evaluate)
+    return FITTING

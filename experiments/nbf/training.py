@@ -1,0 +1,99 @@
+"""The training of either NBF network, from the data to the last checkpoint."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+from absl import flags
+
+from datasets import manifests
+from experiments.nbf import data as nbf_data
+from experiments.nbf import networks
+from experiments.nbf.stages import Stage
+from experiments.runs import (
+    callbacks,
+    checkpoints,
+    common,
+    distribution,
+    epochs,
+    synthetic_people,
+    training,
+)
+from experiments.runs.common import UserError
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.training import Training
+
+
+def train(
+    opened: Training, values: flags.FlagValues, stage: Stage
+) -> tuple[keras.Model, checkpoints.Checkpoint]:
+    """Trains a network, from its newest checkpoint if there is one.
+
+    Args:
+      opened: the folder of the run, and the strategy.
+      values: the flags of the run.
+      stage: what is trained.
+
+    Returns:
+      The trained network and its last checkpoint.
+
+    Raises:
+      UserError: the data or a checkpoint belongs to another body, or a loss is not finite.
+      RecordError: the data is missing or damaged.
+    """
+    run, strategy = opened.run, opened.strategy
+    common.prepare_keras(values.seed, values.mixed_precision)
+    body = networks.load_body(values)
+    with strategy.scope():
+        network = stage.build(values, body)
+    feed = stage.feed(values)
+    checkpoint = checkpoints.latest(run.checkpoints)
+    if checkpoint is None and values.initial_run:
+        # Before the network is compiled: the earlier run's optimiser stays behind.
+        networks.start_from(RunFolder.existing(values.initial_run), network)
+    if opened.is_chief:
+        synthetic_people.generate(values)
+    epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
+    data = nbf_data.check_data(values, body)
+    people = manifests.read(values.data, "train").count
+    steps = epochs.steps_per_epoch(people, values.batch_size, values.data)
+    with strategy.scope():
+        stage.compile(network, values, steps * values.epochs)
+    if checkpoint:
+        if body is not None:
+            nbf_data.check_body(body, checkpoint.state["body"], str(checkpoint.weights))
+        if checkpoint.state["data"] != data:
+            raise UserError(
+                f"{values.data}: not the people that {checkpoint.weights} was trained on; bring "
+                "them back, or give another --run_name, or --overwrite to start anew"
+            )
+        checkpoints.restore(checkpoint, network)
+    elif not values.initial_run:
+        with nbf_data.naming_damage(values.data, "train"):
+            stage.prepare(network, values)
+    watched = nbf_data.held_out_batches(values, "val", feed)
+    distribution.prepare_fit(strategy, network, watched.element_spec)
+    drawers = []
+    if opened.is_chief:
+        draw = stage.drawer(network, watched)
+        drawers = [callbacks.LogPictures(run.tensorboard / "pictures", draw)]
+    with nbf_data.naming_damage(values.data, "train", "val"):
+        training.fit(
+            opened,
+            values,
+            network,
+            distribution.spread(
+                strategy,
+                lambda reader: nbf_data.training_batches(values, epoch, feed, reader)[0],
+            ),
+            steps,
+            distribution.spread(
+                strategy, lambda reader: nbf_data.held_out_batches(values, "val", feed, reader)
+            ),
+            checkpoint,
+            {"body": body and body.fingerprint, "data": data, "people": people},
+            partial(epochs.example_ids, values, cache=values.cache),
+            drawers,
+        )
+    return network, checkpoints.latest(run.checkpoints)

@@ -1,0 +1,167 @@
+"""The page of a run: one HTML file that holds its styles, curves and pictures in itself."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from experiments.pages.curves import Chart
+from smpl_tf.files import write_text
+from smpl_tf.viewer.templates import template
+
+_TEMPLATE = Path(__file__).with_name("report.html")
+
+
+class Table(NamedTuple):
+    """A table of ready-made texts.
+
+    Attributes:
+      header: one text per column; the first column holds names, the others numbers.
+      rows: as many texts each.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        """The table as aligned plain text."""
+        rows = [self.header, *self.rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(self.header))]
+        lines = [
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+            for row in rows
+        ]
+        lines.insert(1, "-" * len(lines[0]))
+        return "\n".join(lines)
+
+
+class Headline(NamedTuple):
+    """A number that the page shows large.
+
+    Attributes:
+      value: the number with its unit.
+      label: what it is.
+      note: what to compare it with.
+    """
+
+    value: str
+    label: str
+    note: str
+
+
+class Picture(NamedTuple):
+    """A picture with its label.
+
+    Attributes:
+      label: what it shows.
+      data_uri: the picture itself, see `picture`.
+    """
+
+    label: str
+    data_uri: str
+
+
+class Person(NamedTuple):
+    """One person of the page.
+
+    Attributes:
+      caption: who, and how well.
+      pictures: in the order of reading.
+      scene: what the page's viewer shows at the press of a button, if anything.
+    """
+
+    caption: str
+    pictures: Sequence[Picture]
+    scene: str = ""
+
+
+class Group(NamedTuple):
+    """People under one heading.
+
+    Attributes:
+      heading: what they have in common.
+      people: the people.
+    """
+
+    heading: str
+    people: Sequence[Person]
+
+
+class Page(NamedTuple):
+    """What a page shows, from top to bottom.
+
+    Attributes:
+      title: its heading.
+      lead: one or two sentences on what was done.
+      warning: what the reader must know before trusting the pictures, if anything.
+      headlines: numbers shown large.
+      viewer: the bodies in 3D, see `viewer.body_viewer`, if any.
+      table: the metrics, if any.
+      charts: the curves.
+      plots: pictures as wide as the text, such as scatter plots.
+      groups: the people.
+      failures: what could not be done, one line each.
+      details: names and values to run it again.
+    """
+
+    title: str
+    lead: str
+    warning: str = ""
+    headlines: Sequence[Headline] = ()
+    viewer: str = ""
+    table: Table | None = None
+    charts: Sequence[Chart] = ()
+    plots: Sequence[Picture] = ()
+    groups: Sequence[Group] = ()
+    failures: Sequence[str] = ()
+    details: Sequence[tuple[str, str]] = ()
+
+
+def picture(label: str, pixels: np.ndarray, lossless: bool = False) -> Picture:
+    """Embeds a picture, as JPEG or PNG.
+
+    Args:
+      label: what it shows.
+      pixels: `[H, W, 3]` uint8 RGB, or `[H, W, 4]` RGBA.
+      lossless: use PNG, as for label maps; RGBA always does.
+
+    Returns:
+      The picture with its bytes in its address.
+    """
+    channels = pixels.shape[-1]
+    bgr = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][:channels]])
+    if lossless or channels == 4:
+        kind, encoded = "png", cv2.imencode(".png", bgr)[1]
+    else:
+        kind, encoded = "jpeg", cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
+    content = base64.b64encode(encoded.tobytes()).decode()
+    return Picture(label, f"data:image/{kind};base64,{content}")
+
+
+def pixels(picture: Picture) -> np.ndarray:
+    """Takes the pixels out of a picture again, those that the page shows.
+
+    Args:
+      picture: of `picture`.
+
+    Returns:
+      `[H, W, 3]` uint8 RGB, or `[H, W, 4]` RGBA.
+    """
+    content = base64.b64decode(picture.data_uri.split(",", 1)[1])
+    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    return np.ascontiguousarray(bgr[..., [2, 1, 0, 3][: bgr.shape[-1]]])
+
+
+def write(page: Page, path: Path) -> None:
+    """Renders a page and writes it aside and renamed.
+
+    Args:
+      page: what to show.
+      path: the HTML file.
+    """
+    write_text(path, template(_TEMPLATE).render(page=page))

@@ -1,0 +1,187 @@
+"""What a fitted person leaves on the disk: parameters, joints, meshes, pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nbf.prediction.fitted_person import FittedPerson
+from smpl_tf import BodyModelOutput, figures, mesh_io, rotations
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, nbf_camera
+from smpl_tf.parts import PartScheme, colour_code
+from smpl_tf.skeleton import SMPL_24
+
+MESH_FORMATS = ("obj", "ply", "glb")
+SIDE_VIEW = 512  # pixels
+_JPEG_QUALITY = 92
+
+
+def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict:
+    """The numbers of a person, for parameters.npz.
+
+    Args:
+      person: who, at one moment or at T.
+      joints: of the posed body, `[..., 24, 3]` metres, camera frame.
+      camera: of the picture in the file.
+
+    Returns:
+      Name -> array: `gender` of the body; `betas` [10]; `pose` [..., 24, 3] parent-relative
+      axis-angles, radians, and `rotations` [..., 24, 3, 3] the same as matrices, the root's in the
+      camera frame; `translation` [..., 3] metres, camera frame; `intrinsics` [3, 3] pixels of the
+      picture; `joint_names` [24]; `joints_3d` [..., 24, 3] metres, camera frame; `joints_2d`
+      [..., 24, 2] pixels.
+    """
+    return {
+        "gender": np.array(person.body.model_data.gender),
+        "betas": person.betas,
+        "pose": rotations.matrix_to_axis_angle(person.rotations).numpy(),
+        "rotations": person.rotations,
+        "translation": person.translation,
+        "intrinsics": np.asarray(camera.intrinsics),
+        "joint_names": np.array(SMPL_24.names),
+        "joints_3d": joints,
+        "joints_2d": camera.project(joints).numpy(),
+    }
+
+
+def write_person(
+    folder: Path,
+    person: FittedPerson,
+    posed: BodyModelOutput,
+    camera: Camera,
+    side: np.ndarray,
+    scheme: PartScheme | None,
+    meshes: Sequence[str] = (),
+) -> None:
+    """Writes the files of one person of a picture.
+
+    Args:
+      folder: where; it exists.
+      person: who.
+      posed: the body.
+      camera: of the picture in the file.
+      side: the body from the side, `[S, S, 4]` uint8.
+      scheme: of the person's part map, if there is one.
+      meshes: some of MESH_FORMATS.
+    """
+    numbers = parameters(person, posed.joints.numpy(), camera)
+    np.savez(folder / "parameters.npz", **numbers)
+    write_joints(folder / "joints.json", numbers["joints_3d"], numbers["joints_2d"])
+    vertices, body = posed.vertices.numpy(), person.body
+    if "obj" in meshes:
+        mesh_io.write_obj(folder / "mesh.obj", vertices, body.faces, frame="camera")
+    if "ply" in meshes:
+        mesh_io.write_ply(folder / "mesh.ply", vertices, body.faces, frame="camera")
+    if "glb" in meshes:
+        mesh_io.write_animated_glb(
+            folder / "mesh.glb",
+            body.model_data,
+            person.betas,
+            numbers["pose"][None],
+            person.translation[None],
+            frame="camera",
+        )
+    if scheme is not None:
+        coloured = colour_code(person.labels, scheme)
+        write_picture(
+            folder / "parts.png", figures.enlarge(coloured, NBF_IMAGE_SIZE, smooth=False)
+        )
+    write_picture(folder / "side.png", side)
+
+
+def write_joints(path: Path, joints_3d: np.ndarray, joints_2d: np.ndarray) -> None:
+    """Writes SMPL's joints by name, as JSON.
+
+    Args:
+      path: the file.
+      joints_3d: `[24, 3]` metres, camera frame.
+      joints_2d: `[24, 2]` pixels.
+    """
+    joints = {
+        name: {"metres": point.round(5).tolist(), "pixels": pixel.round(3).tolist()}
+        for name, point, pixel in zip(
+            SMPL_24.names, joints_3d.astype(float), joints_2d.astype(float), strict=True
+        )
+    }
+    frame = "camera: x right, y down, z away; pixels from the picture's upper left corner"
+    path.write_text(json.dumps({"frame": frame, "joints": joints}, indent=1) + "\n")
+
+
+def side_view(vertices: np.ndarray, faces: np.ndarray, size: int = SIDE_VIEW) -> np.ndarray:
+    """A body from the side at NBF's scale, `[size, size, 4]` uint8 RGBA."""
+    camera = nbf_camera(size)
+    return figures.body_from_side(size, vertices, faces, camera, figures.PREDICTED)
+
+
+def shared_camera(cameras: Sequence[Camera]) -> Camera:
+    """One camera for people who each have their own: the middle of their focal lengths.
+
+    Args:
+      cameras: of one picture, or of the frames of one video.
+
+    Returns:
+      A camera that looks at the middle of the picture.
+    """
+    width, height = cameras[0].width, cameras[0].height
+    focal = float(np.median([np.asarray(camera.intrinsics)[0, 0] for camera in cameras]))
+    intrinsics = [[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]
+    return Camera(np.array(intrinsics), width, height)
+
+
+def moved_to(shared: Camera, camera: Camera, translation, root) -> np.ndarray:
+    """Where a body goes so that another camera sees it in the same place and size.
+
+    Args:
+      shared: the other camera.
+      camera: the body's own.
+      translation: `[3]` metres, in its frame.
+      root: `[3]` metres, the body's root joint in its frame.
+
+    Returns:
+      `[3]` metres, the translation in the frame of `shared`. Exact for the root; 20 m away the
+      rest of the body follows to a hundredth of its size.
+    """
+    root = np.asarray(root, np.float64)
+    focal = [np.asarray(each.intrinsics)[0, 0] for each in (shared, camera)]
+    depth = root[2:] * focal[0] / focal[1]
+    place = shared.unproject(camera.project(root[None]), depth)[0].numpy()
+    return np.asarray(translation, np.float64) + place - root
+
+
+def people_over(
+    pixels: np.ndarray,
+    people: Sequence[FittedPerson],
+    vertices: Sequence[np.ndarray],
+) -> np.ndarray:
+    """Draws all people over their picture, near ones before far ones.
+
+    Each one is seen by a camera of its own, at the same distance. Were it one camera, those in
+    large squares would be near.
+
+    Args:
+      pixels: `[H, W, 3]` uint8.
+      people: who.
+      vertices: their surfaces, `[V, 3]` metres.
+
+    Returns:
+      `[H, W, 3]` uint8.
+    """
+    order = np.argsort([person.window.side for person in people], kind="stable")
+    for i in order:
+        pixels = figures.body_over(
+            pixels, vertices[i], people[i].body.faces, people[i].camera, figures.PREDICTED
+        )
+    return pixels
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Writes `[H, W, 3]` RGB or `[H, W, 4]` RGBA uint8 as PNG or JPEG, by the file's ending."""
+    bgr = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]])
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+    if not cv2.imwrite(str(path), bgr, options):
+        raise OSError(f"{path}: cannot be written")

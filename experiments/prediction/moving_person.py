@@ -1,0 +1,155 @@
+"""From people fitted frame by frame to moving people: one shape, one camera, smooth motion."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.prediction import files as prediction_files
+from experiments.prediction import smoothing, tracks
+from nbf.prediction import audit
+from nbf.prediction.audit import Verdict
+from nbf.prediction.fitted_person import FittedPerson
+from smpl_tf import SMPL
+from smpl_tf.camera import Camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION
+
+_DEPTH_CUTOFF, _DEPTH_GROWTH = 0.4, 0.5  # Hz, and Hz per relative speed
+_SHORTEST = 3  # frames; people seen in fewer are left out, unless the video is that short
+
+
+class Moment(NamedTuple):
+    """A person in one frame; the pictures and part maps of all frames would fill the memory.
+
+    Attributes:
+      person: without pictures.
+      parts: the part map, packed; None without a segmenter.
+      verdict: of the frames that were audited.
+    """
+
+    person: FittedPerson
+    parts: bytes | None = None
+    verdict: Verdict | None = None
+
+    @classmethod
+    def of(cls, person: FittedPerson, verdict: Verdict | None = None) -> Moment:
+        """Packs a person."""
+        parts = None if person.labels is None else zlib.compress(person.labels.tobytes(), 1)
+        return cls(person._replace(seen=None, labels=None), parts, verdict)
+
+    def labels(self) -> np.ndarray:
+        """The part map, `[S, S]` uint8."""
+        flat = np.frombuffer(zlib.decompress(self.parts), np.uint8)
+        side = int(np.sqrt(len(flat)))
+        return flat.reshape(side, side)
+
+
+class Moving(NamedTuple):
+    """A person of a video.
+
+    Attributes:
+      frames: `[T]` their indices among the frames that were looked at.
+      times: `[T]` seconds.
+      person: with one vector of betas, and rotations `[T, 24, 3, 3]`, translations `[T, 3]` in
+        the frame of the video's one camera.
+      joints: `[T, 24, 3]` metres, camera frame.
+      moments: what was found in each frame.
+      verdict: the mean of those of the audited frames; None without any.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray
+    person: FittedPerson
+    joints: np.ndarray
+    moments: Sequence[Moment]
+    verdict: Verdict | None
+
+    def at(self, row: int) -> FittedPerson:
+        """The person at one of the T moments, smoothed."""
+        still = self.person.rotations[row], self.person.translation[row]
+        return self.person._replace(rotations=still[0], translation=still[1])
+
+
+def join(found: Sequence[Sequence[Moment]], frame_rate: float) -> list[Moving]:
+    """Joins the people of all frames.
+
+    Args:
+      found: the people of each frame; one at least.
+      frame_rate: frames per second.
+
+    Returns:
+      The moving people, in the order of their first frames, all in one camera.
+    """
+    linked = tracks.link([[one.person.window for one in frame] for frame in found])
+    longest = max(len(track) for track in linked)
+    linked = [track for track in linked if len(track) >= min(_SHORTEST, longest)]
+    camera = prediction_files.shared_camera([one.person.camera for f in found for one in f])
+    moving = []
+    for track in linked:
+        frames = np.array(sorted(track))
+        moments = [found[frame][track[frame]] for frame in frames]
+        times = frames / frame_rate
+        person = _smooth([one.person for one in moments], times, camera)
+        joints = SMPL(person.body.model_data, vertex_ids=[])(
+            betas=person.betas, pose=person.rotations, translation=person.translation
+        ).joints.numpy()
+        verdicts = [one.verdict for one in moments if one.verdict]
+        verdict = audit.mean_verdict(verdicts) if verdicts else None
+        moving.append(Moving(frames, times, person, joints, moments, verdict))
+    return moving
+
+
+def _smooth(people: Sequence[FittedPerson], times: np.ndarray, camera: Camera) -> FittedPerson:
+    """One person who moves, from those of single frames."""
+    body = Counter(person.body for person in people).most_common(1)[0][0]
+    betas = np.median([p.betas for p in people if p.body is body], axis=0).astype(np.float32)
+    roots = _rest_roots([p.body for p in people], [p.betas for p in people])
+    roots += [p.translation for p in people]
+    places = [
+        prediction_files.moved_to(camera, person.camera, root, root)
+        for person, root in zip(people, roots, strict=True)
+    ]
+    turning = smoothing.smooth_rotations([person.rotations for person in people], times)
+    return FittedPerson(
+        body,
+        betas,
+        turning.astype(np.float32),
+        smooth_places(np.array(places), times) - np.float32(_rest_roots([body], [betas])),
+        camera,
+        people[0].window,
+        seen=None,
+    )
+
+
+def _rest_roots(bodies: Sequence[SMPL], betas: Sequence[np.ndarray]) -> np.ndarray:
+    """Where the root joints of bodies are at rest, `[N, 3]` metres."""
+    roots = np.zeros((len(bodies), 3))
+    for body in set(bodies):
+        own = [i for i, one in enumerate(bodies) if one is body]
+        joints = SMPL(body.model_data, vertex_ids=[])
+        roots[own] = joints(betas=np.stack([betas[i] for i in own])).joints[:, 0]
+    return roots
+
+
+def smooth_places(roots: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Smooths where a person is, as the camera sees it.
+
+    Depth comes from the size of the person's square, which jitters by a tenth; people come nearer
+    slowly. So it is smoothed by itself, and more than the place in the picture.
+
+    Args:
+      roots: `[T, 3]` metres, camera frame.
+      times: `[T]` seconds.
+
+    Returns:
+      `[T, 3]` float32.
+    """
+    depth = np.log(roots[:, 2:])
+    depth = np.exp(smoothing.smooth_points(depth, times, _DEPTH_CUTOFF, _DEPTH_GROWTH))
+    # At NBF's distance, the filter's speeds are metres per second.
+    seen = smoothing.smooth_points(roots[:, :2] / roots[:, 2:] * NBF_TRANSLATION[2], times)
+    return np.concatenate([seen / NBF_TRANSLATION[2] * depth, depth], -1).astype(np.float32)

@@ -1,0 +1,266 @@
+"""From a video to moving bodies, their files, and their place on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tqdm
+
+from datasets.photographs.people_files import GivenPerson
+from experiments.pages import report
+from experiments.prediction import files as prediction_files
+from experiments.prediction import moving_person, tracks, videos
+from experiments.prediction.inputs import Input
+from experiments.prediction.moving_person import Moment, Moving
+from experiments.prediction.one_picture import Gain, Shown, Tools, judge, refined, square_of
+from experiments.runs.common import UserError
+from nbf.prediction import windows
+from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.windows import Window
+from smpl_tf import bvh, figures, mesh_io, pictures, rotations
+from smpl_tf.files import folder_aside, write_json
+from smpl_tf.nbf_scale import NBF_TRANSLATION
+from smpl_tf.parts import PartScheme, colour_code
+from smpl_tf.viewer.body_viewer import ViewedBody
+
+_SHOWN = 4  # frames on the page
+_SHOWN_SIZE = 384  # pixels, longer side
+_SMALL = 256  # pixels, of a person's own videos
+_AUDITED = 10  # every how manieth frame
+
+
+def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Shown:
+    """Fits moving bodies to the people of a video, and writes what came out.
+
+    Args:
+      item: the video, or a camera.
+      tools: what it is treated with.
+      step: every how manieth frame is looked at.
+      most: how many frames at most.
+
+    Returns:
+      What the page shows.
+
+    Raises:
+      UserError: the video does not decode, or nobody is found in it. Nothing is written then.
+    """
+    with folder_aside(tools.output / item.name) as aside:
+        path = item.path
+        if item.kind == "camera":
+            path = aside / "recorded.mp4"
+            videos.record(int(str(item.path)), path, most)
+        video = videos.open_video(path)
+        found, gains, count = _fit_frames(video, item, tools, step, most)
+        rate = video.frame_rate / step
+        moving = moving_person.join(found, rate)
+        with _writing(tools) as count_as:
+            frames = video.frames(step, most)
+            shown = _write_overlay(aside / "overlay.mp4", frames, moving, rate, count_as)
+            for number, one in enumerate(moving, start=1):
+                folder = aside / f"person_{number}"
+                folder.mkdir()
+                _write_person(folder, one, rate, tools.predictor.scheme, count_as)
+    names = [f"person {i}" for i in range(1, len(moving) + 1)] if moving[1:] else [item.name]
+    notes = [_note(one) for one in moving]
+    told = "; ".join(
+        f"{name}: {note}" if moving[1:] else note for name, note in zip(names, notes, strict=True)
+    )
+    people = [report.Person(f"{item.name}, {count} frames, {told}", shown, scene=item.name)]
+    viewed = [
+        ViewedBody(
+            name=name,
+            betas=one.person.betas,
+            pose=rotations.matrix_to_axis_angle(one.person.rotations).numpy(),
+            translation=one.person.translation,
+            frame_rate=rate,
+            scene=item.name,
+            note=note,
+            model=tools.predictor.bodies.index(one.person.body),
+        )
+        for name, note, one in zip(names, notes, moving, strict=True)
+    ]
+    return Shown(people, viewed, count, gains)
+
+
+def _note(one: Moving) -> str:
+    seen = f"{one.times[0]:.1f} to {one.times[-1]:.1f} s"
+    return f"{seen}, {one.verdict}" if one.verdict else seen
+
+
+def _fit_frames(
+    video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
+) -> tuple[list[list[Moment]], list[Gain], int]:
+    """Finds the people of all frames, then fits every frame by itself."""
+    givens: list[Sequence[GivenPerson] | None] = []
+    lone: list[Window | None] = []
+    for index, pixels in _timed(_watched(video.frames(step, most), f"{item.name}: find"), tools):
+        givens.append(tools.people and tools.people.of_frame(item.path.name, index * step))
+        lone.append(tools.predictor.find(pixels) if givens[-1] is None else None)
+    lone = tracks.steadied(lone)
+    found: list[list[Moment]] = []
+    gains: list[Gain] = []
+    for index, pixels in _timed(_watched(video.frames(step, most), f"{item.name}: fit"), tools):
+        given, window = givens[index], lone[index]
+        if given is None:
+            squares = [] if window is None else [window]
+        else:
+            squares = _given_squares(pixels, given, tools, f"{item.name}, frame {index * step}")
+        people = tools.predictor.fit([pixels] * len(squares), squares) if squares else []
+        verdicts = [None] * len(people)
+        if tools.predictor.scheme is not None and index % _AUDITED == 0:
+            verdicts = judge([pixels] * len(people), people, tools)
+        if tools.refiners and people:
+            with tools.stopwatch("refine"):
+                scheme = tools.predictor.scheme
+                people, brought = refined(people, given, scheme, tools.refiners)
+            gains += [gain for gain in brought if gain]
+        found.append([Moment.of(*pair) for pair in zip(people, verdicts, strict=True)])
+    if not any(found):
+        raise UserError(
+            f"{item.path}: no person found in {len(found)} frames; give boxes or joints with "
+            "--people"
+        )
+    return found, gains, len(found)
+
+
+def _watched(frames: Iterable, what: str):
+    """Numbers frames, with a progress bar."""
+    return enumerate(tqdm.tqdm(frames, desc=what, unit="frame", disable=None, leave=False))
+
+
+def _timed(frames: Iterable, tools: Tools):
+    """Counts the decoding of frames as reading."""
+    frames = iter(frames)
+    while True:
+        with tools.stopwatch("read"):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
+
+
+def _given_squares(pixels, given, tools: Tools, name: str) -> list[Window]:
+    height, width = pixels.shape[:2]
+    squares = [square_of(person, tools.predictor.metres, name) for person in given]
+    for window in squares:
+        windows.check(window, width, height, name)
+    return squares
+
+
+@contextmanager
+def _writing(tools: Tools) -> Iterator[Callable]:
+    """Counts the block as writing, but not what the function given calls in other stages."""
+    within = 0.0
+
+    def count(stage, function, *arguments):
+        nonlocal within
+        before = tools.stopwatch.seconds[stage]
+        with tools.stopwatch(stage):
+            answer = function(*arguments)
+        within += tools.stopwatch.seconds[stage] - before
+        return answer
+
+    with tools.stopwatch("write"):
+        yield count
+    tools.stopwatch.seconds["write"] -= within
+
+
+def _write_overlay(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    moving: Sequence[Moving],
+    rate: float,
+    count_as: Callable,
+) -> list[report.Picture]:
+    """Draws all people over the video; returns some of the frames for the page."""
+    last = max(int(one.frames[-1]) for one in moving)
+    chosen = set(np.linspace(0, last, _SHOWN).round().astype(int).tolist())
+    shown: list[report.Picture] = []
+
+    def drawn():
+        for index, pixels in enumerate(frames):
+            here = count_as("fit", _posed, index, moving)
+            picture = count_as("draw", _people_over, pixels, here)
+            if index in chosen:
+                label = f"{index / rate:.1f} s"
+                shown.append(report.picture(label, pictures.shrink(picture, _SHOWN_SIZE)))
+            yield picture
+
+    videos.write(path, drawn(), rate)
+    return shown
+
+
+def _posed(index: int, moving: Sequence[Moving]) -> list[tuple[FittedPerson, np.ndarray]]:
+    """The people of one frame and their surfaces, far ones first."""
+    here = [one.at(np.searchsorted(one.frames, index)) for one in moving if index in one.frames]
+    here = sorted(here, key=lambda person: -person.translation[2])
+    return [(person, person.pose().vertices.numpy()) for person in here]
+
+
+def _people_over(pixels: np.ndarray, here) -> np.ndarray:
+    """One frame with the people of `_posed` in it."""
+    pixels = np.ascontiguousarray(pixels)
+    for person, surface in here:
+        pixels = figures.body_over(
+            pixels, surface, person.body.faces, person.camera, figures.PREDICTED
+        )
+    return pixels
+
+
+def _write_person(
+    folder: Path, one: Moving, rate: float, scheme: PartScheme | None, count_as: Callable
+) -> None:
+    """Writes the files of one moving person."""
+    person = one.person
+    numbers = prediction_files.parameters(person, one.joints, person.camera)
+    np.savez(
+        folder / "parameters.npz",
+        frames=one.frames,
+        times=one.times,
+        frame_rate=np.array(rate),
+        **numbers,
+    )
+    motion = numbers["pose"], person.translation
+    mesh_io.write_animated_glb(
+        folder / "motion.glb",
+        person.body.model_data,
+        person.betas,
+        *motion,
+        frame_rate=rate,
+        frame="camera",
+    )
+    rest = person.body(betas=person.betas).joints.numpy()
+    bvh.write_bvh(folder / "motion.bvh", *motion, rest, rate, frame="camera")
+    surfaces = (count_as("fit", _at_nbf_scale, one.at(row)) for row in range(len(one.frames)))
+    sides = (count_as("draw", _from_side, surface, person.body.faces) for surface in surfaces)
+    videos.write(folder / "side.mp4", sides, rate)
+    if scheme is not None:
+        maps = (count_as("draw", _coloured, moment, scheme) for moment in one.moments)
+        videos.write(folder / "parts.mp4", maps, rate)
+    if one.verdict:
+        frames = [
+            {"frame": int(frame), **moment.verdict.record(scheme)}
+            for frame, moment in zip(one.frames, one.moments, strict=True)
+            if moment.verdict
+        ]
+        write_json(folder / "audit.json", {**one.verdict.record(scheme), "frames": frames})
+
+
+def _at_nbf_scale(person: FittedPerson) -> np.ndarray:
+    """The surface in the middle of NBF's camera, `[V, 3]` metres."""
+    still = person._replace(translation=np.float32(NBF_TRANSLATION))
+    return still.pose().vertices.numpy()
+
+
+def _from_side(surface: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """A body from the side on white, `[_SMALL, _SMALL, 3]` uint8."""
+    drawn = prediction_files.side_view(surface, faces, _SMALL)
+    share = drawn[..., 3:] / 255
+    return (drawn[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
+
+
+def _coloured(moment: Moment, scheme: PartScheme) -> np.ndarray:
+    return figures.enlarge(colour_code(moment.labels(), scheme), _SMALL, smooth=False)

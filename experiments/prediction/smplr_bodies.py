@@ -1,0 +1,112 @@
+"""SMPLR on squares of photographs, as `prediction.Predictor` wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.prediction.smplr_pictures import PictureModel
+from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.part_finder import PartMaps, cut_all
+from nbf.prediction.windows import SHARE_PER_METRE, Window
+from smpl_tf import SMPL
+from smpl_tf.nbf_scale import PELVIS_IN_CROP
+from smplr.landmarks import NUM_JOINTS
+from smplr.targets import CUBE_SIDE, window_root
+
+_BATCH = 4  # people at once: the volumes of one take tens of megabytes
+
+
+class SMPLRBodies:
+    """SMPLR's networks from the picture on.
+
+    Attributes:
+      bodies: the SMPL layers of the fitted bodies: the female and the male one, or the neutral.
+    """
+
+    def __init__(self, model: PictureModel):
+        """Makes the bodies.
+
+        Args:
+          model: the networks.
+        """
+        self.bodies = tuple(SMPL(body) for body in model.bodies)
+        self._model = model
+
+    def __call__(
+        self,
+        pictures: Sequence[np.ndarray],
+        squares: Sequence[Window],
+        maps: PartMaps | None,
+    ) -> list[FittedPerson]:
+        """Fits a body to the person of each square.
+
+        Args:
+          pictures: `[H, W, 3]` uint8 RGB, one for each square.
+          squares: where the people are, at NBF's scale.
+          maps: not looked at.
+
+        Returns:
+          The people, in NBF's cameras: so far away that the cube's metres keep their size in the
+          picture, as in SMPLR's volumes they do.
+        """
+        people = []
+        for first in range(0, len(squares), _BATCH):
+            batch = slice(first, first + _BATCH)
+            people += self._fit_batch(pictures[batch], squares[batch])
+        return people
+
+    def _fit_batch(self, pictures, squares) -> list[FittedPerson]:
+        cubes = [cube_window(square) for square in squares]
+        seen = cut_all(pictures, cubes, self._model.image_size)
+        found = self._model(seen)
+        people = []
+        for i, square in enumerate(squares):
+            camera = square.camera(*pictures[i].shape[1::-1])
+            body = self.bodies[found.body[i]]
+            person = FittedPerson(
+                body,
+                found.betas[i],
+                found.rotations[i],
+                np.zeros(3, np.float32),
+                camera,
+                square,
+                seen[i],
+            )
+            joints = person.pose().joints.numpy()
+            root = np.array(window_root(_edges(cubes[i]), np.float32(camera.intrinsics)))
+            root[:2] += _aside(found.points[i], joints - joints[0])
+            people.append(person._replace(translation=(root - joints[0]).astype(np.float32)))
+        return people
+
+
+def cube_window(square: Window) -> Window:
+    """The square that shows SMPLR's cube around a person's pelvis.
+
+    Args:
+      square: of the person, at NBF's scale.
+
+    Returns:
+      The window that `smplr.targets.crop_window` would cut.
+    """
+    side = CUBE_SIDE * SHARE_PER_METRE * square.side
+    left = square.left + PELVIS_IN_CROP[0] * square.side - side / 2
+    return Window(left, square.top + PELVIS_IN_CROP[1] * square.side - side / 2, side)
+
+
+def _edges(window: Window) -> np.ndarray:
+    return np.array([*window, window.side], np.float32)
+
+
+def _aside(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """How far beside the cube's middle a body's root goes, so that it lies on the points.
+
+    Args:
+      points: `[P, 3]` what the hourglass saw, the root left out.
+      joints: `[24, 3]` the body's, about its root.
+
+    Returns:
+      `[2]` metres: the mean offset of the joints.
+    """
+    return (points[: NUM_JOINTS - 1, :2] - joints[1:, :2]).mean(axis=0)

@@ -1,0 +1,153 @@
+"""Frames of videos and cameras, and videos of frames, with OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from experiments.runs.common import UserError, quiet_c
+from smpl_tf import pictures
+from smpl_tf.files import written_aside
+
+# VP9 plays in browsers; OpenCV's wheels hold no encoder of H.264. The other one is for OpenCV
+# built without VP9, and plays in desktop players alone.
+_CODECS = ("vp09", "mp4v")
+_USUAL_RATE = 30.0  # frames per second, where a file names none
+
+
+class Video(NamedTuple):
+    """What a video file says of itself.
+
+    Attributes:
+      path: the file.
+      frame_rate: frames per second.
+      width: pixels.
+      height: pixels.
+    """
+
+    path: Path
+    frame_rate: float
+    width: int
+    height: int
+
+    def frames(self, step: int = 1, most: int | None = None) -> Iterator[np.ndarray]:
+        """Decodes every `step`-th frame, at most so many.
+
+        Yields:
+          `[H, W, 3]` uint8 RGB.
+        """
+        with quiet_c():
+            capture = cv2.VideoCapture(str(self.path))
+        for frame in _decoded(capture, step, most):
+            yield frame[..., ::-1]
+
+
+def open_video(path: Path) -> Video:
+    """Reads what a video is.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The video, which has at least one frame.
+
+    Raises:
+      UserError: it does not decode.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        raise UserError(f"{path}: an empty file; get a whole copy of the video")
+    with quiet_c():
+        capture = cv2.VideoCapture(str(path))
+        first = next(_decoded(capture), None)
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        capture.release()
+    if first is None:
+        raise UserError(f"{path}: no frame of this video decodes; get a whole copy of it")
+    height, width = first.shape[:2]
+    if min(width, height) < pictures.LEAST_SIDE:
+        raise UserError(f"{path}: only {width} x {height} pixels; nobody can be seen in it")
+    return Video(path, rate if 0 < rate < 1000 else _USUAL_RATE, width, height)
+
+
+def record(camera: int, path: Path, most: int) -> None:
+    """Records a camera into a video file.
+
+    Args:
+      camera: its number, 0 for the first.
+      path: the file to write.
+      most: how many frames; Ctrl-C ends the recording, too.
+
+    Raises:
+      UserError: there is no such camera, or it gives no picture.
+    """
+    with quiet_c():
+        capture = cv2.VideoCapture(camera)
+        rate = capture.get(cv2.CAP_PROP_FPS)
+    if not capture.isOpened():
+        raise UserError(f"camera {camera}: cannot be opened; is it connected and free?")
+    first = next(_decoded(capture), None)
+    if first is None:
+        raise UserError(f"camera {camera}: gives no picture")
+    write(path, _until_stopped(first, capture, most), rate if 0 < rate < 1000 else _USUAL_RATE)
+
+
+def _until_stopped(first, capture, most):
+    yield first[..., ::-1]
+    try:
+        for frame in _decoded(capture, most=most - 1):
+            yield frame[..., ::-1]
+    except KeyboardInterrupt:
+        return  # what is recorded so far is looked at
+
+
+def write(path: Path, frames: Iterable[np.ndarray], frame_rate: float) -> None:
+    """Writes a video aside and renames it.
+
+    Args:
+      path: the file, ending in .mp4.
+      frames: `[H, W, 3]` uint8 RGB of one size; one at least.
+      frame_rate: per second.
+
+    Raises:
+      UserError: OpenCV cannot write videos here.
+    """
+    frames = iter(frames)
+    first = next(frames)
+    height, width = (side - side % 2 for side in first.shape[:2])  # codecs want even numbers
+    with written_aside(path) as aside:
+        writer = _writer(aside, frame_rate, (width, height))
+        while first is not None:
+            writer.write(np.ascontiguousarray(first[:height, :width, ::-1]))
+            first = next(frames, None)
+        writer.release()
+
+
+def _writer(path: Path, frame_rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    with quiet_c():
+        for codec in _CODECS:
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), frame_rate, size)
+            if writer.isOpened():
+                return writer
+    raise UserError(
+        f"{path}: this OpenCV writes no video ({', '.join(_CODECS)} fail); install "
+        "opencv-python-headless from its wheels"
+    )
+
+
+def _decoded(capture: cv2.VideoCapture, step: int = 1, most: int | None = None):
+    """Yields every `step`-th frame, BGR, until one does not decode."""
+    index = 0
+    while most is None or index < most * step:
+        if index % step:
+            if not capture.grab():
+                return
+        else:
+            good, frame = capture.read()
+            if not good:
+                return
+            yield frame
+        index += 1

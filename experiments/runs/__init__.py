@@ -1,0 +1,1 @@
+"""What every training shares: flags, run folders, checkpoints, callbacks, several devices."""

@@ -1,0 +1,134 @@
+"""Checkpoints of a training: weights, optimiser, and what else is needed to go on.
+
+`epoch_0007.weights.h5` is an ordinary Keras weight file (with the optimiser's variables in it), so
+any model of the same shape can load it; `epoch_0007.json` holds the rest, the states of dropouts
+among it, which Keras does not save. The weights get their final name last: where they stand, the
+pair is whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from experiments.runs.common import UserError
+from smpl_tf.files import write_json, written_aside
+
+_RANDOM = "random_states"  # in the JSON file
+_PATTERN = re.compile(r"epoch_(\d+)\.weights\.h5")
+
+
+class Checkpoint(NamedTuple):
+    """One saved state.
+
+    Attributes:
+      epoch: number of finished epochs.
+      weights: the weight file.
+      state: what was saved beside the weights.
+      random_states: of the model's random layers, in their order.
+    """
+
+    epoch: int
+    weights: Path
+    state: dict[str, Any]
+    random_states: list[list[int]]
+
+
+def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], keep: int = 2):
+    """Saves a model, and removes old checkpoints.
+
+    Args:
+      folder: where the checkpoints of the run are.
+      epoch: number of finished epochs.
+      model: the model, with its optimiser if it is compiled.
+      state: JSON values to keep beside it.
+      keep: how many checkpoints remain, this one included.
+
+    Raises:
+      OSError: the disk has no room for it.
+    """
+    name = f"epoch_{epoch:04d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    optimizer = getattr(model, "optimizer", None)  # missing before compilation
+    variables = [*model.variables, *(optimizer.variables if optimizer else ())]
+    size = sum(variable.numpy().nbytes for variable in variables)
+    if shutil.disk_usage(folder).free < size:
+        # Said before HDF5 stumbles over it: its files then complain once more when they are freed.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / name))
+    random_states = [variable.numpy().tolist() for variable in _random_states(model)]
+    write_json(folder / f"{name}.json", {**state, _RANDOM: random_states})
+    with written_aside(folder / f"{name}.weights.h5") as aside:
+        model.save_weights(aside)
+    for old in _epochs(folder)[:-keep]:
+        (folder / f"epoch_{old:04d}.weights.h5").unlink()
+        (folder / f"epoch_{old:04d}.json").unlink()
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """Finds the newest checkpoint.
+
+    Args:
+      folder: where the checkpoints of the run are; it need not exist.
+
+    Returns:
+      The checkpoint, or None.
+
+    Raises:
+      UserError: what stands beside the weights cannot be read.
+    """
+    epochs = _epochs(folder)
+    if not epochs:
+        return None
+    name = f"epoch_{epochs[-1]:04d}"
+    try:
+        state = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        random_states = state.pop(_RANDOM, [])
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{folder / name}.json: not the state of a training; delete {name}.*, and it goes on "
+            "from the checkpoint before"
+        ) from error
+    return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)
+
+
+def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
+    """Loads weights, and the optimiser's variables where the model is compiled.
+
+    Args:
+      checkpoint: what to load.
+      model: a built model of the same shape.
+
+    Raises:
+      UserError: the file does not fit the model.
+    """
+    if model.compiled and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    try:
+        model.load_weights(checkpoint.weights)
+        # Zip ends with the shorter: a model without its training's random layers needs none.
+        for variable, value in zip(_random_states(model), checkpoint.random_states, strict=False):
+            variable.assign(value)
+    except (ValueError, OSError, RuntimeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{checkpoint.weights}: not the weights of this network, or damaged; delete that "
+            "checkpoint if there is one before it, else the run's folder, and train again"
+        ) from error
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    known = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in known]
+
+
+def _epochs(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    found = (_PATTERN.fullmatch(path.name) for path in folder.iterdir())
+    return sorted(int(match.group(1)) for match in found if match)

@@ -1,0 +1,236 @@
+"""What every script shares: flags, one-line errors, exit statuses, and a quiet TensorFlow.
+
+A script is a function `main(flags)` and a function that defines its flags; `run` joins them.
+TensorFlow is loaded by `load_tensorflow` after the flags are read, so that a mistyped flag is
+answered at once and importing a script does nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from absl import flags
+
+from smpl_tf.errors import one_line
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the message is one line and names the remedy."""
+
+
+# What the user can mend, and Ctrl-C; anything else is a defect of ours.
+EXPECTED = (UserError, ValueError, OSError, KeyboardInterrupt)
+
+
+class UsageError(UserError):
+    """Flags that do not make sense together, or are missing."""
+
+
+def run(
+    main: Callable[[flags.FlagValues], int | None],
+    define_flags: Callable[[flags.FlagValues], None],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Reads the flags, runs a script, and turns what goes wrong into one line.
+
+    Args:
+      main: the script; gets the parsed flags and returns an exit status (None is 0).
+      define_flags: adds the script's flags.
+      argv: program name and arguments; None takes the process's own.
+
+    Returns:
+      The exit status: 0, 1 after an error, 2 for wrong flags, 130 after Ctrl-C.
+    """
+    argv = list(sys.argv if argv is None else argv)
+    script = Path(argv[0]).name
+    values = flags.FlagValues()
+    flags.DEFINE_bool("help", False, "Print this help.", flag_values=values)
+    flags.DEFINE_bool("debug", False, "Show the traceback of an error.", flag_values=values)
+    define_flags(values)
+    try:
+        rest = values(argv)[1:]
+        if rest:
+            raise flags.Error(f"unexpected argument {rest[0]!r}; every option is a --flag=value")
+    except (flags.Error, ValueError) as error:
+        message = one_line(error).removeprefix("ERROR:: ")
+        print(f"{script}: {message} (--help lists the flags)", file=sys.stderr)
+        return EXIT_USAGE
+    if values.help:
+        print(usage(main, values))
+        return 0
+    try:
+        check_packages()
+        return main(values) or 0
+    except KeyboardInterrupt:
+        print(f"\n{script}: stopped; the same command goes on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if values.debug:
+            raise
+        print(f"{script}: {describe(error, values)}", file=sys.stderr)
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
+
+
+def require(values: flags.FlagValues, *names: str) -> None:
+    """Refuses to run without some flags.
+
+    Args:
+      values: the flags.
+      names: those that must be given.
+
+    Raises:
+      UsageError: one of them is not.
+    """
+    for name in names:
+        if values[name].value is None:
+            raise UsageError(f"--{name} is missing: {one_line(values[name].help)}")
+
+
+def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
+    """Says in one line what went wrong.
+
+    Args:
+      error: what a script raised.
+      values: its flags.
+
+    Returns:
+      The message; for an error that is no mistake of the user, its type and how to see more.
+    """
+    text = one_line(error)
+    # HDF5 and TensorFlow have the words alone.
+    if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in text:
+        path = getattr(error, "filename", None)
+        return (
+            f"{path or 'a file could not be written'}: no space left on the disk; make room and "
+            "give the same command again (what stands under its final name is whole)"
+        )
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        remedy = "something smaller is needed"
+        if values is not None and "batch_size" in values:
+            remedy = f"lower --batch_size={values.batch_size}"
+        return f"out of memory: {remedy}; {_shortened(text)}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return one_line(f"{error.filename}: {error.strerror}")
+    if isinstance(error, EXPECTED):
+        return text
+    shown = _shortened(text)
+    return f"unexpected {type(error).__name__}: {shown} (--debug shows the traceback)"
+
+
+def _shortened(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else text[:most] + " ..."
+
+
+def usage(main: Callable, values: flags.FlagValues) -> str:
+    """The help text of a script: its module's docstring and its flags.
+
+    Args:
+      main: the script's main function.
+      values: its flags.
+
+    Returns:
+      The text.
+    """
+    documentation = sys.modules[main.__module__].__doc__ or ""
+    lines = [documentation.strip(), "", "Flags:"]
+    for name in sorted(values):
+        flag = values[name]
+        default = "" if flag.default is None else f" [{flag.default}]"
+        lines.append(f"  --{name}{default}\n      {one_line(flag.help)}")
+    lines.append("  --flagfile\n      Read flags from this file; experiments/flags/ has ours.")
+    return "\n".join(lines)
+
+
+def check_packages() -> None:
+    """Refuses to run with somebody else's `datasets`.
+
+    Raises:
+      UserError: Hugging Face's package of that name was imported in place of ours.
+    """
+    import datasets
+
+    found = Path(datasets.__file__).resolve()
+    if found.parents[1] != REPOSITORY:
+        raise UserError(
+            f"the package 'datasets' comes from {found.parent}, not from {REPOSITORY}: run the "
+            "script by its path, or 'python -m experiments.<script>' inside the repository"
+        )
+
+
+def load_tensorflow(deterministic: bool = False) -> ModuleType:
+    """Imports TensorFlow without its greetings.
+
+    Args:
+      deterministic: ask TensorFlow for operations that give the same bits on every run.
+
+    Returns:
+      The module `tensorflow`.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_c():  # some of the greetings come before that variable is read
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return tf
+
+
+def prepare_keras(seed: int, mixed_precision: str) -> None:
+    """Seeds the weights and dropouts of a training, and sets its precision.
+
+    Args:
+      seed: of the run.
+      mixed_precision: name of a Keras policy, or "none".
+    """
+    import keras
+    import numpy as np
+
+    # Another stream of chance than the order of the data, which the seed itself gives.
+    keras.utils.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    if mixed_precision != "none":
+        keras.mixed_precision.set_global_policy(mixed_precision)
+
+
+@contextmanager
+def quiet_c() -> Iterator[None]:
+    """Keeps what C++ code and child processes write to the standard error off the screen.
+
+    Python's own `sys.stderr`, and so every progress bar, still reaches it; what was kept back is
+    shown if the block raises what it should not.
+
+    Yields:
+      Nothing.
+    """
+    python_stderr = sys.stderr
+    python_stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as captured, os.fdopen(os.dup(2), "w") as to_screen:
+        os.dup2(captured.fileno(), 2)
+        sys.stderr = to_screen
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, EXPECTED):
+                raise
+            captured.seek(0)
+            os.write(screen, captured.read())
+            raise
+        finally:
+            to_screen.flush()
+            sys.stderr = python_stderr
+            os.dup2(screen, 2)
+            os.close(screen)

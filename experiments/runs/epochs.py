@@ -1,0 +1,126 @@
+"""Epochs of whole batches, the same after a resume and for any number of readers."""
+
+from __future__ import annotations
+
+import hashlib
+
+import tensorflow as tf
+from absl import flags
+
+from datasets import pipelines, records
+from experiments.runs.common import UserError
+
+# The one reader of a training on one device.
+ALONE = tf.distribute.InputContext()
+
+
+def fingerprint(directory: str, split: str) -> str:
+    """Names the bytes of a split.
+
+    Args:
+      directory: folder of the shards.
+      split: its name.
+
+    Returns:
+      16 hexadecimal digits.
+
+    Raises:
+      RecordError: it is missing or damaged.
+    """
+    shards = "".join(shard.sha256 for shard in records.check(directory, split).shards)
+    return hashlib.sha256(shards.encode()).hexdigest()[:16]
+
+
+def steps_per_epoch(count: int, batch_size: int, data: str) -> int:
+    """How many whole batches a training set fills.
+
+    Args:
+      count: Examples of the set.
+      batch_size: Examples per batch.
+      data: the set's folder, for the message.
+
+    Returns:
+      The number of batches.
+
+    Raises:
+      UserError: there are fewer Examples than a batch holds.
+    """
+    if count < batch_size:
+        raise UserError(
+            f"{data}: {count} training Examples do not fill a batch; "
+            f"lower --batch_size={batch_size}"
+        )
+    return count // batch_size
+
+
+def whole_batches(
+    examples: tf.data.Dataset,
+    count: int,
+    batch_size: int,
+    reader: tf.distribute.InputContext = ALONE,
+) -> tf.data.Dataset:
+    """Batches endless Examples so that no batch reaches into the next epoch.
+
+    The Examples that do not fill a last batch are left out; so a resumed run has the same batches.
+
+    Args:
+      examples: epoch after epoch, what `pipelines.load` gives this reader.
+      count: Examples per epoch, of all readers together.
+      batch_size: Examples per batch, of all replicas together.
+      reader: which of several.
+
+    Returns:
+      The endless dataset of batches, each for one replica.
+    """
+    readers = reader.num_input_pipelines
+    own = len(range(reader.input_pipeline_id, count, readers))
+    used = count // batch_size * batch_size // readers
+    whole = examples.enumerate().filter(lambda i, _: i % own < used)
+    batches = whole.map(lambda _, example: example).batch(
+        reader.get_per_replica_batch_size(batch_size), drop_remainder=True
+    )
+    # Said, because nobody can count what passes a filter.
+    return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+
+
+def share_of_batches(
+    batches: tf.data.Dataset, batch_size: int, reader: tf.distribute.InputContext
+) -> tf.data.Dataset:
+    """Cuts a reader's share out of every batch, where batches are drawn and not read.
+
+    Args:
+      batches: of all replicas together, the same for every reader.
+      batch_size: of them.
+      reader: which of several.
+
+    Returns:
+      The dataset of batches, each for one replica.
+    """
+    own = slice(reader.input_pipeline_id, None, reader.num_input_pipelines)
+    shares = batches.map(lambda *batch: tf.nest.map_structure(lambda rows: rows[own], batch))
+    return shares.rebatch(reader.get_per_replica_batch_size(batch_size))
+
+
+def example_ids(values: flags.FlagValues, epoch: int, step: int, cache: bool = False) -> list[str]:
+    """Finds out again which Examples were in a batch.
+
+    Args:
+      values: the flags of the run.
+      epoch: counted from 0.
+      step: of that epoch, counted from 0.
+      cache: whether the training keeps the Examples in memory, and so shuffles all of them.
+
+    Returns:
+      Their ids, in order.
+    """
+    examples = pipelines.load(
+        values.data,
+        "train",
+        seed=values.seed,
+        epoch=epoch,
+        features=("id",),
+        decode=False,
+        cache=cache,
+    )
+    batch = examples.skip(step * values.batch_size).take(values.batch_size)
+    return [example["id"].numpy().decode() for example in batch]

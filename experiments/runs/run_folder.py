@@ -1,0 +1,281 @@
+"""The folder of a run: flags.cfg, record.json, checkpoints/, tensorboard/, report/.
+
+Files are written aside and renamed, so that whatever stands under its final name is whole. One
+process at a time works in a folder, and only with the flags that the folder was made with.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from experiments.runs.common import REPOSITORY, UserError
+from smpl_tf.files import ASIDE, write_text
+
+# These say how a run is carried out, not what comes out of it: they may change on resuming.
+FREE_FLAGS = frozenset(
+    {"help", "debug", "overwrite", "runs_dir", "run_name", "workers", "strategy"}
+)
+
+
+def local_path(path: Path | str) -> Path:
+    """Refuses paths of other file systems, which a Path would make local ones of.
+
+    Args:
+      path: what a user gave.
+
+    Returns:
+      The path.
+
+    Raises:
+      UserError: it is a URL.
+    """
+    if re.match(r"\w+:/", str(path)):  # a Path has lost the second slash
+        raise UserError(
+            f"{path}: give a local or mounted folder: a run is locked and its files are renamed, "
+            "which other file systems cannot; only --data and --output of a conversion may lie "
+            "anywhere"
+        )
+    return Path(path)
+
+
+class RunFolder:
+    """One run on the disk.
+
+    Args:
+      path: the folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path | str):
+        """Names the files of the folder.
+
+        Raises:
+          UserError: the folder is not local.
+        """
+        self.path = local_path(path)
+        self.flags_file = self.path / "flags.cfg"
+        self.record_file = self.path / "record.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.tensorboard = self.path / "tensorboard"
+        self.report = self.path / "report" / "index.html"
+
+    @classmethod
+    def existing(cls, path: Path | str) -> RunFolder:
+        """Opens the folder of an earlier run.
+
+        Args:
+          path: the folder.
+
+        Returns:
+          The run folder.
+
+        Raises:
+          UserError: there is no run in it.
+        """
+        folder = cls(path)
+        if not folder.flags_file.is_file():
+            raise UserError(
+                f"{folder.path}: no run here (flags.cfg is missing); "
+                "give the folder that train_nbf.py printed, such as runs/nbf_quickstart"
+            )
+        return folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out of the folder; ends with the process, however it ends.
+
+        Yields:
+          Nothing.
+
+        Raises:
+          UserError: another process works here.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "a+", encoding="utf-8") as lock:
+            try:
+                # A POSIX record lock, unlike flock, is not kept alive by forked data workers.
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock.seek(0)
+                owner = lock.read().strip() or "another process"
+                raise UserError(
+                    f"{self.path}: in use by {owner}; wait for it, or give another --run_name"
+                ) from error
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {platform.node()}")
+            lock.flush()
+            # What a killed process was writing.
+            for aside in self.path.rglob(f"{ASIDE}*"):
+                aside.unlink()
+            yield
+
+    def has_results(self) -> bool:
+        """Whether a training has come to its first checkpoint here."""
+        return self.record_file.exists() or any(self.checkpoints.glob("epoch_*"))
+
+    def clear(self) -> None:
+        """Removes the results of an earlier run, the flags last; keep the folder locked."""
+        self.record_file.unlink(missing_ok=True)
+        for folder in (self.checkpoints, self.tensorboard, self.report.parent):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.flags_file.unlink(missing_ok=True)
+
+    def adopt_flags(self, values: flags.FlagValues) -> None:
+        """Writes the flags down, or checks that the results in the folder were made with them.
+
+        Args:
+          values: the flags of this start.
+
+        Raises:
+          UserError: a flag that shapes the result differs.
+        """
+        now = serialize_flags(values)
+        if not self.flags_file.exists() or not self.has_results():
+            write_text(self.flags_file, "".join(f"{line}\n" for line in now.values()))
+            return
+        self.check_flags(values)
+
+    def check_flags(self, values: flags.FlagValues) -> None:
+        """Refuses flags other than those in the folder.
+
+        Args:
+          values: the flags of this start.
+
+        Raises:
+          UserError: a flag that shapes the result differs, or the folder is not there.
+        """
+        if not self.flags_file.exists():
+            raise UserError(
+                f"{self.flags_file}: not found; --runs_dir must be one folder that all workers see"
+            )
+        changed = self.changed_flag(values)
+        if changed:
+            raise UserError(
+                f"{self.path}: was started with {changed}; give another --run_name, or "
+                "--overwrite to start anew"
+            )
+
+    def changed_flag(self, values: flags.FlagValues) -> str | None:
+        """Looks whether the run was started with other flags.
+
+        Args:
+          values: the flags of now.
+
+        Returns:
+          The first flag that shapes the result and differs, then and now; None if all agree.
+        """
+        now, then = serialize_flags(values), self.read_flags()
+        for name in sorted({*now, *then} - FREE_FLAGS):  # some have become free since
+            default = _serialize(values, name, values[name].default) if name in values else None
+            before, line = then.get(name, default), now.get(name)
+            if before != line:
+                return f"{before or f'--{name} not set'}, now {line or 'not set'}"
+        return None
+
+    def read_flags(self) -> dict[str, str]:
+        """The flags this run was started with.
+
+        Returns:
+          Flag name -> its line in flags.cfg.
+        """
+        lines = self.flags_file.read_text(encoding="utf-8").splitlines()
+        return {_name_of(line): line for line in lines if line.startswith("--")}
+
+    def restore_flags(self, values: flags.FlagValues) -> None:
+        """Sets flags to what this run was started with.
+
+        Args:
+          values: flags that define at least those of the run.
+        """
+        values(["", *self.read_flags().values()])
+
+    def read_record(self) -> dict[str, Any] | None:
+        """The run record.
+
+        Returns:
+          The content of record.json; None while the run is not finished.
+        """
+        if not self.record_file.exists():
+            return None
+        return json.loads(self.record_file.read_text(encoding="utf-8"))
+
+    def make_record(self, values: flags.FlagValues, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Puts a record together: what is needed to run again, and what came out.
+
+        Args:
+          values: the flags of the run.
+          content: metrics with their unit in the name, seconds, and the like.
+
+        Returns:
+          JSON values.
+        """
+        return {
+            "run": self.path.name,
+            "flags": {name: values[name].value for name in serialize_flags(values)},
+            "versions": versions(),
+            "git_commit": git_commit(),
+            **content,
+        }
+
+
+def serialize_flags(values: flags.FlagValues) -> dict[str, str]:
+    """The flags that shape a result, as lines of a flag file.
+
+    Args:
+      values: the flags.
+
+    Returns:
+      Flag name -> line, in order of the names; unset flags are left out.
+    """
+    named = {n: _serialize(values, n, values[n].value) for n in sorted(values)}
+    return {n: line for n, line in named.items() if n not in FREE_FLAGS and line is not None}
+
+
+def _serialize(values: flags.FlagValues, name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, list):  # as the flag reads it
+        return f"--{name}={','.join(value)}"
+    return f"--{name}={str(value).lower() if values[name].boolean else value}"
+
+
+def _name_of(line: str) -> str:
+    return line.removeprefix("--").split("=", 1)[0]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on.
+
+    Returns:
+      Name -> version.
+    """
+    packages = ("tensorflow", "keras", "numpy", "numba", "opencv-python-headless")
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
+
+
+def git_commit() -> str | None:
+    """The commit of this repository.
+
+    Returns:
+      The hash, with "-modified" behind it when tracked files differ; None outside of git.
+    """
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--abbrev=40"]
+    try:
+        answer = subprocess.run(
+            [*command, "--exclude=*", "--dirty=-modified"], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,53 @@
+"""The trained runs that stand in the repository, and when a script takes them."""
+
+from __future__ import annotations
+
+from experiments.runs.common import REPOSITORY, UserError
+from experiments.runs.run_folder import RunFolder
+
+PRETRAINED = REPOSITORY / "experiments" / "pretrained"
+_FITTING = "nbf_fitting_small_segmented"
+_SEGMENTER = "nbf_segmentation_small"
+
+
+def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
+    """The runs that --run and --segmentation_run name, or those that are shipped.
+
+    Args:
+      values: the flags.
+
+    Returns:
+      What fits bodies, and a segmenter or None.
+
+    Raises:
+      UserError: a folder holds no run, or nothing is shipped.
+    """
+    run = RunFolder.existing(values.run) if values.run else _shipped(_FITTING)
+    if values.segmentation_run:
+        return run, RunFolder.existing(values.segmentation_run)
+    # A segmenter belongs to NBF's fitting network; SMPLR needs any, to find people.
+    return run, None if values.run and not is_smplr(run) else _shipped(_SEGMENTER)
+
+
+def is_smplr(run: RunFolder) -> bool:
+    """Tells the two methods' runs apart.
+
+    Args:
+      run: of either.
+
+    Returns:
+      Whether it is one of SMPLR's.
+    """
+    return "gender_mode" in run.read_flags()
+
+
+def _shipped(name: str) -> RunFolder:
+    """The run of this name that is shipped."""
+    run = RunFolder(PRETRAINED / name)
+    if not run.flags_file.is_file():
+        raise UserError(
+            f"{run.path}: no trained network here; train one with 'python "
+            f"experiments/train_nbf.py --flagfile=experiments/flags/{name}.cfg' (its first "
+            "lines say how long that takes), and give --run and --segmentation_run"
+        )
+    return run

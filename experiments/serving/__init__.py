@@ -1,0 +1,1 @@
+"""What `export.py` writes: the exported models, and the comparison with Keras."""

@@ -1,0 +1,1 @@
+"""SMPLR's part of the scripts: flags, data, networks, training, evaluation, pages."""

@@ -1,0 +1,361 @@
+"""What SMPLR's stages learn from and are measured on: noisy points of endless motion, pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from tqdm import tqdm
+
+from datasets import manifests, pipelines, records, scenery, transforms
+from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
+from experiments.smplr import motion, networks
+from smpl_tf.files import written_aside
+from smpl_tf.rotations import axis_angle_to_matrix
+from smplr import PointBody, noise, targets
+from smplr.bones import observed_points, split_points
+from smplr.motion import MotionConfig, motion_batches
+
+_NOISE = {
+    "uniform": noise.uniform_noise,
+    "gaussian": noise.gaussian_noise,
+    "structured": noise.structured_noise,
+}
+# Set beside the streams of chance that the seed itself starts.
+_NOISE_STREAM = 1 << 20
+_PREDICTION_BATCH = 16
+PICTURE_FEATURES = (
+    *targets.BODY_FEATURES,
+    *("image/encoded", "joints/3d", "joints/3d/valid", "camera/intrinsics", "camera/valid"),
+)
+# What shows where the person is, for another scene behind it.
+_MASK_FEATURES = ("parts/encoded", "parts/valid", "image/height", "image/width")
+_MADE_UP = 200  # scenes, and things, where Pascal VOC is not there
+
+Batch = Mapping[str, tf.Tensor]
+
+
+def motion_config(values: flags.FlagValues) -> MotionConfig:
+    """How much motion is varied.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The configuration.
+    """
+    yaw = values.yaw_deviation_deg
+    return MotionConfig(
+        exchange_rate=values.exchange_rate,
+        pose_deviation=np.deg2rad(values.pose_deviation_deg),
+        yaw_deviation=None if yaw < 0 else np.deg2rad(yaw),
+        pitch_deviation=np.deg2rad(values.pitch_deviation_deg),
+    )
+
+
+def with_noise(
+    batch: Batch, seed: tf.Tensor, values: flags.FlagValues, kind: str | None = None
+) -> Batch:
+    """Adds what a stage sees to true bodies.
+
+    Args:
+      batch: `points` and more, see `motion_batch`; `seen` where an hourglass saw them.
+      seed: int `[2]`.
+      values: the flags of the run.
+      kind: of noise; None: that of the training.
+
+    Returns:
+      The batch with `seen`, `[N, P, 3]`: points with noise, flattened and NaN where missing, as
+      the flags have it; without landmarks where the run has none.
+    """
+    points, seen = batch["points"], batch.get("seen", batch["points"])
+    seeds = tf.unstack(tf.random.split(seed, 2))
+    if values.bone_deviation_deg:
+        deviation = np.deg2rad(values.bone_deviation_deg)
+        # A third stream; the other two are those of runs that have no such flag.
+        third = tf.random.fold_in(seed, 2)
+        seen = noise.foreign_bones(seen, batch["rotations"], third, deviation)
+    add_noise = _NOISE.get(kind or values.noise)
+    if add_noise:
+        seen = add_noise(seen, seeds[0], values.noise_scale)
+    if values.lift_2d:
+        seen = noise.without_depth(seen)
+    if values.missing_rate:
+        seen = noise.missing_points(seen, seeds[1], values.missing_rate)
+    if not values.landmarks:
+        seen = split_points(seen)[0]
+    return {**batch, "points": points, "seen": seen}
+
+
+def training_bodies(
+    values: flags.FlagValues, body: PointBody, first_batch: int
+) -> tf.data.Dataset:
+    """Makes endless batches of bodies with noisy points; a function of the seed and the number.
+
+    Args:
+      values: the flags of the run.
+      body: the bodies.
+      first_batch: where a resumed training goes on.
+
+    Returns:
+      A dataset of what `with_noise` returns.
+    """
+    if values.noise == "hourglass":
+        bodies = _reshuffled(seen_by_hourglass(values, body, "train"), values, first_batch)
+    else:
+        pool = motion.pose_pool(values, "train")
+        bodies = motion_batches(
+            pool, body, values.batch_size, values.seed, motion_config(values), first_batch
+        )
+    numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(first_batch), bodies)
+
+    def corrupt(number, batch):
+        return with_noise(batch, tf.stack([values.seed + _NOISE_STREAM, number]), values)
+
+    return numbered.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+
+
+def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch]:
+    """Draws people that no training saw, as they come: no limb exchanged, no pose disturbed.
+
+    Args:
+      values: the flags of the run.
+      body: the bodies.
+
+    Yields:
+      What `with_noise` returns, in batches.
+    """
+    kind = values.noise if values.test_noise == "same" else values.test_noise
+    if kind == "hourglass":
+        seen = seen_by_hourglass(values, body, values.test_split)
+        people = tf.data.Dataset.from_tensor_slices(seen)
+    else:
+        poses = motion.pose_pool(values, "test")
+        rng = np.random.default_rng(len(poses))
+        betas = np.clip(rng.normal(size=(len(poses), body.num_betas)), -2.5, 2.5)
+        gender = rng.choice([-1.0, 1.0], len(poses))
+        people = {"pose": poses, "betas": betas, "gender": gender}
+        people = {name: value.astype(np.float32) for name, value in people.items()}
+        people = tf.data.Dataset.from_tensor_slices(people)
+    for number, batch in enumerate(people.batch(values.batch_size)):
+        if "pose" in batch:
+            batch["rotations"] = axis_angle_to_matrix(batch.pop("pose"))
+            batch["points"] = body(**batch)["points"]
+        yield with_noise(batch, tf.constant([_NOISE_STREAM, number]), values, kind)
+
+
+def seen_by_hourglass(
+    values: flags.FlagValues, body: PointBody, split: str
+) -> dict[str, np.ndarray]:
+    """Runs the hourglass of `--parts` over a split; kept beside it for the next run.
+
+    Args:
+      values: the flags of the run.
+      body: the bodies.
+      split: of `--data`.
+
+    Returns:
+      What `motion_batch` returns, and `seen` `[N, P, 3]`, for people whose truth is known.
+
+    Raises:
+      UserError: `--parts` names no hourglass.
+      RecordError: the data is missing or damaged.
+    """
+    hourglass, folder = networks.earlier_hourglass(values)
+    shards = "".join(shard.sha256 for shard in records.check(values.data, split).shards)
+    key = hashlib.sha256("".join([shards, *(b.fingerprint for b in body.bodies)]).encode())
+    path = folder / "predictions" / f"{split}_{key.hexdigest()[:16]}.npz"
+    if not path.exists():
+        predict = tf.function(hourglass.points_model, reduce_retracing=True)
+        total = -(-manifests.read(values.data, split).count // _PREDICTION_BATCH)
+        pictures = held_out_pictures(
+            values, body, split, hourglass.input.shape[1], _PREDICTION_BATCH
+        )
+        batches = []
+        for batch in tqdm(pictures, f"hourglass ({split})", total, unit="batch"):
+            batch["seen"] = predict(batch.pop("pictures"))
+            known = tf.reduce_all(tf.math.is_finite(batch["points"]), axis=(1, 2))
+            batches.append({name: value[known].numpy() for name, value in batch.items()})
+        joined = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+        with written_aside(path) as aside:
+            np.savez(aside, **joined)
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def _reshuffled(
+    people: dict[str, np.ndarray], values: flags.FlagValues, first_batch: int
+) -> tf.data.Dataset:
+    """Gives batches of stored people without end, each drawn from the seed and its number."""
+    stored = {name: tf.constant(value) for name, value in people.items()}
+    count = len(people["points"])
+
+    def draw(number):
+        seed = tf.stack([tf.cast(values.seed, tf.int64), number])
+        rows = tf.random.stateless_uniform([values.batch_size], seed, 0, count, tf.int32)
+        return {name: tf.gather(value, rows) for name, value in stored.items()}
+
+    return tf.data.Dataset.counter(first_batch).map(draw)
+
+
+def inputs_and_targets(batch: Batch, stage: str) -> tuple[tf.Tensor | Batch, Batch | tf.Tensor]:
+    """Sorts a batch of bodies into what a stage gets and what it is to answer.
+
+    Args:
+      batch: from `with_noise`.
+      stage: one of `POINT_STAGES`.
+
+    Returns:
+      Inputs and targets for `fit`.
+
+    Source: paper 4.4.3: Ω and Ψ are trained apart, each with the truth in the other's place.
+    """
+    points, seen = batch["points"], batch["seen"]
+    if stage == "dae":
+        return observed_points(seen)[0], points[:, : seen.shape[1]]
+    shape = targets.shape_vector(batch["betas"], batch["gender"])
+    joints, landmarks = split_points(points)
+    inputs, answers = {"points": seen}, {"joints": joints, "landmarks": landmarks}
+    if stage != "shape":
+        answers["rotations"] = batch["rotations"]
+    else:
+        inputs["rotations"] = batch["rotations"]
+    if stage != "pose":
+        answers["shape"] = shape
+    else:
+        inputs["shape"] = shape
+    return inputs, answers
+
+
+def training_pictures(
+    values: flags.FlagValues,
+    body: PointBody,
+    epoch: int,
+    reader: tf.distribute.InputContext = ALONE,
+) -> tuple[tf.data.Dataset, int]:
+    """The batches of pictures and bodies from one epoch on, without end.
+
+    Args:
+      values: the flags of the run.
+      body: the bodies.
+      epoch: the first epoch, from 0.
+      reader: which of several; together they read every Example once per epoch.
+
+    Returns:
+      A dataset of dicts, `pictures` beside what `body_targets` returns; batches per epoch.
+
+    Raises:
+      RecordError: the shards are missing or damaged.
+      UserError: there are fewer Examples than a batch holds.
+    """
+    count = records.check(values.data, "train").count
+    steps = steps_per_epoch(count, values.batch_size, values.data)
+    examples = pipelines.load(
+        values.data,
+        "train",
+        seed=values.seed,
+        epoch=epoch,
+        epochs=None,
+        features=(*PICTURE_FEATURES, *(_MASK_FEATURES if values.augment else ())),
+        transform=augmentation(values),
+        worker=reader.input_pipeline_id,
+        num_workers=reader.num_input_pipelines,
+    )
+    batches = whole_batches(examples, count, values.batch_size, reader)
+    return batches.map(lambda batch: with_bodies(batch, body)).prefetch(2), steps
+
+
+def held_out_pictures(
+    values: flags.FlagValues,
+    body: PointBody,
+    split: str,
+    image_size: int | None = None,
+    batch_size: int | None = None,
+) -> tf.data.Dataset:
+    """The batches of a split in their stored order, not augmented.
+
+    Args:
+      values: the flags of the run.
+      body: the bodies.
+      split: its name.
+      image_size: of the pictures, pixels; None: as in training.
+      batch_size: None: as in training.
+
+    Returns:
+      A dataset of dicts as `training_pictures`.
+
+    Raises:
+      RecordError: the shards are missing or damaged.
+    """
+    size = image_size or values.image_size
+    examples = pipelines.load(
+        values.data,
+        split,
+        features=PICTURE_FEATURES,
+        transform=lambda example, _: cropped(example, size),
+    )
+    batches = examples.batch(batch_size or values.batch_size)
+    return batches.map(lambda batch: with_bodies(batch, body)).prefetch(2)
+
+
+def cropped(example: transforms.Example, image_size: int) -> transforms.Example:
+    """Cuts out the window that shows the hourglass's cube.
+
+    Args:
+      example: a decoded Example with root and camera.
+      image_size: side of the result, pixels.
+
+    Returns:
+      The Example with its picture of that size.
+    """
+    window = targets.crop_window(example["joints/3d"][0], example["camera/intrinsics"])
+    return transforms.crop(example, window, image_size, image_size)
+
+
+def augmentation(values: flags.FlagValues) -> transforms.Transform:
+    """Joins the random changes of a picture and the cut around the hourglass's cube.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      (Example, seed) -> Example.
+
+    Raises:
+      RecordError: the shards of `--voc` are missing or damaged.
+
+    Source: paper 4.4.1. Landmarks are computed anew from the changed body, see `body_targets`.
+    """
+    size = values.image_size
+    if not values.augment:
+        return lambda example, _: cropped(example, size)
+    largest = np.deg2rad(values.rotation_deg)
+    if values.voc:
+        others = scenery.from_voc(values.voc, size)
+    else:
+        others = scenery.made_up(_MADE_UP, size, values.seed)
+    return transforms.chain(
+        transforms.random_mirror,
+        lambda example, seed: transforms.random_rotate(example, seed, largest),
+        lambda example, _: cropped(example, size),
+        lambda example, seed: scenery.random_scene(example, seed, others),
+        lambda example, seed: scenery.random_thing(example, seed, others),
+        transforms.random_colour,
+    )
+
+
+def with_bodies(examples: Batch, body: PointBody) -> Batch:
+    """Turns a batch of cropped Examples into pictures and what is true of the people in them.
+
+    Args:
+      examples: decoded Examples.
+      body: the bodies.
+
+    Returns:
+      `pictures` float32 `[N, S, S, 3]` and what `body_targets` returns.
+    """
+    pictures = tf.cast(examples["image"], tf.float32)
+    return {"pictures": pictures, **targets.body_targets(examples, body)}

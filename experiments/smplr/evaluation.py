@@ -1,0 +1,280 @@
+"""Errors of a stage of SMPLR on held-out people, beside what it started from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from experiments.pages.report import Table
+from experiments.runs.common import UserError
+from experiments.runs.run_folder import RunFolder
+from experiments.smplr import data as smplr_data
+from experiments.smplr import networks
+from experiments.smplr.flags import POINT_STAGES
+from smpl_tf.metrics import JOINT_GROUPS
+from smpl_tf.rotations import project_to_rotation
+from smplr import PointBody, metrics
+from smplr.bones import observed_points
+from smplr.targets import shape_vector
+
+_SURFACE_CHUNK = 64  # bodies whose vertices are held at once
+_KEPT_PICTURES = 128  # of the first people, for the page
+# Metric -> what people read; in the order of the table.
+LABELS = {
+    **{f"{group}_mm": f"{group}, mm" for group in JOINT_GROUPS},
+    "joints_16_mm": "mean of 16 joints, mm",
+    "joints_23_mm": "mean of 23 joints, mm",
+    "landmarks_mm": "landmarks, mm",
+    "bones_mm": "bone lengths, mm",
+    "pa_joints_mm": "joints, protocol 2, mm",
+    "pa_rigid_joints_mm": "joints, aligned without scale, mm",
+    "surface_mm": "surface, mm",
+    "pa_surface_mm": "surface, protocol 2, mm",
+    "rotation_deg": "rotations but those of leaves, degrees",
+    "leaf_rotation_deg": "rotations of leaves, degrees",
+    "gender_accuracy": "gender, share that is right",
+}
+# Before errors of points where a body has errors too.
+SEEN = "seen_"
+
+
+class Evaluation(NamedTuple):
+    """What came out for the people whose truth is known, in their stored order.
+
+    Attributes:
+      true: `points`, `rotations`, `betas`, `gender`; `seen` of stages that get points.
+      predicted: `seen`, points that come out, or `rotations` and `shape` of bodies, or both.
+      errors: name -> `[N]`; the unit in the name.
+      baseline: the same of the points that went in (dae), of the mean body (stages that give a
+        body) and of the mean points (hourglass).
+      pictures: uint8 `[K, S, S, 3]` of the first people; empty for stages that get points.
+      body: the bodies.
+    """
+
+    true: Mapping[str, np.ndarray]
+    predicted: Mapping[str, np.ndarray]
+    errors: Mapping[str, np.ndarray]
+    baseline: Mapping[str, np.ndarray]
+    pictures: np.ndarray
+    body: PointBody
+
+
+def evaluate(model: keras.Model, values: flags.FlagValues) -> Evaluation:
+    """Measures a model on people that its training did not see.
+
+    Args:
+      model: of the run's stage.
+      values: the flags of the run.
+
+    Returns:
+      The evaluation.
+
+    Raises:
+      RecordError: the data is missing or damaged.
+      UserError: nobody in the data has a known body.
+    """
+    body = PointBody(networks.bodies(values), dtype="float32")
+    if values.stage in POINT_STAGES:
+        batches = smplr_data.held_out_bodies(values, body)
+    else:
+        batches = smplr_data.held_out_pictures(values, body, values.test_split)
+    predict = _predictor(model, values.stage)
+    true, predicted, pictures = _collect((batch, predict(batch)) for batch in batches)
+    if not len(true["points"]):
+        raise UserError(
+            f"{values.data}: nobody in the split '{values.test_split}' has a known body and gender"
+        )
+    baseline = errors_of(true, _baseline(true, predicted, values.stage), body)
+    return Evaluation(true, predicted, errors_of(true, predicted, body), baseline, pictures, body)
+
+
+def _predictor(model, stage):
+    """Returns the function from a batch to what the model says of it."""
+    if stage == "hourglass":
+        points_of = tf.function(model.points_model, reduce_retracing=True)
+        return lambda batch: {"seen": points_of(batch["pictures"])}
+    if stage == "dae":
+        denoise = tf.function(model, reduce_retracing=True)
+        return lambda batch: {"seen": denoise(observed_points(batch["seen"])[0])}
+    run = tf.function(model, reduce_retracing=True)
+
+    def predict(batch):
+        if stage == "end_to_end":
+            outputs = run(batch["pictures"])
+        else:
+            outputs = run(smplr_data.inputs_and_targets(batch, stage)[0])
+        kept = {"rotations": outputs["rotations"], "shape": outputs["shape"]}
+        return {**kept, "seen": outputs["points"]} if stage == "end_to_end" else kept
+
+    return predict
+
+
+def _collect(pairs) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Joins batches of (truth, prediction) for people whose truth is known, and some pictures."""
+    true: dict[str, list] = {}
+    predicted: dict[str, list] = {}
+    pictures, count = [np.zeros((0, 1, 1, 3), np.uint8)], 0
+    for batch, outputs in pairs:
+        known = np.isfinite(batch["points"]).all(axis=(1, 2))
+        if "pictures" in batch and count < _KEPT_PICTURES:
+            pictures.append(np.asarray(batch["pictures"])[known].astype(np.uint8))
+            count += len(pictures[-1])
+        for name in set(batch) - {"pictures"}:
+            true.setdefault(name, []).append(np.asarray(batch[name])[known])
+        for name, value in outputs.items():
+            predicted.setdefault(name, []).append(np.asarray(value)[known])
+    joined = [
+        {name: np.concatenate(parts) for name, parts in every.items()}
+        for every in (true, predicted)
+    ]
+    return *joined, np.concatenate(pictures[1:] or pictures)
+
+
+def _baseline(true, predicted, stage) -> dict[str, np.ndarray]:
+    if stage == "dae":
+        return {"seen": observed_points(true["seen"])[0].numpy()}
+    found = {}
+    if "seen" in predicted:
+        mean = np.nanmean(true["points"][:, : predicted["seen"].shape[1]], axis=0, keepdims=True)
+        found["seen"] = np.repeat(mean, len(true["points"]), axis=0)
+    if "rotations" in predicted:
+        shape = shape_vector(true["betas"], true["gender"]).numpy()
+        # What the stage is given as truth stays true in the baseline.
+        mean = {
+            "rotations": project_to_rotation(np.nanmean(true["rotations"], 0)).numpy(),
+            "shape": np.nanmean(shape, axis=0),
+        }
+        given = {"pose": "shape", "shape": "rotations"}.get(stage)
+        for name, value in mean.items():
+            repeated = np.repeat(value[None], len(true["points"]), axis=0)
+            found[name] = predicted[name] if name == given else repeated
+    return found
+
+
+def measure(
+    true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray], body: PointBody
+) -> dict[str, float]:
+    """Averages `errors_of` over the people."""
+    return metrics.summary(errors_of(true, predicted, body))
+
+
+def errors_of(
+    true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray], body: PointBody
+) -> dict[str, np.ndarray]:
+    """Computes every error that a prediction allows.
+
+    Args:
+      true: `points`, `rotations`, `betas`, `gender`.
+      predicted: `seen`: points that an hourglass or an autoencoder gives; `rotations` and `shape`
+        of bodies; either or both.
+      body: the bodies.
+
+    Returns:
+      Name -> `[N]`, the unit in the name. With both, the errors of `seen` are called `seen_...`.
+    """
+    found: dict[str, np.ndarray] = {}
+    if "seen" in predicted:
+        points = true["points"][:, : predicted["seen"].shape[1]]
+        prefix = SEEN if "rotations" in predicted else ""
+        for name, values in metrics.point_errors(points, predicted["seen"]).items():
+            found[prefix + name] = values
+    if "rotations" in predicted:
+        found |= _body_errors(true, predicted, body)
+        rotations = project_to_rotation(predicted["rotations"]).numpy()
+        found |= metrics.rotation_errors(true["rotations"], rotations)
+        found |= metrics.gender_hits(true["gender"], predicted["shape"][:, -1])
+    return found
+
+
+def _body_errors(true, predicted, body) -> dict[str, np.ndarray]:
+    """Errors of joints, landmarks, bones and surface, a few bodies at a time."""
+    surface = PointBody(body.bodies, gender_mode=body.gender_mode, surface=True, dtype="float32")
+    pose = tf.function(surface, reduce_retracing=True)
+    chunks = []
+    for start in range(0, len(true["points"]), _SURFACE_CHUNK):
+        rows = slice(start, start + _SURFACE_CHUNK)
+        shape = predicted["shape"][rows]
+        ours = pose(
+            rotations=predicted["rotations"][rows], betas=shape[:, :-1], gender=shape[:, -1]
+        )
+        theirs = pose(
+            rotations=true["rotations"][rows],
+            betas=true["betas"][rows],
+            gender=true["gender"][rows],
+        )
+        chunks.append(
+            metrics.point_errors(theirs["points"], ours["points"])
+            | metrics.surface_errors(theirs["vertices"], ours["vertices"])
+        )
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def make_record(
+    run: RunFolder,
+    values: flags.FlagValues,
+    evaluation: Evaluation,
+    model: keras.Model,
+    state: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Puts the record of an evaluated run together.
+
+    Args:
+      run: the run.
+      values: its flags.
+      evaluation: of its model.
+      model: the model.
+      state: of its last checkpoint; None where nothing was trained.
+
+    Returns:
+      JSON values.
+    """
+    content = {
+        "stage": values.stage,
+        "bodies": [one.fingerprint for one in evaluation.body.bodies],
+        "people": len(evaluation.true["points"]),
+        "metrics": metrics.summary(evaluation.errors),
+        "baseline_metrics": metrics.summary(evaluation.baseline),
+    }
+    if state is not None:
+        content |= {
+            "trained_parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
+            "epochs": values.epochs,
+            "training_seconds": round(state["seconds"], 1),
+            "replicas": state.get("replicas", 1),
+            "data": state.get("data", {}),
+            "history": state["history"],
+        }
+    return run.make_record(values, content)
+
+
+def table(record: Mapping[str, Any]) -> Table:
+    """Lays the metrics of a record out beside the baseline's.
+
+    Args:
+      record: with `metrics` and `baseline_metrics`.
+
+    Returns:
+      The table; points that a picture stage saw come first.
+    """
+    ours, theirs = record["metrics"], record["baseline_metrics"]
+    baseline = "noisy points" if record["stage"] == "dae" else "mean of the people"
+    rows = [
+        [
+            ("points: " if prefix else "") + label,
+            _shown(name, ours[key]),
+            _shown(name, theirs[key]),
+        ]
+        for prefix in (SEEN, "")
+        for name, label in LABELS.items()
+        if (key := prefix + name) in ours and key in theirs
+    ]
+    return Table(["metric", record["stage"], baseline], rows)
+
+
+def _shown(name, value) -> str:
+    return f"{value:.3f}" if name == "gender_accuracy" else f"{value:.1f}"

@@ -1,0 +1,328 @@
+"""What the SMPLR scripts share: bodies, the networks of a stage and of earlier runs, losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+from absl import flags
+
+from datasets import records
+from experiments.runs.common import REPOSITORY, UserError
+from experiments.runs.run_folder import RunFolder, serialize_flags
+from experiments.smplr.flags import define_run_flags
+from smpl_tf import SMPLModelData, load_model_data, metrics
+from smpl_tf.errors import one_line
+from smpl_tf.files import write_text, written_aside
+from smpl_tf.model_data import BodyNotFoundError
+from smplr import (
+    SMPLR,
+    DenoisingAutoencoder,
+    PoseRegressor,
+    ShapeRegressor,
+    StackedHourglass,
+    losses,
+)
+
+# Which networks a finished run of each stage has to offer.
+PARTS_OF_STAGE = {
+    "hourglass": ("hourglass",),
+    "dae": ("autoencoder",),
+    "pose": ("pose_regressor",),
+    "shape": ("shape_regressor",),
+    "pose_shape": ("pose_regressor", "shape_regressor"),
+    "end_to_end": ("hourglass", "autoencoder", "pose_regressor", "shape_regressor"),
+}
+# Outputs of the hourglass, whose losses are its own in every stage.
+OF_HOURGLASS = ("volumes", "points")
+# Outputs of SMPL behind the regressors.
+_OF_SMPL = ("joints", "landmarks")
+# Which networks a stage changes.
+TRAINED_PARTS = {**PARTS_OF_STAGE, "end_to_end": ("hourglass",)}
+
+
+def bodies(values: flags.FlagValues) -> list[SMPLModelData]:
+    """Loads the bodies of a run.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The neutral body, or the female and the male one.
+    """
+    genders = ("neutral",) if values.neutral else ("female", "male")
+    return [load_model_data(values[f"{gender}_body"].value, gender) for gender in genders]
+
+
+def check_manifest(values: flags.FlagValues, split: str) -> None:
+    """Refuses pictures whose shape parameters belong to other bodies.
+
+    Args:
+      values: the flags of the run.
+      split: of `--data`.
+
+    Raises:
+      RecordError: the shards are missing or damaged.
+      UserError: a body differs.
+    """
+    known = records.check(values.data, split).bodies
+    for body in bodies(values):
+        wanted = known.get(body.gender, body.fingerprint)
+        if body.fingerprint != wanted:
+            raise UserError(
+                f"{values.data}: its betas belong to the {body.gender} body {wanted}, but "
+                f"--{body.gender}_body gives {body.name} ({body.fingerprint}); give the body that "
+                "the data were converted with"
+            )
+
+
+def build_model(values: flags.FlagValues) -> keras.Model:
+    """Builds what a stage trains: networks of earlier runs where it names them, new ones else.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      A DenoisingAutoencoder, a StackedHourglass, or an SMPLR around them; parts that the stage
+      does not train are frozen.
+
+    Raises:
+      UserError: a stage lacks a network that it does not train, or a run cannot be read.
+    """
+    found = earlier_parts(values)
+    num_points = 41 if values.landmarks else 23
+    if values.stage == "dae":
+        return found.get("autoencoder") or DenoisingAutoencoder(
+            num_points, values.keep_probability, values.activation
+        )
+    if values.stage == "hourglass":
+        return found.get("hourglass") or StackedHourglass(
+            image_size=values.image_size,
+            num_stacks=values.stacks,
+            width=values.width,
+            bins=values.bins,
+            num_points=num_points,
+            num_limbs=4 if values.limbs else 0,
+            centred=values.centred_grid,
+            prior_height=values.volume_height if values.prior_bias else None,
+        )
+    return _joined(found, values)
+
+
+def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
+    """Puts the networks of a stage into one model; those that it does not train are frozen."""
+    num_points = 41 if values.landmarks else 23
+    end_to_end = values.stage == "end_to_end"
+    _require_parts(values, found, PARTS_OF_STAGE["end_to_end"] if end_to_end else ())
+    if values.denoise and not end_to_end:
+        _require_parts(values, found, ("autoencoder",))
+    model = SMPLR(
+        pose_regressor=found.get("pose_regressor") or PoseRegressor(num_points, values.activation),
+        shape_regressor=found.get("shape_regressor")
+        or ShapeRegressor(num_points, activation=values.activation),
+        autoencoder=found.get("autoencoder") if values.denoise or end_to_end else None,
+        hourglass=found.get("hourglass") if end_to_end else None,
+        bodies=bodies(values),
+        gender_mode=values.gender_mode,
+    )
+    for name in PARTS_OF_STAGE["end_to_end"]:
+        part = getattr(model, name)
+        if part is not None:
+            part.trainable = name in TRAINED_PARTS[values.stage]
+    return model
+
+
+def _require_parts(values, found, names) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise UserError(
+            f"--stage={values.stage} needs a trained {', '.join(missing)}; give the folders of "
+            "their runs as --parts=runs/a,runs/b"
+        )
+
+
+def earlier_parts(values: flags.FlagValues) -> dict[str, keras.Model]:
+    """Loads the networks of the runs that `--parts` names; later runs win.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      Name of the part -> network.
+
+    Raises:
+      UserError: a folder holds no finished run.
+    """
+    found = {}
+    for folder in values.parts:
+        model, stage = load_model(named_run(folder))
+        for part in PARTS_OF_STAGE[stage]:
+            found[part] = model if stage in ("dae", "hourglass") else getattr(model, part)
+    return found
+
+
+def named_run(folder: str) -> RunFolder:
+    """Finds a run of `--parts`.
+
+    Args:
+      folder: seen from the working directory or, as what is shipped, from the repository.
+
+    Returns:
+      The run folder; it need not exist.
+    """
+    shipped = REPOSITORY / folder
+    return RunFolder(shipped if shipped.exists() and not Path(folder).exists() else Path(folder))
+
+
+def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]:
+    """Finds the hourglass among the runs that `--parts` names.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The hourglass and the folder of its run; the last one wins.
+
+    Raises:
+      UserError: there is none, or a run is not finished.
+    """
+    for folder in reversed(values.parts):
+        run = named_run(folder)
+        model, stage = load_model(run)
+        if "hourglass" in PARTS_OF_STAGE[stage]:
+            return (model if stage == "hourglass" else model.hourglass), run.path
+    raise UserError("points of an hourglass need its run: give its folder in --parts=runs/...")
+
+
+def model_file(run: RunFolder) -> Path:
+    """Where a run keeps its finished model."""
+    return run.path / "model.keras"
+
+
+def load_model(run: RunFolder) -> tuple[keras.Model, str]:
+    """Loads the finished model of a run.
+
+    Args:
+      run: the run. A copy of --stage=end_to_end that ship_smplr.py wrote holds the hourglass
+        alone, which is all that the stage trains, and is joined with its --parts.
+
+    Returns:
+      The model, and its stage.
+
+    Raises:
+      UserError: the run is not there, not finished, or damaged.
+      BodyNotFoundError: its body is not at hand.
+    """
+    path = model_file(run)
+    if not path.exists():
+        raise UserError(
+            f"{path}: not found; run experiments/train_smplr.py to its end in that folder first"
+        )
+    values = flags_of(run)
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except BodyNotFoundError:
+        raise
+    except Exception as error:  # whatever a damaged archive makes Keras raise
+        raise UserError(
+            f"{path}: not a model of train_smplr.py, or damaged ({one_line(error)[:200]}); train "
+            "it anew, or get a whole copy"
+        ) from error
+    if values.stage == "end_to_end" and isinstance(model, StackedHourglass):
+        model = _joined({**earlier_parts(values), "hourglass": model}, values)
+    return model, values.stage
+
+
+def keep_joined(run: RunFolder, model: SMPLR, values: flags.FlagValues) -> None:
+    """Writes networks of several runs, joined to one model, as a run of their own.
+
+    Args:
+      run: where to.
+      model: the joined networks.
+      values: the flags that joined them, the stage set; they may hold more than a run's flags.
+
+    Raises:
+      UserError: something else was trained in the folder.
+    """
+    if run.has_results():
+        raise UserError(
+            f"{run.path}: holds a training; give another --run_name for the joined networks"
+        )
+    own = flags.FlagValues()
+    define_run_flags(own)
+    lines = serialize_flags(values).items()
+    write_text(run.flags_file, "".join(f"{line}\n" for name, line in lines if name in own))
+    with written_aside(model_file(run)) as aside:
+        model.save(aside)
+
+
+def flags_of(run: RunFolder) -> flags.FlagValues:
+    """Reads the flags of an earlier run.
+
+    Args:
+      run: the run.
+
+    Returns:
+      The flags.
+    """
+    values = flags.FlagValues()
+    define_run_flags(values)
+    run.restore_flags(values)
+    return values
+
+
+def compile_model(model: keras.Model, values: flags.FlagValues, steps: int) -> None:
+    """Gives a model the losses of its stage and its optimiser.
+
+    Args:
+      model: from `build_model`.
+      values: the flags of the run.
+      steps: batches of the whole training, over which the learning rate falls.
+
+    Source: paper 3.2 to 3.4, 4.1 and 4.5.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(
+        values.learning_rate, steps, alpha=values.final_learning_rate / values.learning_rate
+    )
+    loss, weights, measured = _losses(values)
+    model.compile(
+        keras.optimizers.Adam(schedule),
+        loss=loss,
+        loss_weights=weights,
+        metrics=measured,
+        jit_compile=values.jit_compile,
+    )
+
+
+def _losses(values):
+    """Returns loss, loss weights and metrics by output of the stage's model."""
+    if values.stage == "dae":
+        return losses.PointLoss(values.bone_weight), None, [metrics.MPJPE()]
+    error = losses.MeanAbsoluteError()
+    of_hourglass = {
+        "volumes": losses.VolumeLoss(
+            values.volume_height, values.limb_profile, centred=values.centred_grid
+        )
+    }
+    hourglass_weights = {"volumes": 1.0}
+    if values.point_weight:
+        of_hourglass["points"] = error
+        hourglass_weights["points"] = values.point_weight
+    if values.stage == "hourglass":
+        return of_hourglass, hourglass_weights, {"points": [metrics.MPJPE()]}
+    loss = {"joints": error, "landmarks": error}
+    if values.stage != "shape":
+        loss["rotations"] = error
+    if values.stage != "pose":
+        loss["shape"] = losses.ShapeLoss(values.shape_regularizer)
+    measured = {"joints": [metrics.MPJPE()]}
+    if values.stage != "end_to_end":
+        weights = {name: values.smpl_weight if name in _OF_SMPL else 1.0 for name in loss}
+        # A loss of weight zero would still cost the way back through SMPL.
+        kept = {name: one for name, one in loss.items() if weights[name]}
+        return kept, {name: weights[name] for name in kept}, measured
+    loss["denoised"] = losses.PointLoss(values.bone_weight)
+    weights = dict.fromkeys(loss, values.intermediate_weight)
+    weights |= dict.fromkeys(_OF_SMPL, values.end_to_end_weight)
+    measured["points"] = [metrics.MPJPE()]
+    return {**loss, **of_hourglass}, {**weights, **hourglass_weights}, measured

@@ -1,0 +1,225 @@
+"""The training of one stage of SMPLR, from the data to the finished model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from absl import flags
+
+from datasets import manifests
+from experiments.runs import checkpoints, common, distribution, epochs, synthetic_people, training
+from experiments.runs.common import UserError
+from experiments.runs.training import Training
+from experiments.smplr import data as smplr_data
+from experiments.smplr import networks
+from experiments.smplr.flags import POINT_STAGES
+from smpl_tf.files import written_aside
+from smplr import PointBody
+from smplr.bones import split_points
+from smplr.targets import shape_vector
+
+
+def train(opened: Training, values: flags.FlagValues) -> tuple[keras.Model, dict[str, Any]]:
+    """Trains a stage, from its newest checkpoint if there is one, and saves the model.
+
+    Args:
+      opened: the folder of the run, and the strategy.
+      values: the flags of the run.
+
+    Returns:
+      The trained model, and the state of its last checkpoint.
+
+    Raises:
+      UserError: networks or data are missing or do not fit, or a loss is not finite.
+      RecordError: the data is missing or damaged.
+    """
+    run, strategy = opened.run, opened.strategy
+    common.prepare_keras(values.seed, values.mixed_precision)
+    with strategy.scope():
+        model = networks.build_model(values)
+    body = PointBody(networks.bodies(values), dtype="float32")
+    checkpoint = checkpoints.latest(run.checkpoints)
+    if values.stage not in POINT_STAGES and opened.is_chief:
+        synthetic_people.generate(values)
+    epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
+    supply = _supply(values, body, epoch, strategy.num_replicas_in_sync)
+    with strategy.scope():
+        networks.compile_model(model, values, supply.steps * values.epochs)
+    if checkpoint:
+        if checkpoint.state.get("data", supply.data) != supply.data:
+            raise UserError(
+                f"not the data that {checkpoint.weights} was trained on; bring it back, or give "
+                "another --run_name, or --overwrite to start anew"
+            )
+        checkpoints.restore(checkpoint, model)
+    distribution.prepare_fit(strategy, model, supply.spec)
+    loggers = []
+    if values.stage == "end_to_end" and opened.is_chief:
+        loggers = [LogGradientRatio(next(iter(supply.watched)))]
+    training.fit(
+        opened,
+        values,
+        model,
+        distribution.spread(strategy, supply.share),
+        supply.steps,
+        supply.watched and distribution.spread(strategy, supply.share_watched),
+        checkpoint,
+        {"bodies": [one.fingerprint for one in body.bodies], "data": supply.data},
+        supply.name_batch,
+        loggers,
+    )
+    checkpoint = checkpoints.latest(run.checkpoints)
+    if opened.is_chief:
+        if values.strategy != "none":
+            model = networks.build_model(values)  # free of the strategy
+            checkpoints.restore(checkpoint, model)
+        with written_aside(networks.model_file(run)) as aside:
+            model.save(aside)
+    return model, checkpoint.state
+
+
+class _Supply(NamedTuple):
+    """What a stage learns from.
+
+    Attributes:
+      share: reader -> its batches, from the first epoch on.
+      spec: of one batch.
+      steps: batches per epoch.
+      watched: batches to measure on after each epoch, or None.
+      share_watched: reader -> its share of them.
+      data: what was read -> a fingerprint of its bytes.
+      name_batch: epoch, step -> what identifies the Examples of a batch.
+    """
+
+    share: Callable
+    spec: Any
+    steps: int
+    watched: tf.data.Dataset | None
+    share_watched: Callable | None
+    data: dict[str, str]
+    name_batch: Callable
+
+
+def _supply(values, body, epoch, replicas):
+    if values.stage in POINT_STAGES:
+        return _drawn_bodies(values, body, epoch)
+
+    def convert(batch):
+        return batch["pictures"], picture_targets(batch, values)
+
+    def share(reader):
+        return smplr_data.training_pictures(values, body, epoch, reader)[0].map(convert)
+
+    def share_watched(reader):
+        if replicas == 1:
+            return watched
+        # Whole batches: Keras' mean over a replica's empty share would not be a number.
+        whole = min(values.batch_size, people // replicas * replicas)
+        batches = smplr_data.held_out_pictures(values, body, "val", batch_size=whole)
+        batches = batches.take(people // whole).map(convert)
+        return epochs.share_of_batches(batches, whole, reader)
+
+    splits = sorted({"train", "val", values.test_split})
+    for split in splits:
+        networks.check_manifest(values, split)
+    people = manifests.read(values.data, "val").count
+    watched = smplr_data.held_out_pictures(values, body, "val").map(convert)
+    count = manifests.read(values.data, "train").count
+    steps = epochs.steps_per_epoch(count, values.batch_size, values.data)
+    data = {split: epochs.fingerprint(values.data, split) for split in splits}
+    names = partial(epochs.example_ids, values)
+    return _Supply(share, watched.element_spec, steps, watched, share_watched, data, names)
+
+
+def _drawn_bodies(values, body, epoch):
+    steps = values.steps_per_epoch
+    bodies = smplr_data.training_bodies(values, body, epoch * steps)
+    batches = bodies.map(lambda batch: smplr_data.inputs_and_targets(batch, values.stage))
+
+    def share(reader):
+        if reader.num_replicas_in_sync == 1:
+            return batches
+        return epochs.share_of_batches(batches, values.batch_size, reader)
+
+    def name_batch(epoch, step):
+        return [f"of the motion's batch {epoch * steps + step}, seed {values.seed}"]
+
+    data = {}
+    if values.noise == "hourglass":
+        data["train"] = epochs.fingerprint(values.data, "train")
+    elif values.motion:
+        data["motion"] = epochs.fingerprint(values.motion, "train")
+    return _Supply(share, batches.element_spec, steps, None, None, data, name_batch)
+
+
+def picture_targets(batch: smplr_data.Batch, values: flags.FlagValues) -> smplr_data.Batch:
+    """Lays out what a picture stage is to answer.
+
+    Args:
+      batch: from `training_pictures`.
+      values: the flags of the run.
+
+    Returns:
+      Targets by output of the model. Volumes are drawn from the points by their loss.
+    """
+    joints, landmarks = split_points(batch["points"])
+    points = batch["points"] if values.landmarks else joints
+    answers = {"volumes": points, "points": points}
+    if values.stage == "hourglass":
+        return answers
+    shape = shape_vector(batch["betas"], batch["gender"])
+    body = {"joints": joints, "landmarks": landmarks, "rotations": batch["rotations"]}
+    return {**answers, **body, "shape": shape, "denoised": points}
+
+
+class LogGradientRatio(keras.callbacks.Callback):
+    """Logs how strongly SMPLR pulls at the hourglass, beside its own loss, after each epoch.
+
+    Args:
+      batch: (pictures, targets) to measure on.
+
+    Source: paper 4.5: without a proper balance the hourglass's weights vanish.
+    """
+
+    def __init__(self, batch):
+        """Keeps the batch."""
+        super().__init__()
+        self._batch = batch
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds `gradient_ratio`: SMPLR's norm by that of the hourglass's own losses."""
+        own, other = gradient_norms(self.model, *self._batch)
+        logs["gradient_ratio"] = float(other / own)
+
+
+def gradient_norms(model: keras.Model, pictures: tf.Tensor, targets) -> tuple[float, float]:
+    """Measures what pulls at the hourglass of an end-to-end model.
+
+    Args:
+      model: compiled, with losses and weights by output.
+      pictures: `[B, S, S, 3]`.
+      targets: by output.
+
+    Returns:
+      Norms of the weighted gradients with respect to the hourglass's weights: of its own losses,
+      and of all others.
+    """
+    weights = model.hourglass.trainable_weights
+    # Keras keeps them here alone.
+    factors = model.get_compile_config()["loss_weights"]
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = model(pictures, training=False)
+        terms = {
+            name: model.loss[name](targets[name], outputs[name]) * factors[name]
+            for name in model.loss
+        }
+        own = tf.add_n([terms.pop(name) for name in networks.OF_HOURGLASS if name in terms])
+        others = tf.add_n(list(terms.values()))
+    return tuple(
+        float(tf.linalg.global_norm([g for g in tape.gradient(term, weights) if g is not None]))
+        for term in (own, others)
+    )

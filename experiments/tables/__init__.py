@@ -1,0 +1,1 @@
+"""The papers' tables: rows, claims, the plan, the results and their page."""

@@ -1,0 +1,119 @@
+"""What the flag file of a row says, without starting anything."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from absl import flags
+
+from experiments.nbf import flags as nbf_flags
+from experiments.runs.common import UserError
+from experiments.runs.run_folder import RunFolder, serialize_flags
+from experiments.smplr import flags as smplr_flags
+from experiments.tables.smplr import EVALUATED
+from experiments.tables.types import Variation
+from smpl_tf.errors import one_line
+
+_NUMBER_WORDS = {
+    "half an": 0.5,
+    "a": 1.0,
+    "an": 1.0,
+    "one": 1.0,
+    "two": 2.0,
+    "three": 3.0,
+    "ten": 10.0,
+}
+_HOURS = {"second": 1 / 3600, "minute": 1 / 60, "hour": 1.0, "day": 24.0}
+_TIME = re.compile(
+    rf"\b({'|'.join(_NUMBER_WORDS)}|\d+(?:\.\d+)?) (?:CPU )?({'|'.join(_HOURS)})s?\b", re.I
+)
+
+
+class FlagFile:
+    """One flag file, or a variation of it.
+
+    Attributes:
+      name: of its runs, without their seed.
+      arguments: of the script that takes it.
+
+    Args:
+      folder: of the flag files.
+      stem: its name without the ending.
+      variation: what differs, or None.
+    """
+
+    def __init__(self, folder: Path, stem: str, variation: Variation | None = None):
+        """Reads the file.
+
+        Raises:
+          UserError: it is not there, or a flag in it is wrong.
+        """
+        self.path, self.stem = folder / f"{stem}.cfg", stem
+        self.name = f"{stem}_{variation.name}" if variation else stem
+        self.arguments = [f"--flagfile={self.path}", *(variation.flags if variation else [])]
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: no such flag file; start inside the repository")
+        self.evaluation = stem in EVALUATED
+        self.values = self._defaults()
+        try:
+            self.values(["", *self.arguments])
+        except flags.Error as error:
+            raise UserError(f"{self.path}: {one_line(error)}") from error
+
+    @property
+    def script(self) -> str:
+        """Which script takes the file."""
+        of = "nbf" if self.stem.startswith("nbf_") else "smplr"
+        return f"experiments/{'evaluate' if self.evaluation else 'train'}_{of}.py"
+
+    def digest(self, seed: int) -> str:
+        """Names what comes out: equal for files that differ in names and comments alone.
+
+        Args:
+          seed: of the run.
+
+        Returns:
+          A short hash of the flags that shape the result and are not at their default.
+        """
+        default = serialize_flags(self._defaults())
+        shaping = {n: f for n, f in serialize_flags(self.values).items() if default.get(n) != f}
+        lines = [self.script, f"--seed={seed}", *(shaping[n] for n in sorted(shaping))]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+    def difference(self, run: RunFolder, command: list[str]) -> str | None:
+        """Looks whether a run was started with other flags than it would be now.
+
+        Args:
+          run: the run.
+          command: the flags of now.
+
+        Returns:
+          The first difference, or None.
+        """
+        values = self._defaults()
+        values(["", *command])
+        return run.changed_flag(values)
+
+    def hours(self) -> float | None:
+        """The first time that the file's comments name; None for a variation."""
+        if self.name != self.stem:
+            return None
+        comment = " ".join(re.findall("^# (.*)$", self.path.read_text("utf-8"), re.MULTILINE))
+        found = _TIME.search(comment)
+        if not found:
+            return None
+        number, unit = found[1].lower(), found[2].lower()
+        return (_NUMBER_WORDS.get(number) or float(number)) * _HOURS[unit]
+
+    def _defaults(self):
+        values = flags.FlagValues()
+        if self.evaluation:
+            smplr_flags.define_evaluation_flags(values)
+        elif self.stem.startswith("nbf_"):
+            nbf_flags.define_run_flags(values)
+        else:
+            smplr_flags.define_run_flags(values)
+        values([""])
+        return values

@@ -1,0 +1,19 @@
+"""The tables of both papers, by name."""
+
+from __future__ import annotations
+
+from experiments.tables import nbf, nbf_retrained, smplr
+
+TABLES = {
+    table.key: table
+    for table in (
+        nbf.INPUTS,
+        nbf.PART_QUALITIES,
+        nbf.LOSSES,
+        *nbf_retrained.LOSSES_RETRAINED,
+        nbf.LABELS,
+        *nbf_retrained.LABELS_RETRAINED,
+        smplr.COMPONENTS,
+        smplr.BODIES,
+    )
+}

@@ -1,0 +1,224 @@
+"""What came out of the rows of a table: results/<scale>/<table>.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.tables.plan import Plan, Source, difference
+from experiments.tables.types import Row, Table
+from smpl_tf.files import write_json
+
+# From the record of a chained evaluation.
+_CHAINED = {
+    "chained_f1_percent": ("segmentation_metrics", "mean_f1_percent"),
+    "chained_iou_percent": ("segmentation_metrics", "mean_iou_percent"),
+    "chained_rank_correlation": ("rank_correlation_of_f1_and_error",),
+}
+_DIGITS = 6  # significant, of what is kept
+
+Entry = Mapping[str, Any]
+
+
+class Results:
+    """The results of one table.
+
+    Attributes:
+      entries: (key of the row, seed) -> what came out.
+
+    Args:
+      folder: of the results of this scale.
+      table: the table.
+    """
+
+    def __init__(self, folder: Path, table: Table):
+        """Reads what is recorded."""
+        self.table, self.path = table, folder / f"{table.key}.json"
+        self.entries: dict[tuple[str, int], Entry] = {}
+        if self.path.is_file():
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            self.entries = {(one["row"], one["seed"]): one for one in content["runs"]}
+
+    def has(self, row: Row, seed: int, source: Source) -> bool:
+        """Whether a row is recorded with the flags of now.
+
+        Args:
+          row: of the table.
+          seed: of the run.
+          source: where its numbers come from.
+
+        Returns:
+          Whether it is.
+        """
+        return self.entries.get((row.key, seed), {}).get("digest") == source.digest
+
+    def gather(self, plan: Plan, sources: Mapping[tuple[str, int], Source]) -> None:
+        """Takes up what is finished, and writes the file.
+
+        Args:
+          plan: with the steps.
+          sources: (key of the row, seed) -> where its numbers come from.
+        """
+        for row in self.table.rows:
+            for (key, seed), source in sources.items():
+                steps = [plan.steps[name] for name in source.steps]
+                timed = "cpu_seconds" in self.entries.get((key, seed), {})
+                if key != row.key or (self.has(row, seed, source) and timed):
+                    continue
+                if all(step.done.is_file() and not difference(step) for step in steps):
+                    self.entries[key, seed] = _entry(self.table, row, seed, source, plan)
+        order = [row.key for row in self.table.rows]
+        self.entries = {
+            at: self.entries[at]
+            for at in sorted(self.entries, key=lambda at: (order.index(at[0]), at[1]))
+            if at[0] in order
+        }
+        if self.entries:
+            write_json(self.path, {"table": self.table.key, "runs": [*self.entries.values()]})
+
+    def seeds(self) -> list[int]:
+        """The seeds that any row has."""
+        return sorted({seed for _, seed in self.entries})
+
+    def of_seed(self, seed: int) -> dict[str, dict[str, float]]:
+        """The numbers of one seed.
+
+        Args:
+          seed: the seed.
+
+        Returns:
+          Key of the row -> metric -> value.
+        """
+        return {key: e["metrics"] for (key, s), e in self.entries.items() if s == seed}
+
+    def values(self, row: str, metric: str) -> list[float]:
+        """The numbers of a row, seed by seed.
+
+        Args:
+          row: its key.
+          metric: which.
+
+        Returns:
+          The values that there are.
+        """
+        found = [e["metrics"].get(metric) for (key, _), e in self.entries.items() if key == row]
+        return [value for value in found if value is not None]
+
+    def medians(self) -> dict[str, dict[str, float]]:
+        """The median over the seeds.
+
+        Returns:
+          Key of the row -> metric -> value.
+        """
+        return {
+            row.key: {
+                column.key: statistics.median(values)
+                for column in self.table.columns
+                if (values := self.values(row.key, column.key))
+            }
+            for row in self.table.rows
+            if any(key == row.key for key, _ in self.entries)
+        }
+
+
+def published(table: Table) -> dict[str, Mapping[str, float]]:
+    """The paper's own numbers.
+
+    Args:
+      table: the table.
+
+    Returns:
+      Key of the row -> metric -> value.
+    """
+    return {row.key: row.published for row in table.rows if row.published}
+
+
+def distinct_runs(every: Iterable[Results]) -> dict[str, Entry]:
+    """The trainings behind several tables, each once.
+
+    Args:
+      every: the results of the tables.
+
+    Returns:
+      Name of the run -> one of its entries.
+    """
+    return {e["run"]: e for results in every for e in results.entries.values()}
+
+
+def measured_hours(every: Iterable[Results]) -> dict[str, float]:
+    """How long trainings took, in CPU time.
+
+    Args:
+      every: the results of the tables.
+
+    Returns:
+      Name of the run without its seed -> hours, the median over the seeds.
+    """
+    found: dict[str, list[float]] = {}
+    for name, entry in distinct_runs(every).items():
+        if "cpu_seconds" in entry:
+            stem = name.removesuffix(f"_seed{entry['seed']}")
+            found.setdefault(stem, []).append(entry["cpu_seconds"] / 3600)
+    return {stem: statistics.median(hours) for stem, hours in found.items()}
+
+
+def _entry(table, row, seed, source, plan):
+    run = plan.steps[source.run]
+    record = _read(run.done)
+    found = record["metrics"]
+    if record.get("stage") == "dae":
+        found = found | {f"input_{k}": v for k, v in record["baseline_metrics"].items()}
+    if source.tried:
+        found = _read(plan.steps[source.tried].done)["metrics"]
+    if source.chained:
+        found = found | _chained(_read(plan.steps[source.chained].done))
+    metrics = {c.key: found.get(row.renamed.get(c.key, c.key)) for c in table.columns}
+    timing = run.folder / "timing.json"
+    return {
+        "row": row.key,
+        "seed": seed,
+        "digest": source.digest,
+        "run": source.run,
+        "flag_file": str(run.flag_file.path),
+        **({"further_flags": further} if (further := run.flag_file.arguments[1:]) else {}),
+        "metrics": {k: float(f"{v:.{_DIGITS}g}") for k, v in metrics.items() if v is not None},
+        "people": record["people"],
+        **(_read(timing) if timing.is_file() else {}),
+        "machine": machine(),
+        "versions": record["versions"],
+        "git_commit": record["git_commit"],
+    }
+
+
+def _chained(record):
+    found = {}
+    for key, path in _CHAINED.items():
+        value = record
+        for name in path:
+            value = value[name]
+        found[key] = value
+    return found
+
+
+def _read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def machine() -> str:
+    """Names the processor and counts its cores.
+
+    Returns:
+      The text.
+    """
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        lines = information.read_text(encoding="utf-8").splitlines()
+        models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        name = next(iter(models), name)
+    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,102 @@
+"""Runs the steps of a plan, several at a time, and notes their time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments.runs.common import REPOSITORY
+from experiments.tables.plan import Step
+from smpl_tf.files import write_json
+
+_LAST_WORDS = 300  # characters of a failed script that are shown
+
+
+def execute(
+    steps: Sequence[Step], jobs: int, threads: int, logs: Path, after: Callable[[], None]
+) -> list[str]:
+    """Runs steps, each after those it needs.
+
+    Args:
+      steps: what is to run, in order.
+      jobs: how many at a time.
+      threads: of each, for its operations; 0: as TensorFlow chooses.
+      logs: folder of what the scripts print.
+      after: called in this thread after each step.
+
+    Returns:
+      Of each step that failed, its name and its last words; those that need it are not run.
+    """
+    waiting = {step.name: step for step in steps}
+    running: dict[Future, Step] = {}
+    failed: dict[str, str] = {}
+    with (
+        ThreadPoolExecutor(jobs) as pool,
+        tqdm(total=len(steps), desc="runs", unit="run") as bar,
+    ):
+        while waiting or running:
+            for step in list(waiting.values()):  # in order: what needs one of them comes later
+                if failed.keys() & {*step.needs}:
+                    failed[step.name] = "not run, as a run before it failed"
+                    del waiting[step.name]
+                    bar.update()
+            busy = {*waiting, *(step.name for step in running.values())}
+            ready = [step for step in waiting.values() if not busy & {*step.needs}]
+            for step in ready[: jobs - len(running)]:
+                bar.set_postfix_str(step.name)
+                del waiting[step.name]
+                running[pool.submit(_run, step, threads, logs)] = step
+            if not running:
+                continue
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                step, words = running.pop(future), future.result()
+                if words is not None:
+                    failed[step.name] = words
+                bar.update()
+                after()
+    return [f"{name}: {words}" for name, words in failed.items()]
+
+
+def _run(step: Step, threads: int, logs: Path) -> str | None:
+    """Runs one step; returns the last words of one that failed."""
+    if step.state == "recorded":  # by another process since the plan was made
+        return None
+    log = logs / f"{step.name.replace('/', '_')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    script, *arguments = step.command
+    environment = dict(os.environ)
+    if threads:
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+            environment[name] = str(threads)
+    start = time.time()
+    with open(log, "wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, str(REPOSITORY / script), *arguments],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    _add_time(step.folder, time.time() - start, usage.ru_utime + usage.ru_stime)
+    if process.returncode == 0:
+        return None
+    lines = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
+    return f"{lines[-1][-_LAST_WORDS:]} (status {process.returncode}; all of it: {log})"
+
+
+def _add_time(folder: Path, wall: float, cpu: float) -> None:
+    """Adds the time of one start to that of the earlier ones."""
+    path = folder / "timing.json"
+    earlier = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    both = {"wall_seconds": wall, "cpu_seconds": cpu}
+    total = {name: round(earlier.get(name, 0.0) + value, 1) for name, value in both.items()}
+    write_json(path, total)

@@ -1,0 +1,1 @@
+"""Bodies from photographs: squares, parts, bodies, refinement, audit."""

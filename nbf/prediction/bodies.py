@@ -1,0 +1,99 @@
+"""NBF on squares of photographs, as `prediction.Predictor` wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from nbf import FittingNetwork, NeuralBodyFitting, input_maps
+from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.part_finder import PartFinder, PartMaps, cut_all
+from nbf.prediction.windows import Window
+from smpl_tf import SMPL, kinematics
+from smpl_tf.nbf_scale import NBF_TRANSLATION
+from smpl_tf.skeleton import SMPL_24
+
+
+class NBFBodies:
+    """NBF's fitting network, behind a segmenter or alone.
+
+    Attributes:
+      bodies: the SMPL layer of the fitted bodies.
+    """
+
+    def __init__(self, fitting: FittingNetwork, input_map: str, finder: PartFinder | None = None):
+        """Joins the networks.
+
+        Args:
+          fitting: the trained fitting network.
+          input_map: what it was trained on.
+          finder: what finds the parts; a network that sees the picture itself can do without.
+
+        Raises:
+          ValueError: the networks do not go together.
+        """
+        encoding = input_maps.input_map(input_map)
+        if encoding.joints:
+            raise ValueError(
+                f"the fitting network was trained on {input_map}, drawn from known joints; "
+                "give one that was trained on parts_12 or rgb"
+            )
+        if encoding.scheme is not None and finder is None:
+            raise ValueError(
+                f"the fitting network was trained on {input_map}, which a segmenter makes of a "
+                "photograph; give one"
+            )
+        if encoding.scheme is not None and encoding.scheme is not finder.scheme:
+            raise ValueError(
+                f"the fitting network was trained on {input_map}, but the segmenter gives "
+                f"{finder.scheme.name}; give a segmenter of the same parts"
+            )
+        self.bodies = (SMPL(fitting.body.model_data),)
+        self._size = fitting.input_size
+        self._chain = None
+        if encoding.scheme is not None:
+            self._chain = NeuralBodyFitting(finder.segmenter, fitting)
+        shape = [None, self._size, self._size, fitting.input_channels]
+        self._fit = tf.function(
+            fitting, input_signature=[tf.TensorSpec(shape, tf.float32)]
+        ).get_concrete_function()
+
+    def __call__(
+        self,
+        pictures: Sequence[np.ndarray],
+        squares: Sequence[Window],
+        maps: PartMaps | None,
+    ) -> list[FittedPerson]:
+        """Fits a body to the person of each square.
+
+        Args:
+          pictures: `[H, W, 3]` uint8 RGB, one for each square.
+          squares: where the people are.
+          maps: their parts, for a network that sees parts.
+
+        Returns:
+          The people.
+        """
+        if self._chain is not None:
+            seen, inputs = maps.seen, self._chain.input_map(maps.logits)
+        else:
+            seen = cut_all(pictures, squares, self._size)
+            inputs = input_maps.to_unit_range(tf.cast(seen, tf.float32))
+        fitted = self._fit(inputs)
+        turned = fitted["global_rotations"]
+        relative = kinematics.global_to_relative(turned, SMPL_24.parents).numpy()
+        betas = fitted["betas"].numpy()
+        return [
+            FittedPerson(
+                self.bodies[0],
+                betas[i],
+                relative[i],
+                np.array(NBF_TRANSLATION, np.float32),
+                squares[i].camera(*pictures[i].shape[1::-1]),
+                squares[i],
+                seen[i],
+            )
+            for i in range(len(squares))
+        ]

@@ -1,0 +1,74 @@
+"""How well fitted bodies agree with the segmenter's part maps, part by part."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from smpl_tf import SMPL, SMPLModelData
+from smpl_tf.nbf_scale import nbf_camera
+from smpl_tf.parts import PartScheme, face_labels, merge_labels
+from smpl_tf.rasterizer import RasterOutput, label_map, rasterize
+
+
+def rasterized(vertices: np.ndarray, body: SMPL, size: int) -> RasterOutput:
+    """What each pixel of the people's squares sees of their bodies.
+
+    Args:
+      vertices: `[..., V, 3]` metres, NBF's camera frame.
+      body: the SMPL layer they are of.
+      size: side of the squares, pixels.
+
+    Returns:
+      The raster, `[..., size, size]`.
+    """
+    return rasterize(vertices, body.faces, nbf_camera(size))
+
+
+def part_labels(raster: RasterOutput, body: SMPL, scheme: PartScheme) -> np.ndarray:
+    """The part of each pixel of a raster.
+
+    Args:
+      raster: of `rasterized`.
+      body: the SMPL layer.
+      scheme: the parts.
+
+    Returns:
+      `[..., size, size]` uint8 classes of `scheme`.
+    """
+    return label_map(raster, _face_classes(body.model_data, scheme))
+
+
+@functools.lru_cache(maxsize=4)
+def _face_classes(model_data: SMPLModelData, scheme: PartScheme) -> np.ndarray:
+    """The class of each face; as slow as all the rest, and always the same."""
+    return merge_labels(face_labels(model_data), scheme)
+
+
+def part_iou(labels_a: np.ndarray, labels_b: np.ndarray, scheme: PartScheme) -> np.ndarray:
+    """Compares label maps.
+
+    Args:
+      labels_a: `[..., H, W]` classes of `scheme`.
+      labels_b: likewise.
+      scheme: the parts.
+
+    Returns:
+      `[..., C - 1]` intersection over union of each part, without the background; NaN where
+      neither map has it.
+    """
+    ious = []
+    for label in range(1, scheme.num_classes):
+        here, there = labels_a == label, labels_b == label
+        both = (here & there).sum((-2, -1))
+        either = (here | there).sum((-2, -1))
+        ious.append(np.where(either > 0, both / np.maximum(either, 1), np.nan))
+    return np.stack(ious, axis=-1)
+
+
+def mean_part_iou(labels_a: np.ndarray, labels_b: np.ndarray, scheme: PartScheme) -> np.ndarray:
+    """The mean of `part_iou` over the parts that at least one of the maps has; 0 without any."""
+    ious = part_iou(labels_a, labels_b, scheme)
+    known = np.isfinite(ious)
+    return np.where(known, ious, 0).sum(-1) / np.maximum(known.sum(-1), 1)

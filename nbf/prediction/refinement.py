@@ -1,0 +1,258 @@
+"""Makes a fitted body agree better with 2D joints or with a part map, by gradient descent.
+
+From the network's answer, and not far from it: pose, shape and place are varied through the SMPL
+layer for a few dozen steps. What comes out is the best of what was met on the way by the criterion
+that is reported, the start included, so no person's criterion gets worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from nbf.prediction import part_agreement
+from nbf.prediction.fitted_person import FittedPerson
+from smpl_tf import SMPL, rotations
+from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, nbf_camera
+from smpl_tf.parts import PartScheme
+
+_STEPS = 60
+_LEARNING_RATE = 0.02
+_ROUND = 10  # steps between two looks at what is visible
+_POINTS = 48  # of each part, on the body and in the map
+
+# What a departure from the network's answer costs, in pixels of error (of 512).
+_POSE_COST = 0.7  # per squared radian, summed over the joints
+_SHAPE_COST = 0.3  # per squared unit of betas
+_PLACE_COST = 4.0  # per squared step of place
+# One step of place, metres: along the view a metre changes the size by a twentieth only.
+_STEP_OF_PLACE = (0.3, 0.3, 6.0)
+_CAMERA = nbf_camera(NBF_IMAGE_SIZE)
+_SOFTENING = 2.0  # pixels: errors below count by their square
+
+
+class Refined(NamedTuple):
+    """What a refinement brought.
+
+    Attributes:
+      people: the refined people.
+      before: `[N]` criterion of the network's answer.
+      after: `[N]` criterion of the refined people.
+    """
+
+    people: list[FittedPerson]
+    before: np.ndarray
+    after: np.ndarray
+
+
+class Refiner:
+    """Refines people of one body; its graphs are traced once, for any number of people.
+
+    Attributes:
+      body: the SMPL layer of the fitted people.
+    """
+
+    def __init__(self, body: SMPL):
+        """Prepares the graphs.
+
+        Args:
+          body: the SMPL layer of the fitted people.
+        """
+        self.body = body
+        self._joints = SMPL(body.model_data, vertex_ids=[])
+        self._round_of_joints = _compiled(self._joints, _joint_loss)
+        self._round_of_parts = _compiled(body, _part_loss)
+
+    def to_joints(
+        self, people: Sequence[FittedPerson], joints_2d: Sequence[np.ndarray]
+    ) -> Refined:
+        """Moves bodies to given 2D joints.
+
+        Args:
+          people: the fitted people.
+          joints_2d: of each, `[24, 2]` pixels of the picture, NaN where unknown; one known at
+            least.
+
+        Returns:
+          The refined people; the criterion is the mean distance of the known joints in pixels at
+          NBF's scale, where 246 are a metre.
+        """
+        scale = np.array([NBF_IMAGE_SIZE / person.window.side for person in people])
+        corner = np.array([person.window[:2] for person in people])
+        target = (np.stack(joints_2d) - corner[:, None]) * scale[:, None, None]
+        known = np.isfinite(target).all(-1)
+        weights = np.float32(known / known.sum(-1, keepdims=True))
+        target = np.float32(np.where(known[..., None], target, 0))
+
+        def criterion(posed):
+            offsets = _CAMERA.project(posed.joints).numpy() - target
+            return (weights * np.linalg.norm(offsets, axis=-1)).sum(-1)
+
+        return _descend(
+            self._joints, people, self._round_of_joints, lambda _: (target, weights), criterion, 1
+        )
+
+    def to_parts(self, people: Sequence[FittedPerson], scheme: PartScheme) -> Refined:
+        """Moves bodies to the part maps that they were fitted to.
+
+        What the descent follows is the distance between points of each part in the map and on the
+        visible surface, to the nearest of each other; what decides is the overlap.
+
+        Args:
+          people: the fitted people, with labels.
+          scheme: the parts of the labels.
+
+        Returns:
+          The refined people; the criterion is the mean IoU of the parts.
+        """
+        body, labels = self.body, np.stack([person.labels for person in people])
+        target, in_map = _points_of_maps(labels, scheme)
+
+        def drawn(posed):
+            raster = part_agreement.rasterized(posed.vertices.numpy(), body, labels.shape[-1])
+            return raster, part_agreement.part_labels(raster, body, scheme)
+
+        def criterion(posed):
+            return part_agreement.mean_part_iou(drawn(posed)[1], labels, scheme)
+
+        def visible(posed):
+            corners, weights, on_body = _points_of_surface(*drawn(posed), body.faces, scheme)
+            return target, corners, weights, np.float32(in_map & on_body)
+
+        return _descend(body, people, self._round_of_parts, visible, criterion, -1)
+
+
+def _joint_loss(posed, target, weights):
+    offsets = _CAMERA.project(posed.joints) - target
+    return tf.reduce_sum(weights * _softened(tf.reduce_sum(offsets * offsets, -1)), -1)
+
+
+def _part_loss(posed, target, corners, weights, both):
+    surface = tf.gather(posed.vertices, corners, batch_dims=1)  # [N, C, P, 3 corners, 3]
+    points = tf.reduce_sum(surface * weights[..., None], -2)
+    shape = tf.shape(points)
+    projected = _CAMERA.project(tf.reshape(points, [shape[0], -1, 3]))
+    projected = tf.reshape(projected, tf.concat([shape[:3], [2]], 0))
+    offsets = projected[..., :, None, :] - target[..., None, :, :]
+    distances = _softened(tf.reduce_sum(offsets * offsets, -1))
+    nearest = tf.reduce_mean(tf.reduce_min(distances, -1), -1)
+    nearest += tf.reduce_mean(tf.reduce_min(distances, -2), -1)
+    return tf.math.divide_no_nan(tf.reduce_sum(nearest * both, -1), tf.reduce_sum(both, -1))
+
+
+def _posed(body, start, changes):
+    """The body after some changes, and its rotations, betas and translation."""
+    turns, shapes, moves = changes
+    relative, betas, translation = start
+    turned = tf.matmul(rotations.axis_angle_to_matrix(turns), relative)
+    parameters = turned, betas + shapes, translation + moves * tf.constant(_STEP_OF_PLACE)
+    return body(pose=turned, betas=parameters[1], translation=parameters[2]), parameters
+
+
+def _compiled(body, loss):
+    """One round of Adam on the loss and the cost of leaving the start, as a graph."""
+
+    def cost(changes):
+        turns, shapes, moves = changes
+        return (
+            _POSE_COST * tf.reduce_sum(turns**2, [-2, -1])
+            + _SHAPE_COST * tf.reduce_sum(shapes**2, -1)
+            + _PLACE_COST * tf.reduce_sum(moves**2, -1)
+        )
+
+    @tf.function(reduce_retracing=True)
+    def descend(start, changes, means, squares, first, data):
+        for step in tf.range(first, first + _ROUND):
+            with tf.GradientTape() as tape:
+                tape.watch(changes)
+                posed, _ = _posed(body, start, changes)
+                total = tf.reduce_sum(loss(posed, *data) + cost(changes))
+            gradients = tape.gradient(total, changes)
+            time = tf.cast(step + 1, tf.float32)
+            means = [0.9 * m + 0.1 * g for m, g in zip(means, gradients, strict=True)]
+            squares = [0.99 * s + 0.01 * g * g for s, g in zip(squares, gradients, strict=True)]
+            rate = _LEARNING_RATE * tf.sqrt(1 - 0.99**time) / (1 - 0.9**time)
+            changes = [
+                c - rate * m / (tf.sqrt(s) + 1e-6)
+                for c, m, s in zip(changes, means, squares, strict=True)
+            ]
+        return changes, means, squares
+
+    return descend
+
+
+def _descend(
+    body: SMPL,
+    people: Sequence[FittedPerson],
+    descend: Callable,
+    make_data: Callable,
+    criterion: Callable,
+    sign: int,
+) -> Refined:
+    """Descends, and keeps the best of each person's bodies by `sign` times the criterion."""
+    names = ("rotations", "betas", "translation")
+    start = [
+        tf.constant(np.stack([getattr(p, name) for p in people]), tf.float32) for name in names
+    ]
+    changes = [tf.zeros(shape) for shape in ((len(people), 24, 3), start[1].shape, start[2].shape)]
+    means = squares = [tf.zeros_like(change) for change in changes]
+    posed, parameters = _posed(body, start, changes)
+    best = [value.numpy() for value in parameters]
+    before = after = criterion(posed)
+    for first in range(0, _STEPS, _ROUND):
+        # What is visible changes from round to round.
+        data = [tf.constant(values) for values in make_data(posed)]
+        changes, means, squares = descend(start, changes, means, squares, tf.constant(first), data)
+        posed, parameters = _posed(body, start, changes)
+        now = criterion(posed)
+        better = sign * now < sign * after
+        after = np.where(better, now, after)
+        for kept, value in zip(best, parameters, strict=True):
+            kept[better] = value.numpy()[better]
+    refined = [
+        person._replace(**dict(zip(names, values, strict=True)))
+        for person, *values in zip(people, *best, strict=True)
+    ]
+    return Refined(refined, before, after)
+
+
+def _softened(squared):
+    """Distances from squared ones, smooth at 0."""
+    return tf.sqrt(squared + _SOFTENING**2) - _SOFTENING
+
+
+def _points_of_maps(labels, scheme):
+    """Pixels of each part, `[N, C, P, 2]` at 512, and where there are any, `[N, C]`."""
+    zoom = NBF_IMAGE_SIZE / labels.shape[-1]
+    points = np.zeros((len(labels), scheme.num_classes - 1, _POINTS, 2), np.float32)
+    there = np.zeros(points.shape[:2], bool)
+    for i, j in np.ndindex(there.shape):
+        rows, columns = _spread(labels[i] == j + 1)
+        if len(rows):
+            points[i, j], there[i, j] = (np.stack([columns, rows], -1) + 0.5) * zoom, True
+    return points, there
+
+
+def _points_of_surface(raster, labels, faces, scheme):
+    """Surface points of each visible part: vertices, their weights, and where there are any."""
+    shape = (len(labels), scheme.num_classes - 1, _POINTS, 3)
+    corners, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    there = np.zeros(shape[:2], bool)
+    for i, j in np.ndindex(there.shape):
+        rows, columns = _spread(labels[i] == j + 1)
+        if len(rows):
+            corners[i, j] = faces[raster.face_index[i, rows, columns]]
+            weights[i, j], there[i, j] = raster.barycentric[i, rows, columns], True
+    return corners, weights, there
+
+
+def _spread(mask):
+    """Some pixels of a mask, evenly chosen, always as many; none if a few pixels are all."""
+    rows, columns = np.nonzero(mask)
+    if len(rows) < 4:
+        return rows[:0], columns[:0]
+    chosen = np.linspace(0, len(rows) - 1, _POINTS).round().astype(int)
+    return rows[chosen], columns[chosen]

@@ -1,0 +1,163 @@
+"""Photographs as users have them: any size and format, turned as the camera was held."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from smpl_tf.errors import one_line
+
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+# What undoes the turn that EXIF's tag names.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+LARGEST_SIDE = 4096  # pixels; larger pictures are shrunk while they are read
+LEAST_SIDE = 16  # pixels; nobody can be seen in less
+
+
+class PictureError(ValueError):
+    """A file is no picture that a person can be found in; one line says why."""
+
+
+class Photograph(NamedTuple):
+    """A picture as it was read.
+
+    Attributes:
+      pixels: `[H, W, 3]` uint8 RGB, at most LARGEST_SIDE high and wide.
+      width: of the file, pixels.
+      height: of the file, pixels.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+
+    @property
+    def scale(self) -> float:
+        """Pixels as read per pixel of the file."""
+        return max(self.pixels.shape[:2]) / max(self.width, self.height)
+
+
+def read(path: Path) -> Photograph:
+    """Reads a picture of any kind: grey, palette, transparent, 16-bit, turned by its EXIF tag.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The picture; what was transparent is grey.
+
+    Raises:
+      PictureError: the file does not decode to the end, or nobody can be seen in it.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns at half of what it refuses.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _read(image)
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{path}: not a picture; remove it, or save it as JPEG or PNG"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(
+            f"{path}: too large ({one_line(error)}); save a smaller copy"
+        ) from error
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise PictureError(f"{path}: {error.strerror}") from error
+        raise PictureError(f"{path}: does not decode ({error}); get a whole copy of it") from error
+
+
+def _read(image: Image.Image) -> Photograph:
+    width, height = image.size
+    if min(width, height) < LEAST_SIDE:
+        raise PictureError(
+            f"only {width} x {height} pixels; expected {LEAST_SIDE} or more of a person"
+        )
+    smaller = -(-max(width, height) // LARGEST_SIDE)
+    if smaller > 1:  # a JPEG is decoded at a half, a quarter or an eighth
+        image.draft(None, (-(-width // smaller), -(-height // smaller)))
+    image.load()
+    # Of what a draft left; other formats have all their pixels here.
+    smaller = -(-max(image.size) // LARGEST_SIDE)
+    pixels = _to_rgb(image, smaller)
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation in _UPRIGHT:
+        pixels = np.asarray(Image.fromarray(pixels).transpose(_UPRIGHT[orientation]))
+        if orientation >= 5:
+            width, height = height, width
+    return Photograph(pixels, width, height)
+
+
+def _to_rgb(image: Image.Image, smaller: int) -> np.ndarray:
+    if image.mode.startswith(("I", "F")):  # 16 bits and more: stretched over the values it has
+        values = np.asarray(image)
+        values = values.astype(np.uint16 if image.mode.startswith("I;16") else np.float32)
+        if smaller > 1:
+            width, height = (-(-side // smaller) for side in image.size)
+            values = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
+        values = values.astype(np.float64) - values.min()
+        values *= 255 / max(values.max(), 1e-9)
+        return np.repeat(values.round().astype(np.uint8)[..., None], 3, axis=-1)
+    transparent = image.has_transparency_data
+    if image.mode not in ("L", "RGB", "RGBA"):
+        image = image.convert("RGBA" if transparent else "RGB")
+    if smaller > 1:
+        image = image.reduce(smaller)
+    if transparent:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (128, 128, 128, 255)), rgba)
+    return np.asarray(image.convert("RGB"))
+
+
+def shrink(pixels: np.ndarray, largest: int) -> np.ndarray:
+    """Resizes a picture whose longer side is longer than it should be.
+
+    Args:
+      pixels: `[H, W, 3]` uint8.
+      largest: longest side allowed, pixels.
+
+    Returns:
+      `[H', W', 3]` uint8.
+    """
+    height, width = pixels.shape[:2]
+    if max(height, width) <= largest:
+        return pixels
+    scale = largest / max(height, width)
+    return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resizes a picture without aliasing.
+
+    Args:
+      pixels: `[H, W, 3]` uint8.
+      width: wanted, pixels.
+      height: wanted, pixels.
+
+    Returns:
+      `[height, width, 3]` uint8.
+    """
+    smaller = width < pixels.shape[1]
+    return cv2.resize(
+        pixels, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )

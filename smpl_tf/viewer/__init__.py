@@ -1,0 +1,1 @@
+"""Bodies that the reader of a page can turn, reshape and play."""

@@ -1,0 +1,127 @@
+import json
+
+import numpy as np
+import pytest
+
+from datasets.photographs import people_files
+from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24
+
+COCO = [[float(i), float(10 * i), 2.0] for i in range(1, 18)]
+OPENPOSE = [[float(i), float(10 * i), 0.9] for i in range(1, 26)]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content, name="people.json"):
+        (tmp_path / name).write_text(json.dumps(content))
+        return people_files.read(tmp_path / name)
+
+    return read
+
+
+def flat(points):
+    return [number for point in points for number in point]
+
+
+def place(person, joint):
+    return person.joints_2d[SMPL_24.index(joint)].tolist()
+
+
+def test_coco_annotations(read):
+    person = {"image_id": 7, "category_id": 1, "bbox": [1, 2, 30, 40], "keypoints": flat(COCO)}
+    hidden = {**person, "keypoints": flat([[5, 6, 0]] * 17)}
+    people = read(
+        {
+            "images": [{"id": 7, "file_name": "val/a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
+            "annotations": [
+                *(person, hidden),
+                {**person, "iscrowd": 1},
+                {**person, "category_id": 2},
+            ],
+            "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}],
+        }
+    )
+    first, second = people.of_picture("a.jpg")
+    knee = COCO_17.index("left_knee") + 1
+    assert place(first, "left_knee") == [knee, 10 * knee]
+    assert np.isnan(place(first, "spine1")).all()
+    assert first.box.tolist() == [1, 2, 30, 40]
+    assert np.isnan(second.joints_2d).all()
+    assert people.unused() == ["b.jpg"]
+    assert list(people.of_picture("b.jpg")) == []
+    assert people.of_picture("c.jpg") is None
+
+
+@pytest.mark.parametrize(
+    ("image", "picture"),
+    [(12, "000000000012.jpg"), (12, "COCO_val2014_000000000012.png"), ("x/a.png", "a.png")],
+)
+def test_coco_results(read, image, picture):
+    result = {"image_id": image, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}
+    people = read([result, {**result, "score": 0.1}, {**result, "category_id": 17}])
+    (person,) = people.of_picture(picture)
+    assert person.box.tolist() == [1, 2, 3, 4]
+    assert people.unused() == []
+
+
+def test_null_keypoints_are_unknown(read):
+    for keypoints in (None, [None] * 51):
+        (person,) = read([{"image_id": "a.jpg", "keypoints": keypoints}]).of_picture("a.jpg")
+        assert np.isnan(person.joints_2d).all() and person.box is None
+
+
+def test_a_number_stands_for_no_other_picture(read):
+    people = read([{"image_id": 12, "bbox": [1, 2, 3, 4]}])
+    for name in ("112.jpg", "12a.jpg", "a12.jpg"):
+        assert people.of_picture(name) is None
+    assert people.unused() == ["12"]
+
+
+def test_a_folder_of_openpose(tmp_path):
+    unsure = [[*point[:2], 0.01] for point in OPENPOSE]
+    people = {
+        "people": [{"pose_keypoints_2d": flat(OPENPOSE)}, {"pose_keypoints_2d": flat(unsure)}]
+    }
+    (tmp_path / "a_keypoints.json").write_text(json.dumps(people))
+    (tmp_path / "clip_000000000003_keypoints.json").write_text(json.dumps(people))
+    (tmp_path / "clip_000000000004_keypoints.json").write_text(json.dumps({"people": []}))
+    read = people_files.read(tmp_path)
+    first, second = read.of_picture("a.jpg")
+    elbow = OPENPOSE_25.index("right_elbow") + 1
+    assert place(first, "right_elbow") == [elbow, 10 * elbow]
+    assert np.isnan(second.joints_2d).all()
+    assert len(read.of_frame("clip.mp4", 3)) == 2
+    assert list(read.of_frame("clip.mp4", 4)) == []
+    assert read.of_frame("clip.mp4", 5) is None
+    assert read.unused() == []
+
+
+def test_a_person_in_a_picture_of_another_size():
+    person = people_files.GivenPerson(np.ones((24, 2)), np.array([1.0, 2, 3, 4])).scaled(0.5)
+    assert person.box.tolist() == [0.5, 1, 1.5, 2] and (person.joints_2d == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"some": "thing"},
+        [3],
+        [{"image_id": 1, "bbox": [1, 2]}],
+        {"people": [{"pose_keypoints_2d": [0.0] * 54}]},
+        {"images": [], "annotations": [{"image_id": 3}]},
+    ],
+)
+def test_other_files_are_refused_in_one_line(read, content):
+    with pytest.raises(ValueError, match=r"people\.json: neither COCO") as error:
+        read(content)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere: no such file"):
+        people_files.read(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"expected OpenPose's files"):
+        people_files.read(tmp_path)
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(ValueError, match=r"broken\.json: neither"):
+        people_files.read(tmp_path / "broken.json")

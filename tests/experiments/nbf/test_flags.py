@@ -1,0 +1,87 @@
+"""Every flag file of NBF can be read, and what it describes can be built."""
+
+import functools
+import re
+
+import pytest
+from absl import flags
+
+from datasets.example import EXAMPLE_FEATURES
+from experiments import evaluate_nbf
+from experiments.nbf import data as nbf_data
+from experiments.nbf import networks, stages
+from experiments.nbf.flags import define_run_flags
+from experiments.runs.common import REPOSITORY
+from smpl_tf import load_model_data
+
+FLAG_FILES = sorted((REPOSITORY / "experiments/flags").glob("nbf_*.cfg"))
+# At a size that takes no time; all else is as the file says.
+TOY = {"backbone": "small", "backbone_weights": None, "input_size": 16}
+TOY |= {"segmenter": "small", "segmenter_width": 8}
+
+
+def read(file, define):
+    values = flags.FlagValues()
+    define(values)
+    values(["", f"--flagfile={file}"])
+    return values
+
+
+def is_evaluation(file):
+    return "\n--run=" in file.read_text()
+
+
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch):
+    """Flag files name the ones that they include from there."""
+    monkeypatch.chdir(REPOSITORY)
+
+
+SHIPPED_SEGMENTER = REPOSITORY / "experiments/pretrained/nbf_segmentation_small"
+
+
+@functools.cache
+def built(**toy_flags):
+    """A network of the flags that shape one; few of them differ from file to file."""
+    values = flags.FlagValues()
+    define_run_flags(values)
+    values([""])
+    for name, value in toy_flags.items():
+        values[name].value = value
+    return stages.stage_of(values).build(values, load_model_data())
+
+
+@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
+def test_a_flag_file_is_read_and_its_network_built(file):
+    if is_evaluation(file):
+        values = read(file, evaluate_nbf.define_flags)
+        assert values.run.startswith("runs/nbf_")
+        return
+    values = read(file, define_run_flags)
+    assert values.run_name == file.stem
+    assert values.data.startswith("data/")
+    if values.stage == "fitting":
+        networks.loss(values)
+    if values.segmentation_run:  # a run of the user's; the shipped one stands in for it
+        values.segmentation_run = str(SHIPPED_SEGMENTER)
+    assert set(stages.stage_of(values).feed(values).features) <= EXAMPLE_FEATURES.keys()
+    nbf_data.augmentation(values)
+    shaping = ("stage", "input_map", "head", "points", "special_rotations", "num_parts")
+    network = built(**{name: values[name].value for name in shaping}, **TOY)
+    assert network.count_params() > 0
+
+
+@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
+def test_a_flag_file_says_what_to_expect_and_how_long_it_takes(file):
+    comment = " ".join(re.findall("^# (.*)$", file.read_text(), re.MULTILINE))
+    assert re.search(r"\b(paper|Paper)\b", comment)
+    assert re.search(r"\b(minutes|hours|Minutes|hour)\b", comment), comment
+    assert re.search(
+        r"\d (mm|rad|%)|err_joints3D|IoU|PA-MPJPE|no benefit|no better|poor", comment
+    ), comment
+
+
+def test_no_file_sets_a_flag_twice():
+    for file in FLAG_FILES:
+        names = re.findall("^--(?:no)?([a-z_0-9]+)", file.read_text(), re.MULTILINE)
+        assert len(names) == len(set(names)), file

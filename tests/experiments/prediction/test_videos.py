@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from experiments.prediction import videos
+from experiments.runs.common import UserError
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Ten frames, each brighter than the one before; an odd width."""
+    path = tmp_path_factory.mktemp("film") / "a.mp4"
+    videos.write(path, (np.full((48, 65, 3), 20 * i, np.uint8) for i in range(10)), 12.5)
+    return path
+
+
+def test_a_video_is_read_as_it_was_written(film):
+    video = videos.open_video(film)
+    assert (video.frame_rate, video.width, video.height) == (12.5, 64, 48)
+    frames = list(video.frames())
+    assert [frame.shape for frame in frames] == [(48, 64, 3)] * 10
+    np.testing.assert_allclose([f.mean() for f in frames], np.arange(10) * 20, atol=6)
+
+
+def test_colours_keep_their_order(tmp_path):
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[..., 0] = 250
+    videos.write(tmp_path / "red.mp4", [red, red], 25)
+    (frame, _) = videos.open_video(tmp_path / "red.mp4").frames()
+    assert frame[..., 0].mean() > 200 and frame[..., 1:].mean() < 40
+
+
+def test_every_third_frame_and_no_more_than_asked(film):
+    video = videos.open_video(film)
+    for step, most, expected in ((3, None, [0, 3, 6, 9]), (2, 3, [0, 2, 4]), (1, 1, [0])):
+        brightness = [frame.mean() / 20 for frame in video.frames(step, most)]
+        np.testing.assert_allclose(brightness, expected, atol=0.3)
+
+
+@pytest.mark.parametrize("content", [b"", b"this is a text\n" * 100])
+def test_what_is_no_video_is_named(tmp_path, content):
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.mp4: ") as error:
+        videos.open_video(tmp_path / "a.mp4")
+    assert "\n" not in str(error.value)
+
+
+def test_a_camera_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match="camera 97: cannot be opened"):
+        videos.record(97, tmp_path / "a.mp4", 3)
+    assert not list(tmp_path.iterdir())

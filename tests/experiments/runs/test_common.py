@@ -1,0 +1,153 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from experiments.runs import common
+from experiments.runs.common import REPOSITORY, UserError, run
+
+
+def define_flags(values):
+    flags.DEFINE_integer("epochs", 3, "How many epochs.", lower_bound=1, flag_values=values)
+    flags.DEFINE_enum("input", "rgb", ["rgb", "parts_12"], "What it sees.", flag_values=values)
+
+
+def do_nothing(values):
+    """Stands for a script."""
+
+
+def raises(error):
+    def main(values):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epoch=3"], ["'epoch'", "epochs"]),
+        (["--epochs=0"], ["--epochs=0"]),
+        (["--epochs=many"], ["--epochs=many"]),
+        (["--input=depth"], ["--input=depth", "parts_12"]),
+        (["epochs=3"], ["'epochs=3'", "--flag=value"]),
+        (["--flagfile=nowhere.cfg"], ["nowhere.cfg", "No such file"]),
+        (["--epochs"], ["--epochs"]),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_status_2(arguments, words, capsys):
+    assert run(do_nothing, define_flags, ["train.py", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("train.py: ")
+    assert captured.err.count("\n") == 1
+    assert all(word in captured.err for word in [*words, "--help"])
+
+
+def test_the_flags_of_a_file_stand_where_the_file_is_named(tmp_path):
+    file = tmp_path / "quick.cfg"
+    file.write_text("# A comment.\n--epochs=7\n\n--input=parts_12\n")
+    seen = []
+
+    def main(values):
+        seen.append((values.epochs, values.input))
+
+    assert run(main, define_flags, ["t", f"--flagfile={file}", "--epochs=8"]) == 0
+    assert run(main, define_flags, ["t", "--epochs=8", f"--flagfile={file}"]) == 0
+    assert seen == [(8, "parts_12"), (7, "parts_12")]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UserError("data/x: gone;\n  make it"), "t.py: data/x: gone; make it\n"),
+        (ValueError("Expected 3, got 4."), "t.py: Expected 3, got 4.\n"),
+        (FileNotFoundError(2, "No such file", "a.npz"), "t.py: a.npz: No such file\n"),
+        (OSError("short"), "t.py: short\n"),
+        (
+            OSError(28, "No space left on device", "a.h5"),
+            "t.py: a.h5: no space left on the disk; make room and give the same command again "
+            "(what stands under its final name is whole)\n",
+        ),
+        (
+            # HDF5's, without a number.
+            OSError("write failed: errno = 28, error message = 'No space left on device'"),
+            "t.py: a file could not be written: no space left on the disk; make room and give the "
+            "same command again (what stands under its final name is whole)\n",
+        ),
+        (MemoryError("2 GiB"), "t.py: out of memory: something smaller is needed; 2 GiB\n"),
+        (
+            KeyError("joints"),
+            "t.py: unexpected KeyError: 'joints' (--debug shows the traceback)\n",
+        ),
+    ],
+)
+def test_an_error_is_one_line_and_status_1(error, line, capsys):
+    assert run(raises(error), define_flags, ["t.py"]) == 1
+    assert capsys.readouterr().err == line
+
+
+def test_want_of_memory_names_the_batch(capsys):
+    import tensorflow as tf
+
+    def define(values):
+        flags.DEFINE_integer("batch_size", 32, "Examples.", flag_values=values)
+
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\ntensor[9,9]")
+    assert run(raises(error), define, ["t.py", "--batch_size=64"]) == 1
+    line = "t.py: out of memory: lower --batch_size=64; OOM when allocating tensor[9,9]\n"
+    assert capsys.readouterr().err == line
+
+
+def test_debug_shows_where_it_happened():
+    with pytest.raises(UserError, match="gone"):
+        run(raises(UserError("gone")), define_flags, ["t.py", "--debug"])
+
+
+def test_ctrl_c_is_status_130_and_says_how_to_go_on(capsys):
+    assert run(raises(KeyboardInterrupt()), define_flags, ["t.py"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_help_names_every_flag_with_its_default(capsys):
+    assert run(do_nothing, define_flags, ["t.py", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--epochs [3]" in text
+    assert "How many epochs." in text
+    assert "--flagfile" in text
+
+
+def test_the_status_of_the_script_is_passed_on():
+    assert run(lambda values: 1, define_flags, ["t.py"]) == 1
+
+
+def test_another_package_called_datasets_is_refused(tmp_path):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("")
+    script = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(REPOSITORY)!r}]\n"
+        "from experiments import common\n"
+        "sys.exit(common.run(lambda values: 0, lambda values: None, ['t.py']))"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert str(tmp_path / "datasets") in answer.stderr
+    assert "run the script by its path" in answer.stderr
+
+
+def test_python_still_writes_to_the_screen_while_c_is_quiet(capfd):
+    with common.quiet_c():
+        os.write(2, b"chatter")
+        print("progress", file=sys.stderr)
+    os.write(2, b" afterwards")
+    assert capfd.readouterr().err == "progress\n afterwards"
+
+
+def test_what_c_wrote_is_shown_when_the_block_fails(capfd):
+    with pytest.raises(RuntimeError), common.quiet_c():
+        os.write(2, b"the reason")
+        raise RuntimeError
+    assert "the reason" in capfd.readouterr().err

@@ -1,0 +1,123 @@
+"""Refinement: it gains, it never loses, and it moves what it should."""
+
+import numpy as np
+import pytest
+
+from nbf.prediction import part_agreement
+from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.refinement import Refiner
+from nbf.prediction.windows import Window
+from smpl_tf import SMPL, rotations
+from smpl_tf.nbf_scale import NBF_TRANSLATION
+from smpl_tf.parts import PARTS_12
+from smpl_tf.skeleton import SMPL_24
+
+SIZE = 48
+WINDOW = Window(30.0, -20.0, 256.0)  # half of NBF's scale
+
+
+@pytest.fixture(scope="module")
+def body():
+    return SMPL()
+
+
+@pytest.fixture(scope="module")
+def refiner(body):
+    return Refiner(body)
+
+
+@pytest.fixture(scope="module")
+def person(body):
+    return lambda pose, labels=None: upright(body, pose, labels)
+
+
+def upright(body, pose, labels):
+    """Somebody upright before NBF's camera."""
+    pose = np.array(pose, np.float32)
+    pose[0] = (np.pi, 0, 0)
+    return FittedPerson(
+        body,
+        betas=np.zeros(10, np.float32),
+        rotations=rotations.axis_angle_to_matrix(pose).numpy(),
+        translation=np.array(NBF_TRANSLATION, np.float32),
+        camera=WINDOW.camera(300, 300),
+        window=WINDOW,
+        seen=None,
+        labels=labels,
+    )
+
+
+def raised(angle):
+    """The rest pose with the left arm raised."""
+    pose = np.zeros((24, 3))
+    pose[SMPL_24.index("left_shoulder")] = (0, 0, angle)
+    return pose
+
+
+def drawn(body, people):
+    vertices = np.stack([person.pose().vertices for person in people])
+    raster = part_agreement.rasterized(vertices, body, SIZE)
+    return part_agreement.part_labels(raster, body, PARTS_12)
+
+
+def test_given_joints_are_met(person, refiner):
+    true = [person(raised(0.6)), person(raised(-0.5))]
+    joints = []
+    for one in true:
+        joints.append(one.camera.project(one.pose().joints).numpy().astype(float))
+    joints[0][SMPL_24.index("right_knee")] = np.nan
+    joints[1] += (3, -2)  # somebody a little elsewhere
+    refined = refiner.to_joints([person(raised(0.0))] * 2, joints)
+    assert (refined.after < 0.25 * refined.before).all()
+    # The criterion is in pixels of 512, whatever the picture's scale.
+    start = person(raised(0.0))
+    offsets = start.camera.project(start.pose().joints).numpy() - joints[0]
+    expected = 2 * np.nanmean(np.linalg.norm(offsets, axis=-1))
+    np.testing.assert_allclose(refined.before[0], expected, rtol=1e-3)
+    # The elbow follows though nothing but joints is known, and the legs stay.
+    elbow = SMPL_24.index("left_elbow")
+    found = refined.people[0]
+    moved = found.camera.project(found.pose().joints).numpy()[elbow]
+    assert np.linalg.norm(moved - joints[0][elbow]) < 3
+    knee = SMPL_24.index("left_knee")
+    turned = np.linalg.norm(found.rotations[knee] - start.rotations[knee])
+    assert turned < 0.1
+
+
+def test_a_part_map_is_met_better(body, person, refiner):
+    moved = np.random.default_rng(0).normal(0, 0.2, (24, 3))
+    labels = drawn(body, [person(moved), person(raised(0.0))])
+    start = [person(raised(0.0), labels[0]), person(raised(0.0), labels[1])]
+    refined = refiner.to_parts(start, PARTS_12)
+    np.testing.assert_allclose(
+        refined.before,
+        part_agreement.mean_part_iou(drawn(body, start), labels, PARTS_12),
+    )
+    np.testing.assert_allclose(
+        refined.after,
+        part_agreement.mean_part_iou(drawn(body, refined.people), labels, PARTS_12),
+    )
+    assert refined.after[0] > refined.before[0] + 0.03
+    # Who fits already stays as he is.
+    assert refined.before[1] == refined.after[1] == 1
+    np.testing.assert_array_equal(refined.people[1].rotations, start[1].rotations)
+
+
+@pytest.mark.parametrize("content", ["nothing", "noise"])
+def test_no_map_makes_it_worse(person, refiner, content):
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    if content == "noise":
+        labels = np.random.default_rng(0).integers(0, 13, (SIZE, SIZE)).astype(np.uint8)
+    refined = refiner.to_parts([person(raised(0.0), labels)], PARTS_12)
+    assert refined.after[0] >= refined.before[0]
+    assert np.isfinite(refined.people[0].rotations).all()
+
+
+def test_part_iou_by_hand():
+    a = np.array([[1, 1, 2, 0]])
+    b = np.array([[1, 2, 2, 0]])
+    ious = part_agreement.part_iou(a, b, PARTS_12)
+    np.testing.assert_allclose(ious[:2], [0.5, 0.5])
+    assert np.isnan(ious[2:]).all()
+    assert part_agreement.mean_part_iou(a, b, PARTS_12) == 0.5
+    assert part_agreement.mean_part_iou(0 * a, 0 * b, PARTS_12) == 0
