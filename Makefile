@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# setuptools warns that a folder `datasets` may hide another package; experiments/common.py checks it.
+# setuptools warns that a folder `datasets` may hide another package; experiments/runs/common.py checks it.
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 
 .PHONY: quickstart test test-slow lint format
