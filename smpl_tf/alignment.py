@@ -34,22 +34,26 @@ def procrustes(source, target, weights=None, with_scale: bool = True) -> Similar
 
     Args:
       source: [..., N, 3] points, any unit.
-      target: [..., N, 3] points, same unit and float type.
+      target: [..., N, 3] points, same unit.
       weights: [..., N] >= 0, for example a mask; None counts all points alike. A point of weight
         0 may be NaN.
       with_scale: True for a similarity, False for a rigid motion.
 
     Returns:
-      Similarity whose call maps `source` near `target`.
+      Similarity whose call maps `source` near `target`, in the float type of `source`.
+
+    Raises:
+      ValueError: if source, target and weights have not the same number of points.
 
     Source: Umeyama 1991. NBF (Table 6) and SMPLR (protocol 2) say "rigid" where the methods that
     they compare with align by a similarity; report both.
     """
-    source = tf.convert_to_tensor(source)
-    target = tf.convert_to_tensor(target, source.dtype)
+    target, source = corresponding(target, source, ("target", "source"))
     if weights is None:
         weights = tf.ones_like(source[..., 0])
-    weights = tf.cast(weights, source.dtype)[..., None]
+    weights = tf.cast(weights, source.dtype)
+    check_shapes(weights.shape, source.shape[:-1], ("weights", "the points"), 1)
+    weights = weights[..., None]
     # A missing point may be NaN, and 0 * NaN is not 0.
     source = tf.where(weights > 0, source, 0.0)
     target = tf.where(weights > 0, target, 0.0)
@@ -83,4 +87,59 @@ def align(source, target, weights=None, with_scale: bool = True):
     Returns:
       [..., N, 3] aligned source points.
     """
+    target, source = corresponding(target, source, ("target", "source"))
     return procrustes(source, target, weights, with_scale)(source)
+
+
+def corresponding(
+    true, predicted, names: tuple[str, str] = ("true", "predicted"), sample_rank: int = 2
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Brings two arrays that are compared entry by entry to one float type.
+
+    Args:
+      true: [..., N, D] points, or for another sample_rank [..., *sample].
+      predicted: the same shape; leading dimensions may broadcast.
+      names: what a message calls the two.
+      sample_rank: how many last axes have to agree.
+
+    Returns:
+      Both as tensors of the type of `predicted`, of float32 if that is no float or a shorter one.
+
+    Raises:
+      ValueError: if their shapes do not fit.
+    """
+    predicted = tf.convert_to_tensor(predicted)
+    if predicted.dtype not in (tf.float32, tf.float64):
+        predicted = tf.cast(predicted, tf.float32)
+    true = tf.cast(true, predicted.dtype)
+    check_shapes(true.shape, predicted.shape, names, sample_rank)
+    return true, predicted
+
+
+def check_shapes(
+    one: tf.TensorShape, other: tf.TensorShape, names: tuple[str, str], sample_rank: int
+) -> None:
+    """Refuses two arrays whose shapes do not fit, in words that name them.
+
+    Args:
+      one: shape of the first array.
+      other: shape of the second one.
+      names: of the two.
+      sample_rank: how many last axes have to agree; the leading ones may broadcast.
+
+    Raises:
+      ValueError: if they do not fit.
+    """
+    if one.rank is None or other.rank is None:
+        return
+    (batch, sample), (other_batch, other_sample) = (
+        (shape[: max(shape.rank - sample_rank, 0)], shape[max(shape.rank - sample_rank, 0) :])
+        for shape in (one, other)
+    )
+    pairs = zip(batch[::-1], other_batch[::-1], strict=False)
+    broadcast = all(a == b or 1 in (a, b) or None in (a, b) for a, b in pairs)
+    if not (broadcast and sample.rank == sample_rank and sample.is_compatible_with(other_sample)):
+        raise ValueError(
+            f"{' and '.join(names)}: expected shapes that agree in the last {sample_rank} axes "
+            f"and broadcast in the others, got {one} and {other}."
+        )

@@ -1,15 +1,17 @@
 """Errors of joints, surfaces, rotations and bones: pure functions, and Keras metrics over them.
 
 The functions give one value per sample, in the unit of their input, and NaN for a sample whose
-mask leaves nothing: `np.nanmean` and `np.nanmedian` of them are what papers report. The Keras
-metrics keep (sum, count) and carry their unit in their name.
+mask leaves nothing: `np.nanmean` and `np.nanmedian` of them are what papers report. They compute
+in the float type of the prediction, at least float32, and raise a ValueError that names the
+arguments whose shapes do not fit. The Keras metrics keep (sum, count) and carry their unit in
+their name.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from smpl_tf.alignment import align
+from smpl_tf.alignment import align, check_shapes, corresponding
 from smpl_tf.rotations import geodesic_angle
 from smpl_tf.skeleton import SMPL_24
 
@@ -43,7 +45,8 @@ def point_errors(true, predicted):
     Returns:
       [..., N] distances, same unit.
     """
-    return tf.norm(tf.convert_to_tensor(predicted) - true, axis=-1)
+    true, predicted = corresponding(true, predicted)
+    return tf.norm(predicted - true, axis=-1)
 
 
 def masked_mean(values, mask=None):
@@ -56,9 +59,11 @@ def masked_mean(values, mask=None):
     Returns:
       [...] means, NaN where the mask leaves nothing.
     """
+    values = tf.convert_to_tensor(values)
     if mask is None:
         return tf.reduce_mean(values, axis=-1)
     mask = tf.cast(mask, values.dtype)
+    check_shapes(mask.shape, values.shape, ("mask", "the values"), 1)
     total = tf.reduce_sum(tf.where(mask > 0, values * mask, 0.0), axis=-1)
     return total / tf.reduce_sum(mask, axis=-1)
 
@@ -107,6 +112,10 @@ def pa_mpjpe(true, predicted, mask=None, with_scale: bool = True):
 
     Source: NBF Tables 5 and 6, SMPLR protocol 2.
     """
+    true, predicted = corresponding(true, predicted)
+    if mask is not None:
+        mask = tf.cast(mask, predicted.dtype)
+        check_shapes(mask.shape, predicted.shape[:-1], ("mask", "the joints"), 1)
     return mpjpe(true, align(predicted, true, mask, with_scale), mask)
 
 
@@ -137,6 +146,7 @@ def rotation_angle(true, predicted, mask=None):
 
     Source: NBF's err_quat, on global rotations.
     """
+    true, predicted = corresponding(true, predicted, sample_rank=3)
     return masked_mean(geodesic_angle(true, predicted), mask)
 
 
@@ -149,7 +159,16 @@ def bone_lengths(points, parents):
 
     Returns:
       [..., N - 1] lengths, same unit, in the order of the points without the root.
+
+    Raises:
+      ValueError: if there are not as many points as parents.
     """
+    points = tf.convert_to_tensor(points)
+    if points.shape.rank is not None and points.shape[-2] not in (None, len(parents)):
+        raise ValueError(
+            f"points: expected {len(parents)}, one for each entry of parents, got "
+            f"{points.shape[-2]}."
+        )
     children, ends = _bones(parents)
     offsets = tf.gather(points, children, axis=-2) - tf.gather(points, ends, axis=-2)
     return tf.norm(offsets, axis=-1)
@@ -175,9 +194,11 @@ def bone_error(true, predicted, parents, mask=None):
 
     Source: SMPLR Table 1, column "Bn": 41 bones of SMPLR_42.
     """
+    true, predicted = corresponding(true, predicted)
     errors = tf.abs(bone_lengths(predicted, parents) - bone_lengths(true, parents))
     if mask is not None:
         mask = tf.cast(mask, errors.dtype)
+        check_shapes(mask.shape, predicted.shape[:-1], ("mask", "the points"), 1)
         children, ends = _bones(parents)
         mask = tf.gather(mask, children, axis=-1) * tf.gather(mask, ends, axis=-1)
     return masked_mean(errors, mask)
@@ -199,7 +220,9 @@ def pckh(true, predicted, head_size, mask=None, threshold: float = 0.5):
     Source: NBF 4.3. MPII's own evaluation takes 0.6 of the head box's diagonal as head size.
     """
     errors = point_errors(true, predicted)
-    limit = threshold * tf.cast(head_size, errors.dtype)[..., None]
+    head_size = tf.cast(head_size, errors.dtype)
+    check_shapes(head_size.shape, errors.shape[:-1], ("head_size", "the samples"), 0)
+    limit = threshold * head_size[..., None]
     return masked_mean(tf.cast(errors <= limit, errors.dtype), mask)
 
 
@@ -214,8 +237,12 @@ def select_joints(values, protocol: str):
       [..., K] values.
 
     Raises:
-      ValueError: if the protocol is unknown.
+      ValueError: if the protocol is unknown, or there are not 24 values.
     """
+    if np.shape(values)[-1:] != (len(SMPL_24),):
+        raise ValueError(
+            f"values: expected [..., {len(SMPL_24)}], one per SMPL joint, got {np.shape(values)}."
+        )
     known = {**JOINT_PROTOCOLS, **JOINT_GROUPS}
     if protocol not in known:
         raise ValueError(f"Unknown joint protocol {protocol!r}; known are {', '.join(known)}.")

@@ -138,3 +138,20 @@ def test_graphs_agree_with_eager_on_any_batch(jit):
     assert aligned.dtype == tf.float32
     np.testing.assert_allclose(aligned, moved, atol=1e-4)
     assert function(tf.zeros((0, 5, 3)), tf.zeros((0, 5, 3))).shape == (0, 5, 3)
+
+
+def test_clouds_of_two_float_types_are_aligned_in_that_of_the_source():
+    points, turns, shift, _ = points_and_motion(0)
+    moved = points @ np.swapaxes(turns, -1, -2) + shift
+    aligned = align(points, tf.constant(moved, tf.float32))
+    assert aligned.dtype == tf.float64
+    np.testing.assert_allclose(aligned, moved, atol=1e-4)
+    assert align(tf.constant(points, tf.float32), tf.constant(moved)).dtype == tf.float32
+
+
+def test_clouds_that_do_not_correspond_are_named():
+    points, *_ = points_and_motion(0)
+    with pytest.raises(ValueError, match=r"^target and source: .*\(3, 8, 3\) and \(3, 9, 3\)"):
+        align(points, points[:, 1:])
+    with pytest.raises(ValueError, match=r"^weights and the points: .*\(8,\) and \(3, 9\)"):
+        procrustes(points, points, np.ones(8))

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -204,3 +205,67 @@ def test_keras_metrics_work_in_fit_and_saved_models(tmp_path):
         np.testing.assert_allclose(scores["mpjpe_mm"], expected, rtol=1e-4)
         expected = 1000 * np.mean(metrics.pa_mpjpe(true, predicted))
         np.testing.assert_allclose(scores["pa_mpjpe_mm"], expected, rtol=1e-3)
+
+
+ERRORS = {
+    "mpjpe": metrics.mpjpe,
+    "pa_mpjpe": metrics.pa_mpjpe,
+    "surface_error": metrics.surface_error,
+    "bone_error": lambda t, p, mask=None: metrics.bone_error(t, p, SMPL_24.parents, mask),
+    "pckh": lambda t, p, mask=None: metrics.pckh(t, p, 10.0, mask),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_truth_and_prediction_may_be_of_different_float_types(name):
+    true, predicted, _ = joints_pair()
+    expected = ERRORS[name](true, predicted)
+    shortened = tf.constant(true, tf.float32)
+    errors = ERRORS[name](shortened, tf.constant(predicted))
+    assert errors.dtype == tf.float64
+    np.testing.assert_allclose(errors, expected, rtol=1e-4)
+    errors = ERRORS[name](tf.constant(true), tf.constant(predicted, tf.float32))
+    assert errors.dtype == tf.float32
+    np.testing.assert_allclose(errors, expected, rtol=1e-4)
+    # Half precision has three digits: nobody measures with it.
+    halves = tf.constant(predicted, tf.bfloat16)
+    np.testing.assert_array_equal(
+        ERRORS[name](true, halves), ERRORS[name](true, tf.cast(halves, tf.float32))
+    )
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_shapes_that_do_not_fit_are_named(name):
+    true, predicted, _ = joints_pair()
+    words = "expected shapes that agree in the last"
+    with pytest.raises(ValueError, match=f"^true and predicted: {words}.*24, 3.*23, 3"):
+        ERRORS[name](true, predicted[:, 1:])
+    with pytest.raises(ValueError, match=f"^true and predicted: {words}.*5, 24, 3"):
+        ERRORS[name](true[:5], predicted)
+    with pytest.raises(ValueError, match=f"^mask and the .*: {words} 1 .*6, 23.*6, 2"):
+        ERRORS[name](true, predicted, np.ones((6, 23)))
+    np.testing.assert_allclose(
+        ERRORS[name](true[0], predicted)[0], ERRORS[name](true[0], predicted[0])
+    )
+
+
+def test_other_arguments_that_do_not_fit_are_named():
+    true, predicted, _ = joints_pair()
+    with pytest.raises(ValueError, match="^points: expected 24, .* got 23"):
+        metrics.bone_lengths(true[:, 1:], SMPL_24.parents)
+    with pytest.raises(ValueError, match=r"^head_size and the samples: .*\(5,\) and \(6,\)"):
+        metrics.pckh(true, predicted, np.ones(5))
+    with pytest.raises(ValueError, match=r"^values: expected \[..., 24\], .*\(6, 23\)"):
+        metrics.select_joints(np.ones((6, 23)), "smplr_16")
+    with pytest.raises(ValueError, match="^true and predicted: .* last 3 axes"):
+        metrics.rotation_angle(np.ones((6, 24, 3, 3)), np.ones((6, 23, 3, 3)))
+    angles = metrics.rotation_angle(
+        tf.eye(3, batch_shape=[2, 24]), tf.eye(3, batch_shape=[2, 24], dtype=tf.float64)
+    )
+    np.testing.assert_array_equal(angles, [0, 0])
+
+
+def test_a_keras_metric_names_what_does_not_fit():
+    true, predicted, _ = joints_pair()
+    with pytest.raises(ValueError, match="true and predicted: expected shapes that agree"):
+        metrics.PAMPJPE().update_state(true, predicted[:, 1:])
