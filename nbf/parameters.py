@@ -61,19 +61,24 @@ def parameter_statistics(examples: tf.data.Dataset) -> tuple[np.ndarray, np.ndar
     """Computes mean and standard deviation of the parameters of a training set.
 
     Args:
-      examples: Examples, batched or not; only `STATISTICS_FEATURES` are read, so nothing needs
-        decoding.
+      examples: one epoch of Examples, batched or not; only `STATISTICS_FEATURES` are read, so
+        nothing needs decoding.
 
     Returns:
       mean `[226]` and standard deviation `[226]`, float32, each over the Examples that know
         it.
 
     Raises:
-      ValueError: if no Example has SMPL parameters with neutral betas.
+      ValueError: if the dataset never ends, or no Example has SMPL parameters with neutral betas.
 
     Source: the released code's `train_mean` file; recomputed over global rotations, where the
       file held relative ones.
     """
+    if examples.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "examples: expected one epoch of the training set, got a dataset that never ends; "
+            "load it with epochs=1, or take() as many Examples as the training set has."
+        )
     total, squares, count = (np.zeros(NUM_PARAMETERS) for _ in range(3))
     needed = examples.map(lambda example: {key: example[key] for key in STATISTICS_FEATURES})
     for example in needed:

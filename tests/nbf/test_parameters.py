@@ -34,6 +34,14 @@ def test_statistics_are_those_of_the_known_people():
         np.testing.assert_allclose(mean[:10], known[:, :10].mean(0), atol=1e-5)
 
 
+def test_statistics_of_an_endless_dataset_are_refused():
+    example = {key: people()[key] for key in parameters.STATISTICS_FEATURES}
+    endless = tf.data.Dataset.from_tensor_slices(example).repeat()
+    with pytest.raises(ValueError, match="^examples: expected one epoch.*never ends; load it"):
+        parameters.parameter_statistics(endless.batch(3))
+    assert parameters.parameter_statistics(endless.take(8))[0].shape == (226,)
+
+
 def test_statistics_of_nobody_are_refused():
     example = people(**{"smpl/valid": np.zeros(8, np.int64)})
     example = {key: example[key] for key in parameters.STATISTICS_FEATURES}
