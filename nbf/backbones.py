@@ -1,7 +1,8 @@
 """Encoders with named feature levels: keras.applications' ResNets and VGG-16, and small ones.
 
-A backbone is a functional Keras model from pictures to a dict of feature maps; level `c3` has
-an eighth of the input's resolution, `c5` a thirty-second.
+A backbone is a functional Keras model from pictures to a dict of feature maps, finest first. The
+levels `c2` to `c5` have strides 4, 8, 16 and 32 in keras.applications' encoders, and 2, 4, 8 and
+16 in the small one.
 """
 
 import keras

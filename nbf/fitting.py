@@ -33,7 +33,7 @@ class FittingNetwork(BodyFittingModel):
 
     def __init__(
         self,
-        backbone: str = "resnet50",
+        backbone: str | keras.Model = "resnet50",
         input_size: int = 224,
         input_channels: int = 3,
         head: str = "pool",
@@ -48,7 +48,8 @@ class FittingNetwork(BodyFittingModel):
         """Builds the network.
 
         Args:
-          backbone: one of `nbf.backbones.BACKBONES`.
+          backbone: one of `nbf.backbones.BACKBONES`, or an encoder of your own: a functional model
+            from the input map to a dict of feature maps, of which `c5` `[B, h, w, C]` is used.
           input_size: side of the input map, pixels.
           input_channels: its depth.
           head: "pool" averages the encoder's last level over the picture (the paper's), "flatten"
@@ -68,7 +69,6 @@ class FittingNetwork(BodyFittingModel):
         super().__init__(**kwargs)
         if head not in HEADS:
             raise ValueError(f"head={head!r}: expected one of {', '.join(HEADS)}.")
-        self.backbone_name = backbone
         self.input_size = input_size
         self.input_channels = input_channels
         self.head = head
@@ -78,7 +78,8 @@ class FittingNetwork(BodyFittingModel):
         model_data = body if isinstance(body, SMPLModelData) else load_model_data(body, gender)
         self._landmark_skeleton = landmark_skeleton(landmarks) if landmarks else None
         self.body = landmark_body(model_data, self._landmark_skeleton)
-        self.encoder = build_backbone(
+        self.backbone_name = backbone if isinstance(backbone, str) else None
+        self.encoder = _encoder(
             backbone, (input_size, input_size, input_channels), backbone_weights
         )
         self.reduce = (
@@ -206,7 +207,7 @@ class FittingNetwork(BodyFittingModel):
         data = self.body.model_data
         return {
             **super().get_config(),
-            "backbone": self.backbone_name,
+            "backbone": self.backbone_name or keras.saving.serialize_keras_object(self.encoder),
             "input_size": self.input_size,
             "input_channels": self.input_channels,
             "head": self.head,
@@ -240,6 +241,8 @@ class FittingNetwork(BodyFittingModel):
             except ModelFileError as error:
                 raise ValueError(f"{error} {cls.__name__}.load(file, body) takes it.") from None
         check_body(body, named["fingerprint"], "This network")
+        if not isinstance(config["backbone"], str):
+            config["backbone"] = keras.saving.deserialize_keras_object(config["backbone"])
         return cls(body=body, **config)
 
     def save_own_variables(self, store):
@@ -252,3 +255,29 @@ class FittingNetwork(BodyFittingModel):
         """Reads what `save_own_variables` stored; `load_weights` then checks the body."""
         self.loaded_fingerprint = bytes(np.asarray(store["body_fingerprint"])).decode()
         self.mean_parameters.assign(store["0"])
+
+
+def _encoder(
+    backbone: str | keras.Model, input_shape: tuple[int, int, int], weights: str | None
+) -> keras.Model:
+    """Builds the encoder of a name, or checks one that was given."""
+    if isinstance(backbone, str):
+        return build_backbone(backbone, input_shape, weights)
+    levels = getattr(backbone, "output", None)  # of a functional model
+    if not isinstance(levels, dict) or "c5" not in levels or len(levels["c5"].shape) != 4:
+        raise ValueError(
+            "backbone: expected a name, or a functional keras.Model whose output is a dict with "
+            f"the level c5 [B, h, w, C], got {backbone!r} with the output {levels!r}; build it as "
+            "keras.Model(inputs, {'c5': features})."
+        )
+    shape = (None, *input_shape)
+    taken = getattr(backbone.input, "shape", None)
+    fits = taken is not None and len(taken) == 4
+    if not fits or any(b not in (None, a) for a, b in zip(shape[1:], taken[1:], strict=True)):
+        raise ValueError(
+            f"backbone: expected a model of one input map {shape}, got one of {taken}; build it "
+            "for the same input_size and input_channels."
+        )
+    if weights:
+        backbone.load_weights(weights)
+    return backbone

@@ -265,3 +265,19 @@ def kernel_norms(weights: list) -> tf.Tensor:
     """
     kernels = [weight for weight in weights if weight.name.endswith("kernel")]
     return tf.add_n([tf.nn.l2_loss(tf.convert_to_tensor(kernel)) for kernel in kernels])
+
+
+def refuse_sample_weight(sample_weight) -> None:
+    """Refuses the sample weights of Keras' `fit`, which NBF's losses would ignore.
+
+    Args:
+      sample_weight: what Keras passes to `compute_loss`.
+
+    Raises:
+      ValueError: if it is not None.
+    """
+    if sample_weight is not None:
+        raise ValueError(
+            "sample_weight: expected None, since NBF's losses are masked and not weighted; leave "
+            "it out, and set the masks `<name>_valid` of the targets to 0 for what must not count."
+        )

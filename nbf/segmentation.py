@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nbf.losses import kernel_norms, masked_mean
+from nbf.losses import kernel_norms, masked_mean, refuse_sample_weight
 from nbf.metrics import PartIoU
 from smpl_tf.parts import part_scheme
 
@@ -121,7 +121,12 @@ class PartSegmenter(keras.Model):
         return tf.image.resize(logits, [self.input_size, self.input_size])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Computes cross-entropy plus weight decay; `y` is of `segmentation_targets`."""
+        """Computes cross-entropy plus weight decay; `y` is of `segmentation_targets`.
+
+        Raises:
+          ValueError: if the model was compiled with another loss, or there is a sample weight.
+        """
+        refuse_sample_weight(sample_weight)
         loss = self.loss
         if not isinstance(loss, SegmentationLoss):
             raise ValueError(f"compile: expected loss=SegmentationLoss(...), got {loss!r}.")

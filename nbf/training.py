@@ -8,7 +8,7 @@ import zipfile
 import keras
 import tensorflow as tf
 
-from nbf.losses import FittingLoss, kernel_norms
+from nbf.losses import FittingLoss, kernel_norms, refuse_sample_weight
 from smpl_tf import SMPLModelData, metrics
 
 
@@ -32,7 +32,12 @@ class BodyFittingModel(keras.Model):
         raise NotImplementedError
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Computes the sum of the loss terms and of weight decay."""
+        """Computes the sum of the loss terms and of weight decay.
+
+        Raises:
+          ValueError: if the model was compiled with another loss, or there is a sample weight.
+        """
+        refuse_sample_weight(sample_weight)
         loss = self.loss
         if not isinstance(loss, FittingLoss):
             raise ValueError(f"compile: expected loss=FittingLoss(...), got {loss!r}.")

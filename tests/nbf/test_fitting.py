@@ -268,6 +268,59 @@ def test_unknown_options_are_named(options, message):
         small_network(**options)
 
 
+def own_encoder(size=SIZE, channels=3, level="c5"):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((size, size, channels))
+    features = keras.layers.Conv2D(4, 4, strides=4, activation="relu", name="finer")(inputs)
+    coarser = keras.layers.Conv2D(8, 2, strides=2, activation="relu", name="coarser")(features)
+    return keras.Model(inputs, {"c4": features, level: coarser})
+
+
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_an_encoder_of_ones_own_trains_and_comes_back_from_files(tmp_path, jit_compile):
+    network = small_network(backbone=own_encoder())
+    network.compile(keras.optimizers.SGD(1e-3), FittingLoss(), jit_compile=jit_compile)
+    before = network.encoder.get_layer("coarser").kernel.numpy()
+    inputs, true = batch()
+    data = tf.data.Dataset.from_tensors((inputs, true))
+    history = network.fit(data, shuffle=False, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert np.any(network.encoder.get_layer("coarser").kernel.numpy() != before)
+    path = tmp_path / "network.keras"
+    network.save(path)
+    for loaded in (keras.saving.load_model(path), FittingNetwork.load(path, load_model_data())):
+        np.testing.assert_allclose(
+            loaded(inputs)["joints_3d"], network(inputs)["joints_3d"], atol=1e-5
+        )
+        assert [layer.name for layer in loaded.encoder.layers] == [
+            layer.name for layer in network.encoder.layers
+        ]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        (lambda: own_encoder(level="last"), "^backbone: expected a name, .* with the level c5"),
+        (lambda: keras.Sequential(), "^backbone: expected a name, or a functional keras.Model"),
+        (lambda: 50, "^backbone: expected a name, or a functional .*, got 50 with"),
+        (
+            lambda: own_encoder(size=64),
+            r"^backbone: expected a model of one input map \(None, 32, 32, 3\), got one of \(None,"
+            r" 64, 64, 3\)",
+        ),
+    ],
+)
+def test_an_encoder_without_the_levels_or_of_another_size_is_refused(backbone, message):
+    with pytest.raises(ValueError, match=message):
+        small_network(backbone=backbone())
+
+
+def test_sample_weights_are_refused(network):
+    network.compile("sgd", FittingLoss(), run_eagerly=True)
+    with pytest.raises(ValueError, match="^sample_weight: expected None, .* `<name>_valid`"):
+        network.train_on_batch(*batch(), sample_weight=np.ones(8))
+
+
 def test_the_learning_rate_falls_as_the_paper_says():
     optimizer = paper_optimizer(100)
     assert optimizer.beta_1 == 0.5

@@ -189,3 +189,5 @@ def test_misuse_is_answered_in_one_line(segmenter):
     segmenter.compile(loss="mse")
     with pytest.raises(ValueError, match=r"expected loss=SegmentationLoss\(...\), got 'mse'"):
         segmenter.compute_loss(None, {}, None)
+    with pytest.raises(ValueError, match="^sample_weight: expected None"):
+        segmenter.compute_loss(None, {}, None, sample_weight=[1.0])
