@@ -205,9 +205,9 @@ OPENPOSE_25 = Skeleton(
     ),
 )
 
-# Vertices of the official SMPL mesh behind UP's landmarks, in the order of UP's table
-# (facts: up/models/pose/landmarks.pkl). A body with another vertex order brings its own ids under
-# the same names: SMPLModelData.landmarks.
+# Vertices of the official SMPL mesh behind UP's landmarks, in the order of the file
+# models/pose/landmarks.pkl of UP's code (github.com/classner/up). A body with another vertex order
+# brings its own ids under the same names: SMPLModelData.landmarks.
 UP_LANDMARK_VERTICES = {
     "left_lower_leg_outer": 1097,
     "left_hip_outer": 1454,
