@@ -26,22 +26,22 @@ class Skeleton:
     Attributes:
       name: what messages and records call it.
       names: one name per point, in the order of the arrays that use this skeleton.
-      parents: the index of each point's parent, -1 for a root; None where the source defines no
-        tree.
+      tree: the index of each point's parent, -1 for a root; None where the source defines no
+        tree. `parents` is the same for a caller that needs one.
     """
 
     name: str
     names: tuple[str, ...]
-    parents: tuple[int, ...] | None = None
+    tree: tuple[int, ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuses a table that contradicts itself."""
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"Skeleton {self.name}: expected distinct names, got {self.names}.")
-        if self.parents is not None and len(self.parents) != len(self.names):
+        if self.tree is not None and len(self.tree) != len(self.names):
             raise ValueError(
                 f"Skeleton {self.name}: expected {len(self.names)} parents, one per name, got "
-                f"{len(self.parents)}."
+                f"{len(self.tree)}."
             )
 
     def __len__(self) -> int:
@@ -64,6 +64,20 @@ class Skeleton:
     def indices(self, names: Sequence[str]) -> np.ndarray:
         """Returns the positions of several points, int32 `[N]`."""
         return np.array([self.index(name) for name in names], np.int32)
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """The index of each point's parent, -1 for a root.
+
+        Raises:
+          ValueError: if the source of this skeleton defines no tree.
+        """
+        if self.tree is None:
+            raise ValueError(
+                f"Skeleton {self.name} has no parents: its source defines no tree. Use a skeleton "
+                f"that has one, such as SMPL-24."
+            )
+        return self.tree
 
     @property
     def mirror(self) -> np.ndarray:
@@ -127,7 +141,7 @@ SMPL_24 = Skeleton(
         "left_hand",
         "right_hand",
     ),
-    parents=(-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21),
+    tree=(-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21),
 )
 
 # SMPL joints that no other joint hangs on: points alone cannot observe their rotation.
@@ -178,7 +192,7 @@ H36M_17 = Skeleton(
         "right_elbow",
         "right_wrist",
     ),
-    parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
+    tree=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
 )
 
 # COCO's keypoints. Annotators mark hips and shoulders on photographs: some centimetres off SMPL's.
@@ -327,8 +341,7 @@ _SMPLR_NAMES = SMPL_24.names + SMPLR_LANDMARKS
 SMPLR_42 = Skeleton(
     name="SMPLR-42",
     names=_SMPLR_NAMES,
-    parents=SMPL_24.parents
-    + tuple(_SMPLR_NAMES.index(parent) for _, _, parent in _SMPLR_LANDMARKS),
+    tree=SMPL_24.parents + tuple(_SMPLR_NAMES.index(parent) for _, _, parent in _SMPLR_LANDMARKS),
 )
 
 # All named vertices of the official mesh, for every file that has its vertices in that order.

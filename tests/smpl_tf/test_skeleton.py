@@ -31,7 +31,7 @@ def test_mirror_twice_is_the_identity_and_swaps_every_side(table):
 
 
 @pytest.mark.parametrize(
-    "table", [s for s in SKELETONS if s.parents is not None], ids=lambda table: table.name
+    "table", [s for s in SKELETONS if s.tree is not None], ids=lambda table: table.name
 )
 def test_parents_come_before_children_and_commute_with_mirroring(table):
     parents = np.array(table.parents)
@@ -76,6 +76,12 @@ def test_smplr_tree_has_the_recovered_parents():
 def test_unknown_point_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="LSP-14 has no point 'tail'; it has right_ankle"):
         skeleton.LSP_14.index("tail")
+
+
+@pytest.mark.parametrize("table", [s for s in SKELETONS if s.tree is None], ids=lambda t: t.name)
+def test_parents_of_a_skeleton_without_a_tree_are_refused(table):
+    with pytest.raises(ValueError, match=f"{table.name} has no parents"):
+        _ = table.parents
 
 
 def test_contradictory_tables_are_refused():
