@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from smpl_tf.rotations import project_to_rotation
+from smpl_tf.tensor_like import TensorLike
 
 
 class Similarity(NamedTuple):
@@ -20,13 +21,18 @@ class Similarity(NamedTuple):
     rotation: tf.Tensor
     translation: tf.Tensor
 
-    def __call__(self, points):
+    def __call__(self, points: TensorLike) -> tf.Tensor:
         """Maps points [..., N, 3] to [..., N, 3], same unit."""
         turned = tf.matmul(points, self.rotation, transpose_b=True)
         return self.scale[..., None, None] * turned + self.translation[..., None, :]
 
 
-def procrustes(source, target, weights=None, with_scale: bool = True) -> Similarity:
+def procrustes(
+    source: TensorLike,
+    target: TensorLike,
+    weights: TensorLike | None = None,
+    with_scale: bool = True,
+) -> Similarity:
     """Finds the least-squares map from source points onto target points, never a reflection.
 
     Differentiable wherever the answer is unique. Where it is not (all points in one place or on
@@ -75,7 +81,12 @@ def procrustes(source, target, weights=None, with_scale: bool = True) -> Similar
     return Similarity(scale, rotation, translation)
 
 
-def align(source, target, weights=None, with_scale: bool = True):
+def align(
+    source: TensorLike,
+    target: TensorLike,
+    weights: TensorLike | None = None,
+    with_scale: bool = True,
+) -> tf.Tensor:
     """Moves source points onto target points; arguments as `procrustes`.
 
     Args:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from smpl_tf import kinematics, lbs, rotations
 from smpl_tf.model_data import SMPLModelData, body_spec, find_body, load_model_data
+from smpl_tf.tensor_like import TensorLike
 
 
 class BodyModelOutput(NamedTuple):
@@ -56,8 +57,9 @@ class SMPL(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
-        given = isinstance(model, SMPLModelData)
-        self.model_data = model if given else load_model_data(model, gender)
+        if not isinstance(model, SMPLModelData):
+            model = load_model_data(model, gender)
+        self.model_data = model
         self.vertex_ids = None if vertex_ids is None else tuple(int(i) for i in vertex_ids)
         self.num_betas = num_betas
         _check_against_body(self.model_data, self.vertex_ids or (), num_betas)
@@ -68,7 +70,7 @@ class SMPL(keras.layers.Layer):
             self._lay_out_arrays()
         self.built = True  # it has no weights to wait for
 
-    def _lay_out_arrays(self):
+    def _lay_out_arrays(self) -> None:
         data, dtype = self.model_data, self.geometry_dtype
         regress = functools.partial(np.einsum, "jv,vcs->cjs", data.J_regressor)
         self._joint_template = tf.constant(regress(data.v_template[..., None]), dtype)
@@ -82,9 +84,9 @@ class SMPL(keras.layers.Layer):
 
     def call(
         self,
-        betas: tf.Tensor | None = None,
-        pose: tf.Tensor | None = None,
-        translation: tf.Tensor | None = None,
+        betas: TensorLike | None = None,
+        pose: TensorLike | None = None,
+        translation: TensorLike | None = None,
     ) -> BodyModelOutput:
         """Poses bodies; the leading dimensions of the arguments broadcast.
 
@@ -205,8 +207,8 @@ def _broadcast_leading(tensors):
         ) from None
     if static.is_fully_defined():
         return static, tf.constant(static.as_list(), tf.int32)
-    shapes = [tf.shape(tensor)[: tensor.shape.rank - inner] for tensor, inner in tensors]
-    return static, functools.reduce(tf.broadcast_dynamic_shape, shapes)
+    dynamic = [tf.shape(tensor)[: tensor.shape.rank - inner] for tensor, inner in tensors]
+    return static, functools.reduce(tf.broadcast_dynamic_shape, dynamic)
 
 
 def _expand(tensor, leading, inner):

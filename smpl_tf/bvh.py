@@ -29,7 +29,7 @@ def write_bvh(
     frame_rate: float = 30.0,
     skeleton: Skeleton = SMPL_24,
     frame: str = "model",
-):
+) -> None:
     """Writes a motion of a skeleton.
 
     Every frame gives the place of the first joint and the angles of all; the bones are those of
@@ -73,7 +73,8 @@ def write_bvh(
     angles = _smooth_angles(rotations)
     places = (rest[0] + translations) * UPRIGHT[frame] * _CENTIMETRES
 
-    lines, order = ["HIERARCHY"], []
+    lines = ["HIERARCHY"]
+    order: list[int] = []
     _describe(0, skeleton, rest * _CENTIMETRES, lines, order)
     rows = np.concatenate([places, angles[:, order].reshape(len(poses), -1)], axis=1)
     lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / frame_rate:.8f}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,9 +47,9 @@ class GltfDocument:
     _COMPONENTS = {np.uint8: 5121, np.uint16: 5123, np.uint32: 5125, np.float32: 5126}
     _SHAPES = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.binary = bytearray()
-        self.json = {
+        self.json: dict[str, Any] = {
             "asset": {"version": "2.0", "generator": "smpl_tf"},
             "scene": 0,
             "nodes": [],
@@ -57,7 +57,7 @@ class GltfDocument:
             "bufferViews": [],
         }
 
-    def add(self, array, dtype, bounds=False) -> int:
+    def add(self, array: np.ndarray, dtype: type[np.generic], bounds: bool = False) -> int:
         """Adds [N, ...] values and returns the index of their accessor."""
         array = np.ascontiguousarray(array, dtype)
         accessor = {
@@ -76,7 +76,7 @@ class GltfDocument:
         self.binary += b"\0" * (-len(self.binary) % 4)
         return len(self.json["accessors"]) - 1
 
-    def add_node(self, node) -> int:
+    def add_node(self, node: dict[str, Any]) -> int:
         """Adds a node and returns its index."""
         self.json["nodes"].append(node)
         return len(self.json["nodes"]) - 1
@@ -91,7 +91,7 @@ class GltfDocument:
         return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
 
-def add_skin_weights(document, skin, num_vertices: int) -> dict[str, int]:
+def add_skin_weights(document: GltfDocument, skin: Skin, num_vertices: int) -> dict[str, int]:
     """Adds the four strongest joints of each vertex, their weights scaled to sum to 1.
 
     Args:
@@ -126,7 +126,9 @@ def add_skin_weights(document, skin, num_vertices: int) -> dict[str, int]:
     }
 
 
-def add_skeleton(document, skin, motion, camera_frame: bool) -> int:
+def add_skeleton(
+    document: GltfDocument, skin: Skin, motion: Motion | None, camera_frame: bool
+) -> int:
     """Adds joints, bind matrices and motion.
 
     Args:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf.tensor_like import TensorLike
 
-def relative_to_global(rotations: tf.Tensor, parents: Sequence[int]) -> tf.Tensor:
+
+def relative_to_global(rotations: TensorLike, parents: Sequence[int]) -> tf.Tensor:
     """Chains parent-relative rotations from the root outwards.
 
     Args:
@@ -29,7 +31,7 @@ def relative_to_global(rotations: tf.Tensor, parents: Sequence[int]) -> tf.Tenso
     return batch_first(_chain(batch_last(rotations, 3), parents), leading)
 
 
-def global_to_relative(rotations: tf.Tensor, parents: Sequence[int]) -> tf.Tensor:
+def global_to_relative(rotations: TensorLike, parents: Sequence[int]) -> tf.Tensor:
     """Expresses global rotations in each parent's frame; the reverse of `relative_to_global`.
 
     Args:
@@ -160,7 +162,7 @@ def _chain(motions, parents):
 
 def _levels(parents):
     """The joints of each depth, in order."""
-    depths = []
+    depths: list[int] = []
     for parent in parents:
         depths.append(0 if parent < 0 else depths[parent] + 1)
     return [np.flatnonzero(np.equal(depths, depth)) for depth in range(max(depths) + 1)]

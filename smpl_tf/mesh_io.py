@@ -8,6 +8,7 @@ and renamed, so a file under its final name is whole.
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -17,12 +18,15 @@ from smpl_tf.gltf import GltfDocument, Motion, Skin, add_skeleton, add_skin_weig
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.rasterizer import BODY_COLOUR, vertex_normals
 from smpl_tf.skeleton import SMPL_24
+from smpl_tf.tensor_like import TensorLike
 
 # Frame -> the signs that turn it upright.
 UPRIGHT = {"model": (1.0, 1.0, 1.0), "camera": (1.0, -1.0, -1.0)}
 
 
-def write_obj(path, vertices, faces, frame: str = "model"):
+def write_obj(
+    path: str | os.PathLike, vertices: TensorLike, faces: TensorLike, frame: str = "model"
+) -> None:
     """Writes a mesh as Wavefront OBJ.
 
     Args:
@@ -42,7 +46,13 @@ def write_obj(path, vertices, faces, frame: str = "model"):
     write_bytes(path, text.getvalue().encode("ascii"))
 
 
-def write_ply(path, vertices, faces, vertex_colours=None, frame: str = "model"):
+def write_ply(
+    path: str | os.PathLike,
+    vertices: TensorLike,
+    faces: TensorLike,
+    vertex_colours: TensorLike | None = None,
+    frame: str = "model",
+) -> None:
     """Writes a mesh as binary PLY.
 
     Args:
@@ -82,14 +92,14 @@ def write_ply(path, vertices, faces, vertex_colours=None, frame: str = "model"):
 
 
 def write_glb(
-    path,
-    vertices,
-    faces,
-    vertex_colours=None,
+    path: str | os.PathLike,
+    vertices: TensorLike,
+    faces: TensorLike,
+    vertex_colours: TensorLike | None = None,
     skin: Skin | None = None,
     motion: Motion | None = None,
     frame: str = "model",
-):
+) -> None:
     """Writes a mesh as binary glTF 2.0, with a skeleton and its motion if given.
 
     glTF has no pose blend shapes: a moving GLB is the linear-blend-skinned body.
@@ -146,15 +156,15 @@ def write_glb(
 
 
 def write_animated_glb(
-    path,
+    path: str | os.PathLike,
     data: SMPLModelData,
-    betas,
-    poses,
-    translations,
+    betas: TensorLike,
+    poses: TensorLike,
+    translations: TensorLike,
     frame_rate: float = 30.0,
     frame: str = "model",
-    vertex_colours=None,
-):
+    vertex_colours: TensorLike | None = None,
+) -> None:
     """Writes the motion of one person as GLB: skeleton, skin and tracks, the betas in the mesh.
 
     Args:

@@ -7,6 +7,9 @@ arguments whose shapes do not fit. The Keras metrics keep (sum, count) and carry
 their name.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,6 +17,7 @@ import tensorflow as tf
 from smpl_tf.alignment import align, check_shapes, corresponding
 from smpl_tf.rotations import geodesic_angle
 from smpl_tf.skeleton import SMPL_24
+from smpl_tf.tensor_like import TensorLike
 
 # The columns Hd, Ts, Sr, Ew, Wt, Hp, Kn and Ft of SMPLR's Table 1, as its released code has them.
 JOINT_GROUPS = {
@@ -35,7 +39,7 @@ JOINT_PROTOCOLS = {
 }
 
 
-def point_errors(true, predicted):
+def point_errors(true: TensorLike, predicted: TensorLike) -> tf.Tensor:
     """Returns the distances of corresponding points.
 
     Args:
@@ -49,7 +53,7 @@ def point_errors(true, predicted):
     return tf.norm(predicted - true, axis=-1)
 
 
-def masked_mean(values, mask=None):
+def masked_mean(values: tf.Tensor, mask: TensorLike | None = None) -> tf.Tensor:
     """Averages over the last axis what the mask leaves.
 
     Args:
@@ -68,7 +72,7 @@ def masked_mean(values, mask=None):
     return total / tf.reduce_sum(mask, axis=-1)
 
 
-def root_centred(points, root=0):
+def root_centred(points: TensorLike, root: int = 0) -> tf.Tensor:
     """Moves points so that one of them lies at the origin.
 
     Args:
@@ -82,7 +86,7 @@ def root_centred(points, root=0):
     return points - points[..., root : root + 1, :]
 
 
-def mpjpe(true, predicted, mask=None):
+def mpjpe(true: TensorLike, predicted: TensorLike, mask: TensorLike | None = None) -> tf.Tensor:
     """Returns the mean per-joint position error, without any alignment.
 
     Args:
@@ -98,7 +102,12 @@ def mpjpe(true, predicted, mask=None):
     return masked_mean(point_errors(true, predicted), mask)
 
 
-def pa_mpjpe(true, predicted, mask=None, with_scale: bool = True):
+def pa_mpjpe(
+    true: TensorLike,
+    predicted: TensorLike,
+    mask: TensorLike | None = None,
+    with_scale: bool = True,
+) -> tf.Tensor:
     """Returns the mean per-joint position error after Procrustes alignment of each sample.
 
     Args:
@@ -119,7 +128,9 @@ def pa_mpjpe(true, predicted, mask=None, with_scale: bool = True):
     return mpjpe(true, align(predicted, true, mask, with_scale), mask)
 
 
-def surface_error(true, predicted, mask=None):
+def surface_error(
+    true: TensorLike, predicted: TensorLike, mask: TensorLike | None = None
+) -> tf.Tensor:
     """Returns the mean distance of corresponding vertices.
 
     Args:
@@ -133,7 +144,9 @@ def surface_error(true, predicted, mask=None):
     return mpjpe(true, predicted, mask)
 
 
-def rotation_angle(true, predicted, mask=None):
+def rotation_angle(
+    true: TensorLike, predicted: TensorLike, mask: TensorLike | None = None
+) -> tf.Tensor:
     """Returns the mean angle between rotations.
 
     Args:
@@ -150,7 +163,7 @@ def rotation_angle(true, predicted, mask=None):
     return masked_mean(geodesic_angle(true, predicted), mask)
 
 
-def bone_lengths(points, parents):
+def bone_lengths(points: TensorLike, parents: Sequence[int]) -> tf.Tensor:
     """Returns the distances of points to their parents.
 
     Args:
@@ -180,7 +193,9 @@ def _bones(parents):
     return children, [int(parents[i]) for i in children]
 
 
-def bone_error(true, predicted, parents, mask=None):
+def bone_error(
+    true: TensorLike, predicted: TensorLike, parents: Sequence[int], mask: TensorLike | None = None
+) -> tf.Tensor:
     """Returns the mean absolute error of bone lengths.
 
     Args:
@@ -204,7 +219,13 @@ def bone_error(true, predicted, parents, mask=None):
     return masked_mean(errors, mask)
 
 
-def pckh(true, predicted, head_size, mask=None, threshold: float = 0.5):
+def pckh(
+    true: TensorLike,
+    predicted: TensorLike,
+    head_size: TensorLike,
+    mask: TensorLike | None = None,
+    threshold: float = 0.5,
+) -> tf.Tensor:
     """Returns the share of joints nearer to the truth than a part of the head's size.
 
     Args:
@@ -226,7 +247,7 @@ def pckh(true, predicted, head_size, mask=None, threshold: float = 0.5):
     return masked_mean(tf.cast(errors <= limit, errors.dtype), mask)
 
 
-def select_joints(values, protocol: str):
+def select_joints(values: TensorLike, protocol: str) -> np.ndarray:
     """Keeps the joints of a protocol.
 
     Args:
@@ -259,16 +280,18 @@ class _MeanOverSamples(keras.metrics.Metric):
     scale = 1.0  # from the unit of the input to that of the result
     sample_rank = 2  # axes of one sample
 
-    def __init__(self, name, dtype=None):
+    def __init__(self, name: str, dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
         self.total = self.add_weight(name="total", initializer="zeros")
         self.count = self.add_weight(name="count", initializer="zeros")
 
-    def errors(self, y_true, y_pred, mask):
+    def errors(self, y_true: tf.Tensor, y_pred: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """Returns [...] errors per sample."""
         raise NotImplementedError
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: TensorLike, y_pred: TensorLike, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds a batch of samples."""
         y_true = tf.cast(y_true, self.dtype)
         y_pred = tf.cast(y_pred, self.dtype)
@@ -285,7 +308,7 @@ class _MeanOverSamples(keras.metrics.Metric):
         self.total.assign_add(self.scale * tf.reduce_sum(counted))
         self.count.assign_add(tf.reduce_sum(weights))
 
-    def result(self):
+    def result(self) -> tf.Tensor:
         """Returns the mean so far, 0 before the first sample."""
         return tf.math.divide_no_nan(
             tf.convert_to_tensor(self.total), tf.convert_to_tensor(self.count)
@@ -298,18 +321,18 @@ class MPJPE(_MeanOverSamples):
 
     scale = 1000.0
 
-    def __init__(self, root=None, name="mpjpe_mm", dtype=None):
+    def __init__(self, root: int | None = None, name: str = "mpjpe_mm", dtype: str | None = None):
         """Makes the metric; `root` is the joint to centre both at, None for no centring."""
         super().__init__(name, dtype)
         self.root = root
 
-    def errors(self, y_true, y_pred, mask):
+    def errors(self, y_true: tf.Tensor, y_pred: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """Returns [...] metres."""
         if self.root is not None:
             y_true, y_pred = root_centred(y_true, self.root), root_centred(y_pred, self.root)
         return mpjpe(y_true, y_pred, mask)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "root": self.root}
 
@@ -320,16 +343,16 @@ class PAMPJPE(_MeanOverSamples):
 
     scale = 1000.0
 
-    def __init__(self, with_scale=True, name=None, dtype=None):
+    def __init__(self, with_scale: bool = True, name: str | None = None, dtype: str | None = None):
         """Makes the metric; with_scale=False aligns by a rigid motion."""
         super().__init__(name or ("pa_mpjpe_mm" if with_scale else "pa_mpjpe_rigid_mm"), dtype)
         self.with_scale = with_scale
 
-    def errors(self, y_true, y_pred, mask):
+    def errors(self, y_true: tf.Tensor, y_pred: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """Returns [...] metres."""
         return pa_mpjpe(y_true, y_pred, mask, self.with_scale)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "with_scale": self.with_scale}
 
@@ -340,11 +363,11 @@ class SurfaceError(_MeanOverSamples):
 
     scale = 1000.0
 
-    def __init__(self, name="surface_error_mm", dtype=None):
+    def __init__(self, name: str = "surface_error_mm", dtype: str | None = None):
         """Makes the metric."""
         super().__init__(name, dtype)
 
-    def errors(self, y_true, y_pred, mask):
+    def errors(self, y_true: tf.Tensor, y_pred: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """Returns [...] metres."""
         return surface_error(y_true, y_pred, mask)
 
@@ -355,11 +378,11 @@ class RotationAngle(_MeanOverSamples):
 
     sample_rank = 3
 
-    def __init__(self, name="rotation_angle_rad", dtype=None):
+    def __init__(self, name: str = "rotation_angle_rad", dtype: str | None = None):
         """Makes the metric."""
         super().__init__(name, dtype)
 
-    def errors(self, y_true, y_pred, mask):
+    def errors(self, y_true: tf.Tensor, y_pred: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """Returns [...] radians."""
         return rotation_angle(y_true, y_pred, mask)
 
@@ -370,15 +393,17 @@ class BoneError(_MeanOverSamples):
 
     scale = 1000.0
 
-    def __init__(self, parents, name="bone_error_mm", dtype=None):
+    def __init__(
+        self, parents: Sequence[int], name: str = "bone_error_mm", dtype: str | None = None
+    ):
         """Makes the metric; `parents` [N] holds each point's parent, -1 for the root."""
         super().__init__(name, dtype)
         self.parents = tuple(int(parent) for parent in parents)
 
-    def errors(self, y_true, y_pred, mask):
+    def errors(self, y_true: tf.Tensor, y_pred: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         """Returns [...] metres."""
         return bone_error(y_true, y_pred, self.parents, mask)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "parents": self.parents}

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from smpl_tf.body_model import SMPL, BodyModelOutput
 from smpl_tf.model_data import SMPLModelData, body_spec, find_body
+from smpl_tf.tensor_like import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="smpl_tf")
@@ -68,10 +69,10 @@ class MixedGenderSMPL(keras.layers.Layer):
 
     def call(
         self,
-        gender: tf.Tensor,
-        betas: tf.Tensor | None = None,
-        pose: tf.Tensor | None = None,
-        translation: tf.Tensor | None = None,
+        gender: TensorLike,
+        betas: TensorLike | None = None,
+        pose: TensorLike | None = None,
+        translation: TensorLike | None = None,
     ) -> BodyModelOutput:
         """Poses bodies; the leading dimensions of the arguments broadcast.
 

@@ -12,7 +12,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24
+from smpl_tf.tensor_like import TensorLike
 
 # NBF's label colours in class order, black for the background, then those that follow them in
 # its list of distinct colours.
@@ -133,7 +135,7 @@ def part_scheme(num_parts: int) -> PartScheme:
     return _SCHEMES[num_parts]
 
 
-def vertex_labels(model_data) -> np.ndarray:
+def vertex_labels(model_data: SMPLModelData) -> np.ndarray:
     """Returns the part of each vertex: the joint with the largest skinning weight.
 
     Args:
@@ -148,7 +150,7 @@ def vertex_labels(model_data) -> np.ndarray:
     return _argmax_labels(model_data.weights)
 
 
-def face_labels(model_data) -> np.ndarray:
+def face_labels(model_data: SMPLModelData) -> np.ndarray:
     """Returns the part of each face: the joint with the largest summed weight of its vertices.
 
     Args:
@@ -171,7 +173,7 @@ def _argmax_labels(weights):
     return (weights.argmax(axis=1) + 1).astype(np.uint8)
 
 
-def merge_labels(labels, scheme: PartScheme):
+def merge_labels(labels: TensorLike, scheme: PartScheme) -> np.ndarray | tf.Tensor:
     """Merges labels of PARTS_24 into a coarser scheme.
 
     Args:
@@ -187,7 +189,7 @@ def merge_labels(labels, scheme: PartScheme):
     return _lookup(scheme.from_24, labels, "parts_24", _dtype(labels))
 
 
-def mirror_labels(labels, scheme: PartScheme):
+def mirror_labels(labels: np.ndarray | tf.Tensor, scheme: PartScheme) -> np.ndarray | tf.Tensor:
     """Mirrors label maps: columns reversed, left and right of the person exchanged.
 
     Args:
@@ -203,7 +205,7 @@ def mirror_labels(labels, scheme: PartScheme):
     return _lookup(scheme.mirror, labels[..., ::-1], scheme.name, _dtype(labels))
 
 
-def colour_code(labels, scheme: PartScheme):
+def colour_code(labels: TensorLike, scheme: PartScheme) -> np.ndarray | tf.Tensor:
     """Paints label maps with the scheme's colours.
 
     Args:
@@ -219,7 +221,7 @@ def colour_code(labels, scheme: PartScheme):
     return _lookup(scheme.colours, labels, scheme.name, np.uint8)
 
 
-def decode_colours(pictures, scheme: PartScheme):
+def decode_colours(pictures: TensorLike, scheme: PartScheme) -> np.ndarray | tf.Tensor:
     """Returns the class with the nearest colour; the inverse of `colour_code`.
 
     Args:

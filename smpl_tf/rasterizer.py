@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from smpl_tf.camera import Camera
+from smpl_tf.tensor_like import TensorLike
 from smpl_tf.zbuffer import average_blocks, blend, draw, light_up
 
 NEAR_PLANE = 0.01  # metres; triangles with a vertex nearer than this, or behind, are dropped
@@ -38,7 +40,9 @@ class RasterOutput(NamedTuple):
         return self.face_index >= 0
 
 
-def rasterize(vertices, faces, camera, cull_back_faces: bool = True) -> RasterOutput:
+def rasterize(
+    vertices: TensorLike, faces: TensorLike, camera: Camera, cull_back_faces: bool = True
+) -> RasterOutput:
     """Finds the surface point that each pixel centre sees.
 
     Releases the GIL while it draws, so threads scale over the cores. See `smpl_tf.zbuffer` for
@@ -111,7 +115,7 @@ def _check_surface(raster, faces, num_vertices):
         )
 
 
-def gather_faces(raster: RasterOutput, face_values) -> np.ndarray:
+def gather_faces(raster: RasterOutput, face_values: TensorLike) -> np.ndarray:
     """Returns the value of the face that each pixel sees.
 
     Args:
@@ -127,7 +131,7 @@ def gather_faces(raster: RasterOutput, face_values) -> np.ndarray:
     return np.concatenate([face_values, background])[raster.face_index]
 
 
-def label_map(raster: RasterOutput, face_labels) -> np.ndarray:
+def label_map(raster: RasterOutput, face_labels: TensorLike) -> np.ndarray:
     """Returns the label of the face that each pixel sees.
 
     Args:
@@ -149,7 +153,7 @@ def label_map(raster: RasterOutput, face_labels) -> np.ndarray:
     return gather_faces(raster, face_labels.astype(np.uint8))
 
 
-def interpolate(raster: RasterOutput, faces, vertex_values) -> np.ndarray:
+def interpolate(raster: RasterOutput, faces: TensorLike, vertex_values: TensorLike) -> np.ndarray:
     """Interpolates values at the vertices over the surface that each pixel sees.
 
     Args:
@@ -175,7 +179,7 @@ def interpolate(raster: RasterOutput, faces, vertex_values) -> np.ndarray:
     return result
 
 
-def vertex_normals(vertices, faces) -> np.ndarray:
+def vertex_normals(vertices: TensorLike, faces: TensorLike) -> np.ndarray:
     """Returns the outward normals at the vertices: the mean of their faces' by area.
 
     Args:
@@ -199,7 +203,12 @@ def vertex_normals(vertices, faces) -> np.ndarray:
 
 
 def shade(
-    raster: RasterOutput, vertices, faces, colours, light=LIGHT, ambient: float = AMBIENT
+    raster: RasterOutput,
+    vertices: TensorLike,
+    faces: TensorLike,
+    colours: TensorLike,
+    light: TensorLike = LIGHT,
+    ambient: float = AMBIENT,
 ) -> np.ndarray:
     """Paints a surface under one distant light (Lambert), with smooth normals.
 
@@ -234,13 +243,13 @@ def shade(
 
 
 def render(
-    vertices,
-    faces,
-    camera,
+    vertices: TensorLike,
+    faces: TensorLike,
+    camera: Camera,
     *,
-    vertex_colours=None,
-    face_colours=None,
-    light=LIGHT,
+    vertex_colours: TensorLike | None = None,
+    face_colours: TensorLike | None = None,
+    light: TensorLike = LIGHT,
     ambient: float = AMBIENT,
     supersampling: int = 2,
 ) -> np.ndarray:
@@ -266,16 +275,17 @@ def render(
         raise ValueError("Expected vertex_colours or face_colours, got both.")
     fine = camera.resize(camera.width * supersampling, camera.height * supersampling)
     raster = rasterize(vertices, faces, fine)
+    colours: TensorLike
     if face_colours is not None:
         colours = gather_faces(raster, face_colours)
-    elif np.ndim(vertex_colours) > 1:
+    elif vertex_colours is not None and np.ndim(vertex_colours) > 1:
         colours = interpolate(raster, faces, vertex_colours)
     else:
         colours = BODY_COLOUR if vertex_colours is None else vertex_colours
     return downsample(shade(raster, vertices, faces, colours, light, ambient), supersampling)
 
 
-def downsample(rgba, factor: int) -> np.ndarray:
+def downsample(rgba: np.ndarray, factor: int) -> np.ndarray:
     """Averages blocks of pixels; colours count by their alpha.
 
     Args:
@@ -298,7 +308,7 @@ def downsample(rgba, factor: int) -> np.ndarray:
     return result
 
 
-def overlay(picture, rgba, opacity: float = 1.0) -> np.ndarray:
+def overlay(picture: TensorLike, rgba: np.ndarray, opacity: float = 1.0) -> np.ndarray:
     """Lays a drawn mesh over a picture of the same size.
 
     Args:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf.tensor_like import TensorLike
+
 # Below these, power series stand for the closed forms, whose derivatives cancel badly there; the
 # series are exact to float64.
 _SERIES_BELOW_SQUARED_ANGLE = 0.01
@@ -19,7 +21,7 @@ _SERIES_BELOW_SQUARED_TANGENT = 1e-3
 _SQUARINGS = 24
 
 
-def axis_angle_to_matrix(axis_angles: tf.Tensor) -> tf.Tensor:
+def axis_angle_to_matrix(axis_angles: TensorLike) -> tf.Tensor:
     """Turns axis-angles into rotation matrices (Rodrigues), differentiably at every angle.
 
     Args:
@@ -44,7 +46,7 @@ def axis_angle_to_matrix(axis_angles: tf.Tensor) -> tf.Tensor:
     return cosine + _cross_matrix(a * axis_angles) + outer
 
 
-def matrix_to_quaternion(rotations: tf.Tensor) -> tf.Tensor:
+def matrix_to_quaternion(rotations: TensorLike) -> tf.Tensor:
     """Turns rotation matrices into unit quaternions with a scalar part >= 0.
 
     Args:
@@ -69,7 +71,7 @@ def matrix_to_quaternion(rotations: tf.Tensor) -> tf.Tensor:
     return tf.where(quaternions[..., :1] < 0.0, -quaternions, quaternions)
 
 
-def quaternion_to_matrix(quaternions: tf.Tensor) -> tf.Tensor:
+def quaternion_to_matrix(quaternions: TensorLike) -> tf.Tensor:
     """Turns quaternions of any length but zero into rotation matrices.
 
     Args:
@@ -89,7 +91,7 @@ def quaternion_to_matrix(quaternions: tf.Tensor) -> tf.Tensor:
     return _unflatten(tf.stack(entries, axis=-1), (3, 3))
 
 
-def matrix_to_axis_angle(rotations: tf.Tensor) -> tf.Tensor:
+def matrix_to_axis_angle(rotations: TensorLike) -> tf.Tensor:
     """Turns rotation matrices into axis-angles no longer than pi.
 
     Args:
@@ -114,7 +116,7 @@ def matrix_to_axis_angle(rotations: tf.Tensor) -> tf.Tensor:
     return scale * vector
 
 
-def project_to_rotation(matrices: tf.Tensor, special: bool = True) -> tf.Tensor:
+def project_to_rotation(matrices: TensorLike, special: bool = True) -> tf.Tensor:
     """Projects matrices to the nearest rotations in the Frobenius norm.
 
     The gradient is the closed form of the polar factor's derivative: finite and right also where
@@ -135,7 +137,7 @@ def project_to_rotation(matrices: tf.Tensor, special: bool = True) -> tf.Tensor:
     return _nearest_special(matrices) if special else _nearest_orthogonal(matrices)
 
 
-def project_to_rotation_by_squaring(matrices: tf.Tensor, special: bool = True) -> tf.Tensor:
+def project_to_rotation_by_squaring(matrices: TensorLike, special: bool = True) -> tf.Tensor:
     """Projects to the nearest rotations without an SVD, in operations that every runtime has.
 
     For inference, such as TFLite's: `project_to_rotation` has the better gradient. The result is
@@ -227,7 +229,7 @@ def _polar_pullback(matrices, nearest, upstream):
     return tf.matmul(nearest, _cross_matrix(w))
 
 
-def geodesic_angle(rotations_a: tf.Tensor, rotations_b: tf.Tensor) -> tf.Tensor:
+def geodesic_angle(rotations_a: TensorLike, rotations_b: TensorLike) -> tf.Tensor:
     """Gives the angle of the rotation that leads from one rotation to another.
 
     Args:
@@ -250,7 +252,7 @@ def geodesic_angle(rotations_a: tf.Tensor, rotations_b: tf.Tensor) -> tf.Tensor:
 
 
 def mirror_axis_angle(
-    axis_angles: tf.Tensor, joint_mirror: Sequence[int] | None = None
+    axis_angles: TensorLike, joint_mirror: Sequence[int] | np.ndarray | None = None
 ) -> tf.Tensor:
     """Mirrors a pose at the plane x = 0, between the person's left and right.
 
@@ -267,7 +269,9 @@ def mirror_axis_angle(
     return mirrored if joint_mirror is None else tf.gather(mirrored, joint_mirror, axis=-2)
 
 
-def mirror_rotations(rotations: tf.Tensor, joint_mirror: Sequence[int] | None = None) -> tf.Tensor:
+def mirror_rotations(
+    rotations: TensorLike, joint_mirror: Sequence[int] | np.ndarray | None = None
+) -> tf.Tensor:
     """Mirrors rotations at the plane x = 0: S R S with S = diag(-1, 1, 1).
 
     Args:

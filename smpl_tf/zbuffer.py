@@ -48,7 +48,16 @@ def _to_screen(vertices, intrinsics, near):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def draw(vertices, faces, intrinsics, near, cull, face_index, barycentric, depth):
+def draw(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    intrinsics: np.ndarray,
+    near: float,
+    cull: bool,
+    face_index: np.ndarray,
+    barycentric: np.ndarray,
+    depth: np.ndarray,
+) -> None:
     """Draws one mesh into face_index, barycentric and depth.
 
     Args:
@@ -112,7 +121,13 @@ def draw(vertices, faces, intrinsics, near, cull, face_index, barycentric, depth
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def blend(face_index, barycentric, faces, values, blended):
+def blend(
+    face_index: np.ndarray,
+    barycentric: np.ndarray,
+    faces: np.ndarray,
+    values: np.ndarray,
+    blended: np.ndarray,
+) -> None:
     """Interpolates values [V, C] over the pixels into blended [H, W, C], 0 off the surface."""
     for row in range(face_index.shape[0]):
         for column in range(face_index.shape[1]):
@@ -127,7 +142,16 @@ def blend(face_index, barycentric, faces, values, blended):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def light_up(face_index, barycentric, faces, normals, colours, light, ambient, rgba):
+def light_up(
+    face_index: np.ndarray,
+    barycentric: np.ndarray,
+    faces: np.ndarray,
+    normals: np.ndarray,
+    colours: np.ndarray,
+    light: np.ndarray,
+    ambient: float,
+    rgba: np.ndarray,
+) -> None:
     """Paints colours [H, W, 3] under a distant light into rgba [H, W, 4] uint8.
 
     Args:
@@ -164,7 +188,7 @@ def light_up(face_index, barycentric, faces, normals, colours, light, ambient, r
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def average_blocks(fine, coarse):
+def average_blocks(fine: np.ndarray, coarse: np.ndarray) -> None:
     """Averages uint8 RGBA [H * n, W * n, 4] into coarse [H, W, 4]; colours count by alpha."""
     n = fine.shape[0] // coarse.shape[0]
     for row in range(coarse.shape[0]):

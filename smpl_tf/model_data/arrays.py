@@ -11,7 +11,7 @@ import numpy as np
 
 GENDERS = ("neutral", "female", "male", "unknown")
 
-_LIVING = weakref.WeakSet()
+_LIVING: weakref.WeakSet["SMPLModelData"] = weakref.WeakSet()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class SMPLModelData:
     vertex_mirror: np.ndarray | None = None
     path: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuses arrays that do not fit together."""
         vertices, joints = len(self.v_template), len(self.parents)
         wanted = {

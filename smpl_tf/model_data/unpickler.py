@@ -8,7 +8,7 @@ import collections
 import math
 import pickle
 import pickletools
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import scipy.sparse
@@ -24,21 +24,26 @@ class ForbiddenClassError(pickle.UnpicklingError):
 class _Sealed(type):
     """Keeps a pickle from rewriting the classes that stand in for others."""
 
-    def __setattr__(cls, name, value):
+    def __setattr__(cls, name: str, value: Any) -> NoReturn:
         raise ForbiddenClassError(f"a new {name} for {cls.__name__}")
 
 
 class _ChumpyArray(metaclass=_Sealed):
     """Stands for chumpy.ch.Ch, whose value is `x`."""
 
-    def value(self):
+    x: Any
+
+    def value(self) -> np.ndarray:
         return np.asarray(to_plain(self.x))
 
 
 class _ChumpySelect(metaclass=_Sealed):
     """Stands for chumpy.reordering.Select: chosen entries of another array."""
 
-    def value(self):
+    a: Any
+    idxs: Any
+
+    def value(self) -> np.ndarray:
         chosen = np.ravel(to_plain(self.a))[np.asarray(to_plain(self.idxs))]
         shape = getattr(self, "preferred_shape", None)
         return chosen if shape is None else chosen.reshape(shape)
@@ -47,9 +52,13 @@ class _ChumpySelect(metaclass=_Sealed):
 class _SparseMatrix(metaclass=_Sealed):
     """Stands for a SciPy sparse matrix of any age."""
 
-    layout = None
+    layout: Any = None
+    shape: Any
+    data: Any
+    indices: Any
+    indptr: Any
 
-    def value(self):
+    def value(self) -> np.ndarray:
         shape = getattr(self, "_shape", None) or self.shape
         matrix = self.layout((self.data, self.indices, self.indptr), shape=shape)
         matrix.check_format(full_check=True)  # SciPy writes where the indices say
@@ -69,7 +78,7 @@ class _CsrMatrix(_SparseMatrix):
 class _Array(metaclass=_Sealed):
     """Stands for numpy.ndarray: to be named by a pickle, but not called with a size."""
 
-    def __new__(cls, *args):
+    def __new__(cls, *args: Any) -> NoReturn:
         raise ForbiddenClassError("numpy.ndarray, called")
 
 
@@ -98,7 +107,7 @@ def _new_instance(cls: type, base: type, state: Any) -> Any:
 
 
 # How NumPy itself restores arrays and scalars; the functions have no public names.
-_RECONSTRUCT = np.zeros(1).__reduce__()[0]
+_RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]
 _SCALAR = np.float64(0.0).__reduce__()[0]
 _FROMBUFFER = np.zeros(1).__reduce_ex__(5)[0]
 
@@ -131,13 +140,13 @@ _ALLOWED = {
 
 
 class _BodyUnpickler(pickle.Unpickler):
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         try:
             return _ALLOWED[module, name]
         except KeyError:
             raise ForbiddenClassError(f"{module}.{name}") from None
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> NoReturn:
         raise ForbiddenClassError("a persistent id")
 
 
@@ -166,7 +175,8 @@ def _most_remembered(file: BinaryIO) -> int:
     stores = ("PUT", "BINPUT", "LONG_BINPUT")
     operations = pickletools.genops(file)
     try:
-        return max((place for code, place, _ in operations if code.name in stores), default=0)
+        places = [place for code, place, _ in operations if code.name in stores]
+        return max((place for place in places if place is not None), default=0)
     except ValueError as error:
         raise pickle.UnpicklingError(f"truncated, or no pickle at all ({error})") from error
 

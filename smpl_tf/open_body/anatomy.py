@@ -10,10 +10,14 @@ Sources
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from smpl_tf.skeleton import SMPL_24
+
+# From a fraction of the reference's height to metres above the floor.
+HeightScale = Callable[[float | np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +112,7 @@ TRAITS = {
 }  # fmt: skip
 
 
-def with_traits(physique: Physique, deviations) -> Physique:
+def with_traits(physique: Physique, deviations: Iterable[float]) -> Physique:
     """Returns a build changed along `TRAITS` by that many standard deviations of each."""
     values = dataclasses.asdict(physique)
     for changes, deviation in zip(TRAITS.values(), deviations, strict=True):
@@ -125,7 +129,7 @@ def with_traits(physique: Physique, deviations) -> Physique:
     return Physique(**values)
 
 
-def height_scale(physique: Physique):
+def height_scale(physique: Physique) -> HeightScale:
     """Returns the function from a fraction of the reference's height to metres above floor."""
     hip, reference_hip = 0.515 * physique.leg, 0.515
     torso = (1 - hip) / (1 - reference_hip)

@@ -56,7 +56,7 @@ def _corners(sex):
                     yield name, {**at, "cup": cup, "firmness": firmness}
 
 
-def target_names():
+def target_names() -> list[str]:
     """Returns the names of all targets that `draw` may use."""
     names = [name for sex in SEXES for name, _ in _corners(sex)]
     names += [f"macrodetails/{race}-{sex}-young" for race in _RACES for sex in SEXES]
@@ -74,7 +74,7 @@ def _hat(value, level):
     return max(0.0, (2 * value - 1) if level == "max" else (1 - 2 * value))
 
 
-def draw(sex, rng) -> dict[str, float]:
+def draw(sex: str, rng: np.random.Generator) -> dict[str, float]:
     """Draws a person.
 
     Args:

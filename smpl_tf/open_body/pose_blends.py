@@ -44,7 +44,9 @@ def _multiply(a, b):
     return np.concatenate([scalar, w1 * v2 + w2 * v1 + np.cross(v1, v2)], -1)
 
 
-def dual_quaternion_skinning(vertices, transforms, weights):
+def dual_quaternion_skinning(
+    vertices: np.ndarray, transforms: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Skins by the normalised weighted mean of the joints' rigid motions.
 
     Args:
@@ -89,13 +91,19 @@ def _fit_joint(joint, motion, vertices, joints, weights, rng):
         offset *= np.minimum(1, _LONGEST_OFFSET / np.maximum(length, 1e-9))
         features.append((rotations[joint] - np.eye(3)).ravel())
         offsets.append(offset.ravel())
-    features, offsets = np.array(features), np.array(offsets)
-    normal = features.T @ features + _RIDGE * _SAMPLES * np.eye(9)
-    blends = np.linalg.solve(normal, features.T @ offsets)
+    system, wanted = np.array(features), np.array(offsets)
+    normal = system.T @ system + _RIDGE * _SAMPLES * np.eye(9)
+    blends = np.linalg.solve(normal, system.T @ wanted)
     return ids, blends.T.reshape(len(ids), 3, 9)
 
 
-def pose_blend_shapes(vertices, joints, weights, mirror, rng):
+def pose_blend_shapes(
+    vertices: np.ndarray,
+    joints: np.ndarray,
+    weights: np.ndarray,
+    mirror: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Fits the pose blend shapes of a template.
 
     Args:

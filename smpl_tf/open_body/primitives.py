@@ -4,32 +4,41 @@ A field is a function from points `[N, 3]` to `[N]`: negative inside, zero on th
 about the distance in metres near it.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+
+Field = Callable[[np.ndarray], np.ndarray]
 
 _TABLE = 256  # samples of a tube's sections along its axis
 
 
-def union(a, b, blend):
+def union(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
     """Joins two fields; the seam is rounded over a width of `blend` metres."""
     overlap = np.maximum(blend - np.abs(a - b), 0) / blend
     return np.minimum(a, b) - overlap * overlap * blend * 0.25
 
 
-def carve(a, b, blend):
+def carve(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
     """Takes solid `b` out of solid `a`, with a rounded rim."""
     return -union(-a, b, blend)
 
 
-def frame_along(direction, front=(0.0, 0.0, 1.0)):
+def frame_along(
+    direction: np.ndarray, front: Sequence[float] | np.ndarray = (0.0, 0.0, 1.0)
+) -> np.ndarray:
     """Returns the unit rows (axis, side, front), `[3, 3]`, of a tube along `direction`."""
     axis = np.asarray(direction, float) / np.linalg.norm(direction)
-    front = np.asarray(front, float) - axis * (axis @ np.asarray(front, float))
-    front /= np.linalg.norm(front)
-    return np.stack([axis, np.cross(front, axis), front])
+    ahead = np.asarray(front, float)
+    ahead = ahead - axis * (axis @ ahead)
+    ahead /= np.linalg.norm(ahead)
+    return np.stack([axis, np.cross(ahead, axis), ahead])
 
 
-def tube(origin, frame, sections):
+def tube(
+    origin: np.ndarray, frame: np.ndarray, sections: Sequence[Sequence[float]] | np.ndarray
+) -> Field:
     """A tube of superelliptic sections along a straight axis.
 
     Args:
@@ -68,7 +77,7 @@ def tube(origin, frame, sections):
     return field
 
 
-def ellipsoid(centre, radii, rotation=None):
+def ellipsoid(centre: np.ndarray, radii: np.ndarray, rotation: np.ndarray | None = None) -> Field:
     """An ellipsoid; `rotation` `[3, 3]` has its axes as rows."""
     centre, radii = np.asarray(centre, float), np.asarray(radii, float)
 
@@ -81,7 +90,7 @@ def ellipsoid(centre, radii, rotation=None):
     return field
 
 
-def cone(start, end, start_radius, end_radius):
+def cone(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: float) -> Field:
     """A round cone: the hull, nearly, of two balls."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     axis = end - start
@@ -96,7 +105,9 @@ def cone(start, end, start_radius, end_radius):
     return field
 
 
-def polyline(points, radii):
+def polyline(
+    points: Sequence[np.ndarray] | np.ndarray, radii: Sequence[float] | np.ndarray
+) -> Field:
     """A chain of round cones: the field of the nearest."""
     cones = [
         cone(*ends, *ends_radii)
@@ -113,7 +124,7 @@ def polyline(points, radii):
     return field
 
 
-def within(low, high, margin, field):
+def within(low: np.ndarray, high: np.ndarray, margin: float, field: Field) -> Field:
     """Evaluates a field only inside the box from `low` to `high`, each `[3]` metres, inf allowed.
 
     The solid must keep `margin` metres from the box's sides, and `margin` exceed every blend it

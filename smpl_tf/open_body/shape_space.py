@@ -1,5 +1,7 @@
 """People of one sex in one topology, and the principal components of their shapes."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 from smpl_tf.open_body import triangles
@@ -21,7 +23,9 @@ _BONE_END = {
 _SIZED_BY = {"ankle": "foot", "foot": "foot", "wrist": "hand", "hand": "hand", "head": "head"}
 
 
-def _warp(vertices, weights, source: ImplicitBody, target: ImplicitBody):
+def _warp(
+    vertices: np.ndarray, weights: np.ndarray, source: ImplicitBody, target: ImplicitBody
+) -> np.ndarray:
     """Carries vertices `[V, 3]` (x >= 0) along with the bones from one body to another."""
     result = np.zeros_like(vertices)
     for joint, name in enumerate(SMPL_24.names):
@@ -42,7 +46,14 @@ def _warp(vertices, weights, source: ImplicitBody, target: ImplicitBody):
     return result
 
 
-def reshape(vertices, weights, mirror, source: Physique, target: Physique, steps=1):
+def reshape(
+    vertices: np.ndarray,
+    weights: np.ndarray,
+    mirror: np.ndarray,
+    source: Physique,
+    target: Physique,
+    steps: int = 1,
+) -> tuple[np.ndarray, ImplicitBody]:
     """Turns one person's mesh into another's: same vertices, other build.
 
     Args:
@@ -69,7 +80,15 @@ def reshape(vertices, weights, mirror, source: Physique, target: Physique, steps
     return result, body
 
 
-def sample_people(vertices, weights, mirror, mean: Physique, count, rng, progress=iter):
+def sample_people(
+    vertices: np.ndarray,
+    weights: np.ndarray,
+    mirror: np.ndarray,
+    mean: Physique,
+    count: int,
+    rng: np.random.Generator,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws people around a sex's mean build.
 
     Args:
@@ -93,7 +112,9 @@ def sample_people(vertices, weights, mirror, mean: Physique, count, rng, progres
     return np.stack(meshes), np.stack(rigs)
 
 
-def principal_components(meshes, faces, mirror):
+def principal_components(
+    meshes: np.ndarray, faces: np.ndarray, mirror: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Fits a linear shape space to people.
 
     Args:
@@ -125,7 +146,9 @@ def principal_components(meshes, faces, mirror):
     return mean, directions
 
 
-def joint_regressor(meshes, rigs, mirror, ridge=1e-2):
+def joint_regressor(
+    meshes: np.ndarray, rigs: np.ndarray, mirror: np.ndarray, ridge: float = 1e-2
+) -> np.ndarray:
     """Fits joints as weighted sums of the vertices around them.
 
     Rows sum to one and are mirror images of each other. Of all weights that reproduce the rigs,

@@ -11,7 +11,7 @@ _SMALLEST = 2e-3  # weights below vanish
 _MAX_INFLUENCES = 4
 
 
-def step(value, half_width):
+def step(value: np.ndarray, half_width: float) -> np.ndarray:
     """Rises smoothly from 0 at -half_width to 1 at half_width."""
     t = np.clip(0.5 + 0.5 * value / half_width, 0, 1)
     return t * t * (3 - 2 * t)
@@ -66,7 +66,9 @@ def _reach_left(points, joints, size):
     return reach
 
 
-def skinning_weights(vertices, faces, mirror, joints, stature):
+def skinning_weights(
+    vertices: np.ndarray, faces: np.ndarray, mirror: np.ndarray, joints: np.ndarray, stature: float
+) -> np.ndarray:
     """Weighs every vertex between SMPL's joints.
 
     Args:
@@ -97,7 +99,7 @@ def skinning_weights(vertices, faces, mirror, joints, stature):
     return few_and_symmetric(weights, mirror)
 
 
-def few_and_symmetric(weights, mirror):
+def few_and_symmetric(weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     """Returns weights `[V, 24]` averaged with their mirror image, at most four per vertex."""
     weights = 0.5 * (weights + weights[mirror][:, SMPL_24.mirror])
     fifth = np.sort(weights, axis=1)[:, -_MAX_INFLUENCES - 1][:, None]
@@ -105,7 +107,7 @@ def few_and_symmetric(weights, mirror):
     return weights / weights.sum(1, keepdims=True)
 
 
-def skinning_transforms(rotations, joints):
+def skinning_transforms(rotations: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Chains rotations down the tree.
 
     Args:
@@ -124,11 +126,11 @@ def skinning_transforms(rotations, joints):
     return np.concatenate([rotation, shift[:, :, None]], 2)
 
 
-def blended_transforms(transforms, weights):
+def blended_transforms(transforms: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Returns the weighted mean `[V, 3, 4]` of the joints' transforms `[24, 3, 4]`."""
     return np.einsum("vj,jab->vab", weights, transforms)
 
 
-def apply(transforms, vertices):
+def apply(transforms: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     """Moves vertices `[V, 3]` by their transforms `[V, 3, 4]`."""
     return np.einsum("vab,vb->va", transforms[:, :, :3], vertices) + transforms[:, :, 3]

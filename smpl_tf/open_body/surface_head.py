@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from smpl_tf.open_body import primitives as solid
+from smpl_tf.open_body.primitives import Field
 
 CROWN = 0.075  # height of the crown over the ear holes
 
@@ -27,7 +28,7 @@ _FACE = (
 )
 
 
-def head(origin, size, jaw, nose):
+def head(origin: np.ndarray, size: float, jaw: float, nose: float) -> Field:
     """Returns the field of the head for points with x >= 0 (the face is its own mirror image).
 
     Args:

@@ -9,6 +9,8 @@ eye. `flesh` is what fat adds to a limb's girth.
 import numpy as np
 
 from smpl_tf.open_body import primitives as solid
+from smpl_tf.open_body.anatomy import Physique
+from smpl_tf.open_body.primitives import Field
 from smpl_tf.skeleton import SMPL_24
 
 _X, _Y, _Z = np.eye(3)
@@ -26,7 +28,7 @@ def _joint(joints, name):
     return joints[SMPL_24.index(f"left_{name}")]
 
 
-def arm(joints, physique, flesh):
+def arm(joints: np.ndarray, physique: Physique, flesh: float) -> Field:
     """Returns the field of the arm from the shoulder to the wrist, deltoid included."""
     size = physique.stature
     shoulder, elbow, wrist = (_joint(joints, name) for name in ("shoulder", "elbow", "wrist"))
@@ -118,7 +120,7 @@ _FINGERS = (
 )
 
 
-def hand(joints, physique):
+def hand(joints: np.ndarray, physique: Physique) -> Field:
     """Returns the field of the hand: palm down, fingers a little bent and spread."""
     size = physique.stature * physique.hand
     wrist = _joint(joints, "wrist")
@@ -155,7 +157,7 @@ def hand(joints, physique):
     return field
 
 
-def leg(joints, physique, flesh):
+def leg(joints: np.ndarray, physique: Physique, flesh: float) -> tuple[Field, Field]:
     """Returns two fields: the leg from the hip to the ankle, and its thigh alone."""
     size = physique.stature
     hip, knee, ankle = (_joint(joints, name) for name in ("hip", "knee", "ankle"))
@@ -250,7 +252,7 @@ _TOES = (
 )
 
 
-def foot(joints, physique):
+def foot(joints: np.ndarray, physique: Physique) -> Field:
     """Returns the field of the foot, which stands on the floor y = 0, toes a little outward."""
     size = physique.stature * physique.foot
     ankle = _joint(joints, "ankle")

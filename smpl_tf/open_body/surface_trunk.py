@@ -10,6 +10,8 @@ reference build; muscles and folds are modelled by eye.
 import numpy as np
 
 from smpl_tf.open_body import primitives as solid
+from smpl_tf.open_body.anatomy import HeightScale, Physique
+from smpl_tf.open_body.primitives import Field
 from smpl_tf.skeleton import SMPL_24
 
 _X, _Y, _Z = np.eye(3)
@@ -44,7 +46,7 @@ def _torso_sections(physique, flesh):
     )  # fmt: skip
 
 
-def torso(joints, physique, flesh, height):
+def torso(joints: np.ndarray, physique: Physique, flesh: float, height: HeightScale) -> Field:
     """Returns the field of the torso for points with x >= 0.
 
     Args:
@@ -131,7 +133,9 @@ def torso(joints, physique, flesh, height):
     return field
 
 
-def neck(joints, physique, tragion, height):
+def neck(
+    joints: np.ndarray, physique: Physique, tragion: np.ndarray, height: HeightScale
+) -> Field:
     """Returns the field of the neck for points with x >= 0; `tragion` is the head's origin."""
     size = physique.stature
     girth = physique.neck * (1 + 0.6 * (physique.girth - 1)) * size
