@@ -4,6 +4,7 @@ Vertices and faces are shared by the genders, and so are weights and landmarks; 
 blend shapes and a joint regressor belong to one gender.
 """
 
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
