@@ -60,10 +60,10 @@ def main(values) -> None:
     from nbf.prediction.predictor import Predictor
 
     run_values = networks.flags_of(run, data=values.data)
-    network, _ = networks.restore_network(run, run_values)
-    segmenter, _ = segmenters.restore_segmenter(segmentation)
+    network = networks.load_network(run)
+    segmenter = segmenters.load_segmenter(segmentation)
     finder = PartFinder(segmenter)
-    fit = NBFBodies(network, run_values.input_map, finder)
+    fit = NBFBodies(network, finder)
     predictor = Predictor(fit, fit.bodies, finder)
     learnt, tested = (
         _measure(predictor, run_values, split, values.people) for split in ("val", "test")

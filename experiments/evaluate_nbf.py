@@ -73,26 +73,25 @@ def main(values) -> None:
     from experiments.nbf import chained_evaluation, networks, segmenters, stages
     from experiments.nbf import page as nbf_report
     from experiments.pages import report
+    from experiments.runs import checkpoints
 
     changed = {name: values[name].value for name in _CHANGEABLE}
     run_values = networks.flags_of(run, test_split=values.split, **changed)
     split = run_values.test_split
+    trained = checkpoints.facts_of_record(run.read_record() or {})
     if values.segmentation_run is None:
         stage = stages.stage_of(run_values)
-        network, checkpoint = networks.restore(run, run_values, stage.build)
+        network = stage.load(run, values.body_model)
         evaluation = stage.evaluate(network, run_values, split)
-        record = stage.make_record(run, run_values, network, checkpoint, evaluation)
+        record = stage.make_record(run, run_values, network, trained, evaluation)
         page = stage.make_page(run_values, network, evaluation, record)
         output = run.path / "evaluation"
     else:
         first = RunFolder.existing(values.segmentation_run)
-        segmenter, _ = segmenters.restore_segmenter(first)
-        network, checkpoint = networks.restore_network(run, run_values)
-        model = segmenters.join_stages(segmenter, network, run_values)
+        network = networks.load_network(run, values.body_model)
+        model = segmenters.join_stages(segmenters.load_segmenter(first), network)
         evaluation = chained_evaluation.evaluate(model, run_values, split)
-        record = chained_evaluation.make_record(
-            run, run_values, model, checkpoint, evaluation, first
-        )
+        record = chained_evaluation.make_record(run, run_values, model, trained, evaluation, first)
         page = chained_evaluation.make_page(run_values, model, evaluation, record)
         output = run.path / "chained"
     output = Path(values.output) if values.output else output

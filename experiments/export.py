@@ -95,7 +95,7 @@ def _served(run: RunFolder, segmentation: RunFolder | None, body_model: str | No
     from experiments.serving import served_models
     from experiments.smplr import networks as smplr_networks
 
-    if smplr_networks.model_file(run).exists():
+    if shipped_runs.is_smplr(run):
         if segmentation is not None:
             raise UsageError(
                 f"--segmentation_run means nothing for an SMPLR run such as {run.path}"
@@ -107,12 +107,11 @@ def _served(run: RunFolder, segmentation: RunFolder | None, body_model: str | No
                 "--stage=pose_shape (points go in) or end_to_end (pictures go in)"
             )
         return served_models.served_smplr(model)
-    flags = nbf_networks.flags_of(run, body_model=body_model)
-    network, _ = nbf_networks.restore_network(run, flags)
+    network = nbf_networks.load_network(run, body_model)
     if segmentation is None:
-        return served_models.served_fitting(network, flags.input_map)
-    segmenter, _ = segmenters.restore_segmenter(segmentation)
-    segmenters.check_parts(segmenter, flags)
+        return served_models.served_fitting(network)
+    segmenter = segmenters.load_segmenter(segmentation)
+    segmenters.check_parts(segmenter, network.input_map)
     return served_models.served_chain(segmenter, network)
 
 

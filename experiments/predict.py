@@ -138,7 +138,7 @@ def _predictor(run, segmentation_run, body_model, stopwatch):
 
     finder = audited = None
     if segmentation_run is not None:
-        segmenter, _ = segmenters.restore_segmenter(segmentation_run)
+        segmenter = segmenters.load_segmenter(segmentation_run)
         finder = PartFinder(segmenter)
     if shipped_runs.is_smplr(run):
         if body_model:
@@ -147,10 +147,9 @@ def _predictor(run, segmentation_run, body_model, stopwatch):
             )
         fit = SMPLRBodies(smplr_pictures.restore_picture_model(run))
     else:
-        run_values = networks.flags_of(run, body_model=body_model)
-        network, _ = networks.restore_network(run, run_values)
+        network = networks.load_network(run, body_model)
         try:
-            fit = NBFBodies(network, run_values.input_map, finder)
+            fit = NBFBodies(network, finder)
         except ValueError as error:
             raise UserError(f"--run={run.path} and --segmentation_run: {error}") from error
         if finder is not None:

@@ -53,7 +53,7 @@ def main(values) -> None:
     from experiments.nbf import data as nbf_data
     from experiments.nbf import networks, segmenters
 
-    segmenter, run_values = segmenters.restore_segmenter(run)
+    segmenter, run_values = segmenters.load_segmenter(run), networks.flags_of(run)
     if values.data is not None:
         run_values.data = values.data
     source = records.check(run_values.data, values.split)
@@ -65,7 +65,7 @@ def main(values) -> None:
         bodies=source.bodies,
         config={
             "parts_by": run.path.name,
-            "weights": _hash(networks.latest_checkpoint(run).weights),
+            "weights": _hash(run.model_file),
             "num_parts": segmenter.num_parts,
             "pictures": nbf_data.check_split(run_values, None, values.split),
             "crop": [run_values.crop_size, run_values.crop_by],

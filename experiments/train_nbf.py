@@ -5,9 +5,9 @@
         --flagfile=experiments/flags/nbf_segmentation_small.cfg
 
 Makes the synthetic people if they are not there yet, then writes runs/<run_name>/: flags.cfg,
-checkpoints/, tensorboard/ (tensorboard --logdir=runs), record.json and report/index.html. Killed
-at any moment, the same command goes on from the last checkpoint and ends with the same numbers.
-Times and expected scores stand in the flag files.
+model.keras, checkpoints/, tensorboard/ (tensorboard --logdir=runs), record.json and
+report/index.html. Killed at any moment, the same command goes on from the last checkpoint and
+ends with the same numbers. Times and expected scores stand in the flag files.
 """
 
 from __future__ import annotations
@@ -31,23 +31,22 @@ def main(values) -> None:
     """
     with training.opened(values) as opened:
         # Only now: these modules load TensorFlow.
-        from experiments.nbf import networks, stages
+        from experiments.nbf import stages
         from experiments.nbf import training as nbf_training
         from experiments.pages import report
 
         run, stage = opened.run, stages.stage_of(values)
         record = run.read_record()
-        if not record:
-            network, checkpoint = nbf_training.train(opened, values, stage)
+        if record and run.model_file.exists():
+            print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
+            network = stage.load(run, values.body_model)
+        else:
+            network, trained = nbf_training.train(opened, values, stage)
         if not opened.is_chief:
             return
-        if record:
-            print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
-        if record or values.strategy != "none":
-            network, checkpoint = networks.restore(run, values, stage.build)
         evaluation = stage.evaluate(network, values, values.test_split)
         if not record:
-            record = stage.make_record(run, values, network, checkpoint, evaluation)
+            record = stage.make_record(run, values, network, trained, evaluation)
             write_json(run.record_file, record)
         page = stage.make_page(values, network, evaluation, record)
         report.write(page, run.report)

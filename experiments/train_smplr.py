@@ -36,7 +36,7 @@ def main(values) -> None:
         # Only now: these modules load TensorFlow.
         from experiments.pages import report
         from experiments.smplr import evaluation as smplr_evaluation
-        from experiments.smplr import networks, page
+        from experiments.smplr import page
         from experiments.smplr import training as smplr_training
 
         run = opened.run
@@ -54,7 +54,7 @@ def main(values) -> None:
             write_json(run.record_file, record)
         print(f"\n{smplr_evaluation.table(record)}\n")
         print(f"record  {run.record_file}\npage    {run.report}")
-        print(f"model   {networks.model_file(run)}")
+        print(f"model   {run.model_file}")
 
 
 if __name__ == "__main__":

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from nbf import pretrained
 from nbf.backbones import build_backbone
+from nbf.input_maps import input_map
 from nbf.landmarks import landmark_body, landmark_points, landmark_skeleton
 from nbf.parameters import NUM_PARAMETERS, split_parameters, upright_parameters
 from nbf.targets import NBF_INTRINSICS
 from nbf.training import BodyFittingModel, check_body
 from smpl_tf import SMPLModelData, kinematics, load_model_data, rotations
 from smpl_tf.camera import Camera
-from smpl_tf.model_data import ModelFileError
+from smpl_tf.model_data import body_spec, find_body
 from smpl_tf.nbf_scale import NBF_TRANSLATION
+from smpl_tf.saved_models import load_model
 from smpl_tf.skeleton import SMPL_24
 
 HEADS = ("pool", "flatten")
@@ -35,7 +40,7 @@ class FittingNetwork(BodyFittingModel):
         self,
         backbone: str | keras.Model = "resnet50",
         input_size: int = 224,
-        input_channels: int = 3,
+        input_channels: int | None = None,
         head: str = "pool",
         body: SMPLModelData | str | None = None,
         gender: str = "neutral",
@@ -43,6 +48,7 @@ class FittingNetwork(BodyFittingModel):
         landmarks: int | None = None,
         special_rotations: bool = True,
         backbone_weights: str | None = None,
+        input_map: str | None = None,
         **kwargs,
     ):
         """Builds the network.
@@ -51,7 +57,7 @@ class FittingNetwork(BodyFittingModel):
           backbone: one of `nbf.backbones.BACKBONES`, or an encoder of your own: a functional model
             from the input map to a dict of feature maps, of which `c5` `[B, h, w, C]` is used.
           input_size: side of the input map, pixels.
-          input_channels: its depth.
+          input_channels: its depth; None: that of `input_map`, or 3.
           head: "pool" averages the encoder's last level over the picture (the paper's), "flatten"
             keeps where things are (small encoders at small sizes).
           body: the body to fit: a body model file, its arrays, or None for the open body.
@@ -61,6 +67,7 @@ class FittingNetwork(BodyFittingModel):
           landmarks: None, 14 or 91: further points to predict.
           special_rotations: project to rotations; False also admits reflections, as released.
           backbone_weights: a file of weights for the encoder, or None.
+          input_map: which of `nbf.input_maps.INPUT_MAPS` it is made for; None says nothing of it.
           **kwargs: of `keras.Model`.
 
         Raises:
@@ -70,7 +77,8 @@ class FittingNetwork(BodyFittingModel):
         if head not in HEADS:
             raise ValueError(f"head={head!r}: expected one of {', '.join(HEADS)}.")
         self.input_size = input_size
-        self.input_channels = input_channels
+        self.input_channels = input_channels = _channels(input_map, input_channels)
+        self.input_map = input_map
         self.head = head
         self.landmarks = landmarks
         self.special_rotations = special_rotations
@@ -204,7 +212,6 @@ class FittingNetwork(BodyFittingModel):
 
     def get_config(self) -> dict:
         """Returns the constructor's arguments; the body by name, gender and fingerprint."""
-        data = self.body.model_data
         return {
             **super().get_config(),
             "backbone": self.backbone_name or keras.saving.serialize_keras_object(self.encoder),
@@ -213,37 +220,54 @@ class FittingNetwork(BodyFittingModel):
             "head": self.head,
             "landmarks": self.landmarks,
             "special_rotations": self.special_rotations,
-            "body": {
-                "name": data.name,
-                "gender": data.gender,
-                "fingerprint": data.fingerprint,
-                "path": data.path and str(data.path),
-            },
+            "input_map": self.input_map,
+            "body": body_spec(self.body.model_data),
         }
 
     @classmethod
-    def from_config(cls, config: dict, body: SMPLModelData | None = None) -> FittingNetwork:
+    def from_config(cls, config: dict) -> FittingNetwork:
         """Rebuilds the network from `get_config`.
 
         Args:
           config: of `get_config`.
-          body: the body it was trained with; None reads it from where it lay then.
 
         Raises:
-          ValueError: if the body is not the one the network was trained with, or lies no longer
-            where it lay then.
+          BodyNotFoundError: if the body it was trained with is not at hand.
         """
         config = dict(config)
-        named = config.pop("body")
-        if body is None:
-            try:
-                body = load_model_data(named["path"], named["gender"])
-            except ModelFileError as error:
-                raise ValueError(f"{error} {cls.__name__}.load(file, body) takes it.") from None
-        check_body(body, named["fingerprint"], "This network")
+        body = find_body(config.pop("body"))
         if not isinstance(config["backbone"], str):
             config["backbone"] = keras.saving.deserialize_keras_object(config["backbone"])
         return cls(body=body, **config)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path = pretrained.FITTING, body: SMPLModelData | str | Path | None = None
+    ) -> FittingNetwork:
+        """Loads a trained network.
+
+        Args:
+          name: one of `nbf.pretrained.NAMES`, the folder of a finished run, or a `.keras` file.
+          body: the body it was trained with, or its file, if that has moved since.
+
+        Returns:
+          The network, not compiled.
+
+        Raises:
+          ValueError: there is none, it is damaged, of another kind, or of another body.
+
+        Example:
+          >>> network = FittingNetwork.from_pretrained("small_synthetic_parts")
+          >>> network.input_map, network.input_size
+          ('parts_12', 64)
+        """
+        path = pretrained.model_file(name)
+        if body is not None and not isinstance(body, SMPLModelData):
+            body = load_model_data(body)
+        network = load_model(path, cls)  # finds `body`, which is held here, by its fingerprint
+        if body is not None:
+            check_body(body, network.body.model_data.fingerprint, str(path))
+        return network
 
     def save_own_variables(self, store):
         """Stores the mean parameters, and which body all weights belong to."""
@@ -255,6 +279,16 @@ class FittingNetwork(BodyFittingModel):
         """Reads what `save_own_variables` stored; `load_weights` then checks the body."""
         self.loaded_fingerprint = bytes(np.asarray(store["body_fingerprint"])).decode()
         self.mean_parameters.assign(store["0"])
+
+
+def _channels(name: str | None, channels: int | None) -> int:
+    """The depth of an input map, by its name or as given."""
+    if name is None:
+        return 3 if channels is None else channels
+    own = input_map(name).channels
+    if channels not in (None, own):
+        raise ValueError(f"input_channels={channels}: {name} has {own}; leave it out")
+    return own
 
 
 def _encoder(

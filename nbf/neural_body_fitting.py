@@ -9,7 +9,6 @@ from nbf import input_maps
 from nbf.fitting import FittingNetwork
 from nbf.segmentation import PartSegmenter
 from nbf.training import BodyFittingModel
-from smpl_tf import SMPLModelData
 from smpl_tf.parts import colour_code
 
 
@@ -100,9 +99,9 @@ class NeuralBodyFitting(BodyFittingModel):
         }
 
     @classmethod
-    def from_config(cls, config: dict, body: SMPLModelData | None = None) -> NeuralBodyFitting:
-        """Rebuilds the model from `get_config`; `body` as in `FittingNetwork.from_config`."""
+    def from_config(cls, config: dict) -> NeuralBodyFitting:
+        """Rebuilds the model from `get_config`."""
         config = dict(config)
         segmenter = keras.saving.deserialize_keras_object(config.pop("segmenter"))
-        fitting = FittingNetwork.from_config(config.pop("fitting"), body)
+        fitting = FittingNetwork.from_config(config.pop("fitting"))
         return cls(segmenter, fitting, **config)

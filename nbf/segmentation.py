@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from nbf import pretrained
 from nbf.losses import kernel_norms, masked_mean, refuse_sample_weight
 from nbf.metrics import PartIoU
 from smpl_tf.parts import part_scheme
+from smpl_tf.saved_models import load_model
 
 # Mean colour of ImageNet's pictures, RGB; what keras.applications' ResNet and VGG subtract.
 _IMAGENET_MEAN = (123.68, 116.779, 103.939)
@@ -87,6 +91,25 @@ class PartSegmenter(keras.Model):
         self._cross_entropy = keras.metrics.Mean(name="cross_entropy")
         self._iou = PartIoU(part_scheme(num_parts).num_classes)
         self.build((None, input_size, input_size, 3))
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path = pretrained.SEGMENTER) -> PartSegmenter:
+        """Loads a trained segmenter.
+
+        Args:
+          name: one of `nbf.pretrained.NAMES`, the folder of a finished run, or a `.keras` file.
+
+        Returns:
+          The segmenter, not compiled; called on a subclass, one of that class.
+
+        Raises:
+          ValueError: there is none, it is damaged, or of another kind.
+
+        Example:
+          >>> PartSegmenter.from_pretrained("small_synthetic_segmenter").scheme.name
+          'parts_12'
+        """
+        return load_model(pretrained.model_file(name), cls)
 
     @property
     def scheme(self):

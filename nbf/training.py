@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-
 import keras
 import tensorflow as tf
 
@@ -61,23 +58,6 @@ class BodyFittingModel(keras.Model):
         unused = set(self._term_means) - set(self.loss.weights)
         results = super().get_metrics_result()
         return {name: value for name, value in results.items() if name not in unused}
-
-    @classmethod
-    def load(cls, path: str, body: SMPLModelData) -> BodyFittingModel:
-        """Loads a `.keras` file whose body model file lies elsewhere than at training.
-
-        Args:
-          path: the file.
-          body: the body it was trained with.
-
-        Raises:
-          ValueError: if the body is another one.
-        """
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))["config"]
-        model = cls.from_config(config, body)
-        model.load_weights(path)
-        return model
 
     def load_weights(self, filepath, **kwargs):
         """Loads weights; those of another body raise a ValueError of one line."""

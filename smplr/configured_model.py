@@ -1,6 +1,11 @@
 """Functional Keras models that are rebuilt from the arguments of their constructor."""
 
+from pathlib import Path
+
 import keras
+
+from smpl_tf.saved_models import load_model
+from smplr import pretrained
 
 
 class ConfiguredModel(keras.Model):
@@ -20,6 +25,21 @@ class ConfiguredModel(keras.Model):
     def get_config(self):
         """Returns the constructor's arguments."""
         return {**self._config, "name": self.name}
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path):
+        """Loads a trained network.
+
+        Args:
+          name: one of `smplr.pretrained.NAMES`, the folder of a finished run, or a `.keras` file.
+
+        Returns:
+          The network, not compiled.
+
+        Raises:
+          ValueError: there is none, it is damaged, or of another kind.
+        """
+        return load_model(pretrained.model_file(name), cls)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

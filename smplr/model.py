@@ -1,13 +1,15 @@
 """SMPLR: points (or a picture) to denoised points, bones, rotations, betas, gender, and a body."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from smpl_tf import SMPLModelData, load_model_data
 from smpl_tf.rotations import project_to_rotation
-from smplr import landmarks
+from smpl_tf.saved_models import load_model
+from smplr import landmarks, pretrained
 from smplr.bones import bone_directions, length_residuals, observed_points, split_points
 from smplr.denoising_autoencoder import DenoisingAutoencoder
 from smplr.hourglass import StackedHourglass
@@ -148,6 +150,26 @@ class SMPLR(keras.Model):
             "template_lengths": self.template_lengths,
             "project_rotations": self.project_rotations,
         }
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path = pretrained.POSE_SHAPE) -> "SMPLR":
+        """Loads trained networks.
+
+        Args:
+          name: one of `smplr.pretrained.NAMES`, the folder of a finished run, or a `.keras` file.
+
+        Returns:
+          The model, not compiled.
+
+        Raises:
+          ValueError: there is none, it is damaged, of another kind, or its body is not at hand.
+
+        Example:
+          >>> model = SMPLR.from_pretrained()
+          >>> model.hourglass is None, model.pose_regressor.input.shape
+          (True, (None, 41, 4))
+        """
+        return load_model(pretrained.model_file(name), cls)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

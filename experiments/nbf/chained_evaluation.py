@@ -16,7 +16,6 @@ from experiments.nbf.data import Feed
 from experiments.nbf.evaluation import Evaluation
 from experiments.nbf.segmentation_evaluation import confusions, shown
 from experiments.pages import report
-from experiments.runs.checkpoints import Checkpoint
 from experiments.runs.run_folder import RunFolder
 from nbf import NeuralBodyFitting, targets
 from nbf.metrics import f1_scores, iou
@@ -79,7 +78,7 @@ def make_record(
     run: RunFolder,
     values: flags.FlagValues,
     model: NeuralBodyFitting,
-    checkpoint: Checkpoint,
+    trained: Mapping[str, Any],
     evaluation: Evaluation,
     segmentation: RunFolder,
 ) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def make_record(
       run: the fitting network's run.
       values: its flags.
       model: both stages.
-      checkpoint: of the fitting network.
+      trained: what is known of the fitting network's training, see `checkpoints.facts`.
       evaluation: the chained evaluation.
       segmentation: the segmenter's run.
 
@@ -97,7 +96,7 @@ def make_record(
       JSON values.
     """
     network = model.get_fitting_network()
-    record = nbf_evaluation.make_record(run, values, network, checkpoint, evaluation)
+    record = nbf_evaluation.make_record(run, values, network, trained, evaluation)
     by_person = {name: _numbers(evaluation.errors[name]) for name in _BY_PERSON}
     return {
         **record,

@@ -13,7 +13,6 @@ from experiments.nbf import data as nbf_data
 from experiments.nbf import networks, protocols
 from experiments.nbf.data import Feed
 from experiments.pages.report import Table
-from experiments.runs.checkpoints import Checkpoint
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingNetwork
@@ -191,7 +190,7 @@ def make_record(
     run: RunFolder,
     values: flags.FlagValues,
     network: FittingNetwork,
-    checkpoint: Checkpoint,
+    trained: Mapping[str, Any],
     evaluation: Evaluation,
 ) -> dict[str, Any]:
     """Puts the record of an evaluated run together.
@@ -200,7 +199,7 @@ def make_record(
       run: the run.
       values: its flags.
       network: the trained network.
-      checkpoint: what it was trained to.
+      trained: what is known of its training, see `checkpoints.facts`.
       evaluation: its evaluation.
 
     Returns:
@@ -210,16 +209,12 @@ def make_record(
     content = {
         "body": {"name": body.name, "gender": body.gender, "fingerprint": body.fingerprint},
         "parameters": network.count_params(),
-        "epochs": checkpoint.epoch,
-        "training_people": checkpoint.state["people"],
-        "training_seconds": round(checkpoint.state["seconds"], 1),
-        "replicas": checkpoint.state.get("replicas", 1),
-        "data": {**checkpoint.state["data"], evaluation.split: evaluation.data},
+        **trained,
+        "data": {**trained["data"], evaluation.split: evaluation.data},
         "split": evaluation.split,
         "people": len(evaluation.ids),
         "metrics": evaluation.metrics,
         "mean_pose_metrics": evaluation.baseline_metrics,
-        "history": checkpoint.state["history"],
     }
     return run.make_record(values, content)
 

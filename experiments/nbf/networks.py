@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Callable
+from pathlib import Path
 
 import keras
 from absl import flags
 
 from datasets import pipelines
-from experiments.nbf.data import Feed, check_body
+from experiments.nbf.data import Feed
 from experiments.nbf.flags import define_run_flags
-from experiments.runs import checkpoints
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingLoss, FittingNetwork, input_maps, parameters, targets
 from nbf.optimizers import paper_optimizer
 from smpl_tf import SMPLModelData, load_model_data
+from smpl_tf.model_data import BodyNotFoundError
 
 
 def feed(values: flags.FlagValues) -> Feed:
@@ -82,7 +81,7 @@ def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwo
     return FittingNetwork(
         backbone=values.backbone,
         input_size=values.input_size,
-        input_channels=input_maps.input_map(values.input_map).channels,
+        input_map=values.input_map,
         head=values.head,
         body=body,
         landmarks=_landmarks(values),
@@ -165,92 +164,43 @@ def load_body(values: flags.FlagValues) -> SMPLModelData | None:
     return load_model_data(values.body_model) if values.stage == "fitting" else None
 
 
-def restore_network(
-    run: RunFolder, values: flags.FlagValues
-) -> tuple[FittingNetwork, checkpoints.Checkpoint]:
-    """Rebuilds the fitting network of a run from its newest checkpoint.
+def load_network(run: RunFolder, body: str | None = None) -> FittingNetwork:
+    """Loads the fitting network of a finished run.
 
     Args:
       run: the run.
-      values: its flags.
+      body: where the file of the body that it was trained with lies now; None: where it lay.
 
     Returns:
-      The network, not compiled, and the checkpoint.
+      The network, not compiled.
 
     Raises:
-      UserError: the run is no fitting, there is no checkpoint, or it belongs to another body.
+      UserError: the run is not finished, is of the other stage, or its body is not at hand.
     """
-    check_stage(run, values, "fitting")
-    return restore(run, values, build_network)
+    try:
+        return FittingNetwork.from_pretrained(finished_model(run), body)
+    except BodyNotFoundError as error:
+        raise UserError(f"{run.model_file}: {error} Or give its file as --body_model.") from error
 
 
-def check_stage(run: RunFolder, values: flags.FlagValues, stage: str) -> None:
-    """Refuses a run of the other stage.
+def finished_model(run: RunFolder) -> Path:
+    """Finds the model of a finished run.
 
     Args:
       run: the run.
-      values: its flags.
-      stage: the one that is wanted.
+
+    Returns:
+      The `.keras` file.
 
     Raises:
-      UserError: the run is of another.
+      UserError: the run is not finished.
     """
-    if values.stage != stage:
+    if not run.model_file.is_file():
         raise UserError(
-            f"{run.path}: a run of --stage={values.stage}, where one of --stage={stage} is needed"
+            f"{run.model_file}: not found; first train to the end with experiments/train_nbf.py "
+            f"--flagfile={run.flags_file} --runs_dir={run.path.parent} --run_name={run.path.name}"
         )
-
-
-def restore(
-    run: RunFolder,
-    values: flags.FlagValues,
-    build: Callable[[flags.FlagValues, SMPLModelData | None], keras.Model],
-) -> tuple[keras.Model, checkpoints.Checkpoint]:
-    """Rebuilds what a run trained from its newest checkpoint.
-
-    Args:
-      run: the run.
-      values: its flags.
-      build: makes the network of the flags and the body.
-
-    Returns:
-      The network, not compiled, and the checkpoint.
-
-    Raises:
-      UserError: there is no checkpoint, or it belongs to another body.
-    """
-    checkpoint = latest_checkpoint(run)
-    body = load_body(values)
-    if body is not None:
-        check_body(body, checkpoint.state["body"], str(checkpoint.weights))
-    # The encoder's weights are in the checkpoint: the file they once came from is not needed.
-    values = copy.deepcopy(values)
-    values.backbone_weights = None
-    network = build(values, body)
-    checkpoints.restore(checkpoint, network)
-    return network, checkpoint
-
-
-def latest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:
-    """Finds the newest checkpoint of a run.
-
-    Args:
-      run: the run.
-
-    Returns:
-      The checkpoint.
-
-    Raises:
-      UserError: there is none.
-    """
-    checkpoint = checkpoints.latest(run.checkpoints)
-    if checkpoint is None:
-        raise UserError(
-            f"{run.checkpoints}: no checkpoint yet; first train to the end of an epoch with "
-            f"experiments/train_nbf.py --flagfile={run.flags_file} --runs_dir={run.path.parent} "
-            f"--run_name={run.path.name}"
-        )
-    return checkpoint
+    return run.model_file
 
 
 def start_from(run: RunFolder, network: keras.Model) -> None:
@@ -261,16 +211,16 @@ def start_from(run: RunFolder, network: keras.Model) -> None:
       network: of the same form, not compiled.
 
     Raises:
-      UserError: the run has no checkpoint, or its network has another form.
+      UserError: the run is not finished, or its network has another form.
     """
-    checkpoint = latest_checkpoint(run)
+    path = finished_model(run)
     try:
         with warnings.catch_warnings():
             # Keras warns of what does not fit, and then raises.
             warnings.simplefilter("ignore", UserWarning)
-            network.load_weights(checkpoint.weights)
+            network.load_weights(path)
     except ValueError as error:
         raise UserError(
-            f"--initial_run={run.path}: {checkpoint.weights.name} does not fit this network; "
+            f"--initial_run={run.path}: {path.name} does not fit this network; "
             f"its form stands in {run.flags_file}"
         ) from error

@@ -12,7 +12,6 @@ from absl import flags
 from experiments.nbf import data as nbf_data
 from experiments.nbf import segmenters
 from experiments.pages.report import Table
-from experiments.runs.checkpoints import Checkpoint
 from experiments.runs.run_folder import RunFolder
 from nbf.metrics import confusion, f1_scores, iou
 from nbf.segmentation import PartSegmenter
@@ -113,7 +112,7 @@ def make_record(
     run: RunFolder,
     values: flags.FlagValues,
     segmenter: PartSegmenter,
-    checkpoint: Checkpoint,
+    trained: Mapping[str, Any],
     evaluation: Evaluation,
 ) -> dict[str, Any]:
     """Puts the record of an evaluated run together.
@@ -122,7 +121,7 @@ def make_record(
       run: the run.
       values: its flags.
       segmenter: the trained segmenter.
-      checkpoint: what it was trained to.
+      trained: what is known of its training, see `checkpoints.facts`.
       evaluation: its evaluation.
 
     Returns:
@@ -131,16 +130,12 @@ def make_record(
     ious = map(_number, evaluation.class_iou_percent)
     content = {
         "parameters": segmenter.count_params(),
-        "epochs": checkpoint.epoch,
-        "training_people": checkpoint.state["people"],
-        "training_seconds": round(checkpoint.state["seconds"], 1),
-        "replicas": checkpoint.state.get("replicas", 1),
-        "data": {**checkpoint.state["data"], evaluation.split: evaluation.data},
+        **trained,
+        "data": {**trained["data"], evaluation.split: evaluation.data},
         "split": evaluation.split,
         "people": len(evaluation.ids),
         "metrics": evaluation.metrics,
         "iou_percent": dict(zip(evaluation.scheme.names, ious, strict=True)),
-        "history": checkpoint.state["history"],
     }
     return run.make_record(values, content)
 

@@ -24,11 +24,11 @@ def feed(values: flags.FlagValues) -> Feed:
       they come, after every augmentation.
 
     Raises:
-      UserError: the run is no segmentation, has no checkpoint, or finds other parts.
+      UserError: the run is no segmentation, is not finished, or finds other parts.
     """
     run = RunFolder.existing(values.segmentation_run)
-    segmenter, _ = segmenters.restore_segmenter(run)
-    segmenters.check_parts(segmenter, values)
+    segmenter = segmenters.load_segmenter(run)
+    segmenters.check_parts(segmenter, values.input_map)
     of_parts = networks.feed(values)
     # Of each class, the first of the 24 parts that are merged to it.
     classes = range(segmenter.scheme.num_classes)

@@ -75,33 +75,27 @@ def compile_segmenter(segmenter: PartSegmenter, values: flags.FlagValues, steps:
     segmenter.optimizer.build(segmenter.trainable_variables)
 
 
-def restore_segmenter(run: RunFolder) -> tuple[PartSegmenter, flags.FlagValues]:
-    """Rebuilds the segmenter of a run from its newest checkpoint.
+def load_segmenter(run: RunFolder) -> PartSegmenter:
+    """Loads the segmenter of a finished run.
 
     Args:
       run: the run.
 
     Returns:
-      The segmenter, not compiled, and the flags of the run.
+      The segmenter, not compiled.
 
     Raises:
-      UserError: the run is no segmentation, or there is no checkpoint.
+      UserError: the run is not finished, or is of the other stage.
     """
-    values = networks.flags_of(run)
-    networks.check_stage(run, values, "segmentation")
-    segmenter, _ = networks.restore(run, values, build_segmenter)
-    return segmenter, values
+    return PartSegmenter.from_pretrained(networks.finished_model(run))
 
 
-def join_stages(
-    segmenter: PartSegmenter, network: FittingNetwork, values: flags.FlagValues
-) -> NeuralBodyFitting:
+def join_stages(segmenter: PartSegmenter, network: FittingNetwork) -> NeuralBodyFitting:
     """Joins a segmenter and a fitting network to one model, from pictures to bodies.
 
     Args:
       segmenter: the first stage.
       network: the second stage.
-      values: the flags of the second stage's run.
 
     Returns:
       The model.
@@ -109,23 +103,23 @@ def join_stages(
     Raises:
       UserError: the second stage does not see the parts that the first one gives.
     """
-    check_parts(segmenter, values)
+    check_parts(segmenter, network.input_map)
     return NeuralBodyFitting(segmenter, network)
 
 
-def check_parts(segmenter: PartSegmenter, values: flags.FlagValues) -> None:
+def check_parts(segmenter: PartSegmenter, input_map: str) -> None:
     """Refuses a segmenter of other parts than a fitting network sees.
 
     Args:
       segmenter: the first stage.
-      values: the flags of the second stage's run.
+      input_map: what the fitting network sees.
 
     Raises:
       UserError: it does not see the parts that the segmenter gives.
     """
-    scheme = input_maps.input_map(values.input_map).scheme
+    scheme = input_maps.input_map(input_map).scheme
     if scheme is None or scheme.name != segmenter.scheme.name:
         raise UserError(
             f"--segmentation_run gives {segmenter.scheme.name}, but the fitting network sees "
-            f"{values.input_map}; give a fitting run with --input_map={segmenter.scheme.name}"
+            f"{input_map}; give a fitting run with --input_map={segmenter.scheme.name}"
         )

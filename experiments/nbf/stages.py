@@ -23,16 +23,18 @@ class Stage(NamedTuple):
     """What one of the two networks needs to be trained, measured and shown.
 
     Attributes:
+      load: run, body model file or None -> the trained network.
       feed: flags -> how the network takes Examples.
       build: flags, body -> the network.
       compile: network, flags, steps of the whole training.
       prepare: a new network, flags; takes from the training set what it starts with.
       drawer: network, batches -> what draws pictures for TensorBoard.
       evaluate: network, flags, split -> evaluation.
-      make_record: run, flags, network, checkpoint, evaluation -> the run record.
+      make_record: run, flags, network, facts of its training, evaluation -> the run record.
       make_page: flags, network, evaluation, record -> the page.
     """
 
+    load: Callable
     feed: Callable
     build: Callable
     compile: Callable
@@ -44,6 +46,7 @@ class Stage(NamedTuple):
 
 
 FITTING = Stage(
+    networks.load_network,
     networks.feed,
     networks.build_network,
     networks.compile_network,
@@ -54,6 +57,7 @@ FITTING = Stage(
     page.make_page,
 )
 SEGMENTATION = Stage(
+    lambda run, body=None: segmenters.load_segmenter(run),
     segmenters.feed,
     segmenters.build_segmenter,
     segmenters.compile_segmenter,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import keras
 from absl import flags
@@ -23,12 +24,13 @@ from experiments.runs import (
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.training import Training
+from smpl_tf.files import written_aside
 
 
 def train(
     opened: Training, values: flags.FlagValues, stage: Stage
-) -> tuple[keras.Model, checkpoints.Checkpoint]:
-    """Trains a network, from its newest checkpoint if there is one.
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Trains a network, from its newest checkpoint if there is one, and saves it.
 
     Args:
       opened: the folder of the run, and the strategy.
@@ -36,7 +38,7 @@ def train(
       stage: what is trained.
 
     Returns:
-      The trained network and its last checkpoint.
+      The trained network, and what is known of its training.
 
     Raises:
       UserError: the data or a checkpoint belongs to another body, or a loss is not finite.
@@ -96,4 +98,9 @@ def train(
             partial(epochs.example_ids, values, cache=values.cache),
             drawers,
         )
-    return network, checkpoints.latest(run.checkpoints)
+    if opened.is_chief:
+        with written_aside(run.model_file) as aside:
+            network.save(aside)
+    if values.strategy != "none":
+        network = stage.load(run, values.body_model)  # free of the strategy
+    return network, checkpoints.facts(checkpoints.latest(run.checkpoints))

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,6 +97,31 @@ def latest(folder: Path) -> Checkpoint | None:
             "from the checkpoint before"
         ) from error
     return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)
+
+
+_FACTS = ("epochs", "training_people", "training_seconds", "replicas", "data", "history")
+
+
+def facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a run record says of the training.
+
+    Args:
+      checkpoint: its last one.
+
+    Returns:
+      Epochs, people, seconds, replicas, fingerprints of the data, and the history.
+    """
+    state = checkpoint.state
+    values = (
+        *(checkpoint.epoch, state["people"], round(state["seconds"], 1)),
+        *(state.get("replicas", 1), state["data"], state["history"]),
+    )
+    return dict(zip(_FACTS, values, strict=True))
+
+
+def facts_of_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as `facts`, from the record of a finished run."""
+    return {name: record[name] for name in _FACTS if name in record}
 
 
 def restore(checkpoint: Checkpoint, model: keras.Model) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: flags.cfg, record.json, checkpoints/, tensorboard/, report/.
+"""The folder of a run: flags.cfg, model.keras, record.json, checkpoints/, tensorboard/, report/.
 
 Files are written aside and renamed, so that whatever stands under its final name is whole. One
 process at a time works in a folder, and only with the flags that the folder was made with.
@@ -23,6 +23,8 @@ from absl import flags
 
 from experiments.runs.common import REPOSITORY, UserError
 from smpl_tf.files import ASIDE, write_text
+
+MODEL_FILE = "model.keras"
 
 # These say how a run is carried out, not what comes out of it: they may change on resuming.
 FREE_FLAGS = frozenset(
@@ -67,6 +69,7 @@ class RunFolder:
         self.path = local_path(path)
         self.flags_file = self.path / "flags.cfg"
         self.record_file = self.path / "record.json"
+        self.model_file = self.path / MODEL_FILE
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
         self.report = self.path / "report" / "index.html"
@@ -128,6 +131,7 @@ class RunFolder:
     def clear(self) -> None:
         """Removes the results of an earlier run, the flags last; keep the folder locked."""
         self.record_file.unlink(missing_ok=True)
+        self.model_file.unlink(missing_ok=True)
         for folder in (self.checkpoints, self.tensorboard, self.report.parent):
             shutil.rmtree(folder, ignore_errors=True)
         self.flags_file.unlink(missing_ok=True)

@@ -75,17 +75,17 @@ class ServedModel(NamedTuple):
         return self.run(given, project_to_rotation)
 
 
-def served_fitting(network: FittingNetwork, name: str) -> ServedModel:
+def served_fitting(network: FittingNetwork) -> ServedModel:
     """Serves a fitting network alone.
 
     Args:
       network: the network.
-      name: of its input map.
 
     Returns:
       The model; its input is a picture, a map of part labels, or an input map, as the name says.
     """
-    kind, size = input_maps.input_map(name), network.input_size
+    name, size = network.input_map, network.input_size
+    kind = input_maps.input_map(name)
     if name == "rgb":
         spec, text = tf.TensorSpec([None, size, size, 3], tf.uint8, "pictures"), "RGB, 0..255"
         encode = input_maps.to_unit_range

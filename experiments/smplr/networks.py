@@ -194,11 +194,6 @@ def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]
     raise UserError("points of an hourglass need its run: give its folder in --parts=runs/...")
 
 
-def model_file(run: RunFolder) -> Path:
-    """Where a run keeps its finished model."""
-    return run.path / "model.keras"
-
-
 def load_model(run: RunFolder) -> tuple[keras.Model, str]:
     """Loads the finished model of a run.
 
@@ -213,7 +208,7 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
       UserError: the run is not there, not finished, or damaged.
       BodyNotFoundError: its body is not at hand.
     """
-    path = model_file(run)
+    path = run.model_file
     if not path.exists():
         raise UserError(
             f"{path}: not found; run experiments/train_smplr.py to its end in that folder first"
@@ -252,7 +247,7 @@ def keep_joined(run: RunFolder, model: SMPLR, values: flags.FlagValues) -> None:
     define_run_flags(own)
     lines = serialize_flags(values).items()
     write_text(run.flags_file, "".join(f"{line}\n" for name, line in lines if name in own))
-    with written_aside(model_file(run)) as aside:
+    with written_aside(run.model_file) as aside:
         model.save(aside)
 
 

@@ -77,7 +77,7 @@ def train(opened: Training, values: flags.FlagValues) -> tuple[keras.Model, dict
         if values.strategy != "none":
             model = networks.build_model(values)  # free of the strategy
             checkpoints.restore(checkpoint, model)
-        with written_aside(networks.model_file(run)) as aside:
+        with written_aside(run.model_file) as aside:
             model.save(aside)
     return model, checkpoint.state
 

@@ -23,18 +23,19 @@ class NBFBodies:
       bodies: the SMPL layer of the fitted bodies.
     """
 
-    def __init__(self, fitting: FittingNetwork, input_map: str, finder: PartFinder | None = None):
+    def __init__(self, fitting: FittingNetwork, finder: PartFinder | None = None):
         """Joins the networks.
 
         Args:
           fitting: the trained fitting network.
-          input_map: what it was trained on.
           finder: what finds the parts; a network that sees the picture itself can do without.
 
         Raises:
           ValueError: the networks do not go together.
         """
-        encoding = input_maps.input_map(input_map)
+        if fitting.input_map is None:
+            raise ValueError("the fitting network does not say which input map it was made for")
+        input_map, encoding = fitting.input_map, input_maps.input_map(fitting.input_map)
         if encoding.joints:
             raise ValueError(
                 f"the fitting network was trained on {input_map}, drawn from known joints; "

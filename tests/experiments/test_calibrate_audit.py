@@ -32,10 +32,9 @@ def test_a_calibration_is_written_for_the_pair_and_shown(pair, people, call, mon
     monkeypatch.setattr(audit_calibration, "_KNOTS", 3)
     answer = call(calibrate_audit, *arguments)
     assert answer.status == 0, answer.err
-    values = nbf_runs.flags_of(RunFolder(fitting))
     networks = (
-        nbf_runs.restore_network(RunFolder(fitting), values)[0],
-        segmenters.restore_segmenter(RunFolder(torso))[0],
+        nbf_runs.load_network(RunFolder(fitting)),
+        segmenters.load_segmenter(RunFolder(torso)),
     )
     kinds = Evidence._fields
     found = audit_calibration.read(fitting / "audit.json", kinds, *networks)

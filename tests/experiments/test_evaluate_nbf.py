@@ -7,9 +7,7 @@ from experiments import evaluate_nbf
 from experiments.runs.run_folder import RunFolder
 
 
-def test_the_evaluation_of_a_checkpoint_gives_the_numbers_of_the_training(
-    finished, call, tmp_path
-):
+def test_the_evaluation_of_a_run_gives_the_numbers_of_the_training(finished, call, tmp_path):
     answer = call(evaluate_nbf, f"--run={finished}", f"--output={tmp_path}")
     assert answer.status == 0, answer.err
     again = json.loads((tmp_path / "record.json").read_text())
@@ -46,4 +44,4 @@ def test_another_body_than_the_one_trained_on_is_refused(finished, call, other_b
     answer = call(evaluate_nbf, f"--run={finished}", f"--body_model={other_body}")
     assert answer.status == 1
     assert answer.err.count("\n") == 1
-    assert "epoch_0002.weights.h5" in answer.err and "--body_model" in answer.err
+    assert "model.keras" in answer.err and "--body_model" in answer.err

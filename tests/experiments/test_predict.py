@@ -12,7 +12,7 @@ from experiments.nbf import networks, segmenters
 from experiments.nbf.flags import define_run_flags
 from experiments.prediction import files as prediction_files
 from experiments.prediction import videos
-from experiments.runs import checkpoints, common, shipped_runs
+from experiments.runs import common, shipped_runs
 from experiments.runs.run_folder import RunFolder
 from nbf.prediction import windows
 from smpl_tf import SMPL
@@ -41,8 +41,7 @@ def untrained(path, *arguments, favoured=None):
         logits.bias.assign(100 * np.eye(network.scheme.num_classes, dtype=np.float32)[favoured])
     else:
         network = networks.build_network(values, body)
-    state = {"body": body and body.fingerprint}
-    checkpoints.save(run.checkpoints, 1, network, state)
+    network.save(run.model_file)
     return path
 
 
@@ -322,4 +321,4 @@ def test_another_body_than_the_one_trained_on_is_refused(
     )
     assert answer.status == 1
     assert answer.err.count("\n") == 1
-    assert "epoch_0001.weights.h5" in answer.err and "--body_model" in answer.err
+    assert "model.keras" in answer.err and "--body_model" in answer.err

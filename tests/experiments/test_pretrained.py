@@ -6,10 +6,9 @@ import tensorflow as tf
 
 from datasets import synthetic
 from datasets.example import decode, encode, parse
-from experiments.nbf import networks, segmenters
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.shipped_runs import PRETRAINED
-from nbf import targets
+from nbf import FittingNetwork, NeuralBodyFitting, SmallSegmenter, targets
 from nbf.metrics import confusion, iou
 
 SEGMENTATION = PRETRAINED / "nbf_segmentation_small"
@@ -30,17 +29,12 @@ def people():
 @pytest.fixture(scope="module")
 def both():
     """Both stages in one model."""
-    segmenter, _ = segmenters.restore_segmenter(RunFolder(SEGMENTATION))
-    run = RunFolder(FITTING)
-    values = networks.flags_of(run)
-    network, _ = networks.restore_network(run, values)
-    return segmenters.join_stages(segmenter, network, values)
+    return NeuralBodyFitting(SmallSegmenter.from_pretrained(), FittingNetwork.from_pretrained())
 
 
 @pytest.mark.parametrize("folder", [SEGMENTATION, FITTING], ids=lambda folder: folder.name)
 def test_a_shipped_run_is_small_and_has_its_record(folder):
-    weights = list((folder / "checkpoints").glob("*.weights.h5"))
-    assert len(weights) == 1 and weights[0].stat().st_size < 10e6
+    assert (folder / "model.keras").stat().st_size < 10e6
     record = RunFolder(folder).read_record()
     assert record["run"] == folder.name
     assert record["metrics"]

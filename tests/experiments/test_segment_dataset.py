@@ -5,9 +5,8 @@ from absl import flags
 from datasets import manifests, pipelines
 from experiments import segment_dataset
 from experiments.nbf import data as nbf_data
-from experiments.nbf import segmenters
+from experiments.nbf import networks, segmenters
 from experiments.nbf.flags import define_run_flags
-from experiments.runs import checkpoints
 from experiments.runs.run_folder import RunFolder
 from smpl_tf.parts import PARTS_12, merge_labels
 
@@ -27,7 +26,7 @@ def untrained(people, tmp_path_factory):
     run.adopt_flags(values)
     segmenter = segmenters.build_segmenter(values)
     segmenters.compile_segmenter(segmenter, values, 1)
-    checkpoints.save(run.checkpoints, 1, segmenter, {})
+    segmenter.save(run.model_file)
     return run
 
 
@@ -36,7 +35,7 @@ def test_the_parts_are_the_segmenters_and_all_else_is_the_data_sets(untrained, c
     answer = call(segment_dataset, *arguments)
     assert answer.status == 0, answer.err
     assert "8 people of split 'val'" in answer.out
-    segmenter, values = segmenters.restore_segmenter(untrained)
+    segmenter, values = segmenters.load_segmenter(untrained), networks.flags_of(untrained)
     cropped = pipelines.load(values.data, "val", transform=nbf_data.crop(values))
     convert = segmenters.feed(values).convert
     several = set()

@@ -134,9 +134,9 @@ def test_a_fitting_network_may_learn_from_what_a_segmenter_finds(finished, segme
     inputs, _ = next(iter(batches))
     assert inputs["input_map"].shape == (8, 16, 16, 3)
     # What it sees is what the chained model shows to its second stage, bit by bit.
-    segmenter, _ = segmenters.restore_segmenter(RunFolder(segmented))
-    network, _ = networks.restore_network(run, values)
-    model = segmenters.join_stages(segmenter, network, values)
+    segmenter = segmenters.load_segmenter(RunFolder(segmented))
+    network = networks.load_network(run)
+    model = segmenters.join_stages(segmenter, network)
     examples = next(iter(nbf_data.held_out_examples(values, "test", feed).batch(8)))
     seen = feed.convert(examples)[0]["input_map"]
     pictures, _ = targets.picture_targets(examples, segmenter.input_size)
@@ -152,19 +152,19 @@ def test_a_run_of_the_wrong_stage_is_refused_in_one_line(finished, segmented, ca
         (f"--run={segmented}", f"--segmentation_run={segmented}"),
         (f"--run={finished}", f"--segmentation_run={finished}"),
     )
-    for arguments, words in zip(wrong, ("--stage=fitting", "--stage=segmentation"), strict=True):
+    for arguments, kind in zip(wrong, ("FittingNetwork", "PartSegmenter"), strict=True):
         answer = call(evaluate_nbf, *arguments)
         assert answer.status == 1
-        assert answer.err.count("\n") == 1 and f"one of {words} is needed" in answer.err
+        assert answer.err.count("\n") == 1 and f"where a {kind} is needed" in answer.err
 
 
 def test_a_segmentation_of_other_parts_than_the_fitting_saw_is_refused():
-    network = FittingNetwork("small", input_size=16)
+    network = FittingNetwork("small", input_size=16, input_map="parts_12")
     segmenter = SmallSegmenter(num_parts=6, input_size=16, width=4)
     with pytest.raises(common.UserError, match="gives parts_6, .* sees parts_12; give a fitting"):
-        segmenters.join_stages(segmenter, network, flags_of())
+        segmenters.join_stages(segmenter, network)
     with pytest.raises(common.UserError, match="sees rgb"):
-        segmenters.join_stages(segmenter, network, flags_of("--input_map=rgb"))
+        segmenters.join_stages(segmenter, FittingNetwork("small", 16, input_map="rgb"))
 
 
 @pytest.mark.parametrize(
@@ -208,27 +208,18 @@ def test_a_split_with_nobody_in_it_has_no_scores_and_no_nan():
     assert "–" in str(segmentation_evaluation.table(record))
 
 
-def test_a_restored_segmenter_comes_with_the_flags_of_its_run(segmented, tmp_path):
-    segmenter, values = segmenters.restore_segmenter(RunFolder(segmented))
-    assert (segmenter.input_size, segmenter.width, values.num_parts) == (32, 4, 12)
+def test_a_trained_segmenter_may_move_and_must_be_finished(segmented, tmp_path):
+    segmenter = segmenters.load_segmenter(RunFolder(segmented))
+    assert (segmenter.input_size, segmenter.width, segmenter.num_parts) == (32, 4, 12)
     moved = tmp_path / "moved"
     shutil.copytree(segmented, moved)
-    again, _ = segmenters.restore_segmenter(RunFolder(moved))
+    again = segmenters.load_segmenter(RunFolder(moved))
     pictures = tf.random.stateless_uniform([1, 32, 32, 3], [1, 2], 0, 255)
     np.testing.assert_array_equal(again(pictures), segmenter(pictures))
-    for file in (moved / "checkpoints").iterdir():
-        file.unlink()
-    with pytest.raises(common.UserError, match="no checkpoint yet; first train"):
-        segmenters.restore_segmenter(RunFolder(moved))
+    (moved / "model.keras").unlink()
+    with pytest.raises(common.UserError, match="model.keras: not found; first train to the end"):
+        segmenters.load_segmenter(RunFolder(moved))
     assert networks.flags_of(RunFolder(moved)).stage == "segmentation"
-
-
-def test_a_restored_network_does_not_need_the_file_its_encoder_came_from(finished):
-    run = RunFolder(finished)
-    values = networks.flags_of(run, backbone_weights="/nowhere/weights.h5")
-    network, _ = networks.restore_network(run, values)
-    assert network.input_size == 16
-    assert values.backbone_weights == "/nowhere/weights.h5"
 
 
 def test_a_run_may_start_from_the_weights_of_another_at_another_size(
@@ -239,8 +230,8 @@ def test_a_run_may_start_from_the_weights_of_another_at_another_size(
         train_nbf, *small, *arguments, "--run_name=next", "--learning_rate=0", "--epochs=1"
     )
     assert answer.status == 0, answer.err
-    before, _ = segmenters.restore_segmenter(RunFolder(segmented))
-    after, _ = segmenters.restore_segmenter(RunFolder(tmp_path / "next"))
+    before = segmenters.load_segmenter(RunFolder(segmented))
+    after = segmenters.load_segmenter(RunFolder(tmp_path / "next"))
     for old, new in zip(before.trainable_variables, after.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new)
     answer = call(train_nbf, *small, *arguments, "--segmenter_width=8", "--run_name=wide")

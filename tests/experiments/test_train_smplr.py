@@ -44,7 +44,7 @@ def test_a_killed_autoencoder_ends_with_the_same_numbers_and_is_kept(run, call, 
         patch.setattr(callbacks.SaveEpochs, "on_train_batch_end", stop_in_epoch_2)
         answer, folder = run("dae", *arguments)
     assert answer.status == common.EXIT_INTERRUPTED
-    assert not networks.model_file(folder).exists()
+    assert not folder.model_file.exists()
     answer, _ = run("dae", *arguments)
     assert answer.status == 0, answer.err
     assert "goes on after epoch 1 of 2" in answer.out

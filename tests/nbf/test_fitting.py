@@ -178,7 +178,7 @@ def test_a_saved_network_comes_back_the_same(tmp_path, network):
         loaded(inputs)["joints_3d"], network(inputs)["joints_3d"], atol=1e-5
     )
     assert loaded.loss.joints_2d_weight == 3.0
-    assert FittingNetwork.load(path, load_model_data()).get_config() == network.get_config()
+    assert FittingNetwork.from_pretrained(path).get_config() == network.get_config()
 
 
 def test_an_exported_network_serves_the_same_bodies(tmp_path, network):
@@ -196,8 +196,8 @@ def test_another_body_is_refused_in_one_line(tmp_path, network):
     whole, weights = tmp_path / "network.keras", tmp_path / "network.weights.h5"
     network.save(whole)
     network.save_weights(weights)
-    with pytest.raises(ValueError, match=f"^This network: trained with the body {ours}, not") as e:
-        FittingNetwork.load(whole, female)
+    with pytest.raises(ValueError, match=f"network.keras: trained with the body {ours}, not") as e:
+        FittingNetwork.from_pretrained(whole, female)
     assert "\n" not in str(e.value)
     other = small_network(body=female)
     with pytest.raises(ValueError, match=f"weights.h5: trained with the body {ours}, not") as e:
@@ -288,7 +288,8 @@ def test_an_encoder_of_ones_own_trains_and_comes_back_from_files(tmp_path, jit_c
     assert np.any(network.encoder.get_layer("coarser").kernel.numpy() != before)
     path = tmp_path / "network.keras"
     network.save(path)
-    for loaded in (keras.saving.load_model(path), FittingNetwork.load(path, load_model_data())):
+    for load in (keras.saving.load_model, FittingNetwork.from_pretrained):
+        loaded = load(path)
         np.testing.assert_allclose(
             loaded(inputs)["joints_3d"], network(inputs)["joints_3d"], atol=1e-5
         )

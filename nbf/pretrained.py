@@ -1,0 +1,34 @@
+"""NBF's trained networks by name: `from_pretrained` of the networks, and what is shipped.
+
+`MODEL_CARD.md` in each folder says what the network was trained on and how well it does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smpl_tf.saved_models import find_model
+
+FITTING = "small_synthetic_parts"
+SEGMENTER = "small_synthetic_segmenter"
+
+NAMES = {
+    FITTING: "nbf_fitting_small_segmented",
+    SEGMENTER: "nbf_segmentation_small",
+}
+"""Name of a shipped network -> its folder."""
+
+
+def model_file(name: str | Path) -> Path:
+    """Finds a trained network.
+
+    Args:
+      name: one of NAMES, the folder of a finished run, or a `.keras` file.
+
+    Returns:
+      The `.keras` file.
+
+    Raises:
+      ModelNotFoundError: there is none.
+    """
+    return find_model(name, NAMES)

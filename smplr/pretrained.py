@@ -1,0 +1,36 @@
+"""SMPLR's trained networks by name: `from_pretrained` of the networks, and what is shipped.
+
+`MODEL_CARD.md` in each folder says what the network was trained on and how well it does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smpl_tf.saved_models import find_model
+
+POSE_SHAPE = "small_synthetic_pose_shape"
+POSE_ANY_BODY = "small_synthetic_pose_any_body"
+AUTOENCODER = "small_synthetic_autoencoder"
+
+NAMES = {
+    POSE_SHAPE: "smplr_pose_shape",
+    POSE_ANY_BODY: "smplr_pose_any_body",
+    AUTOENCODER: "smplr_dae",
+}
+"""Name of a shipped network -> its folder."""
+
+
+def model_file(name: str | Path) -> Path:
+    """Finds a trained network.
+
+    Args:
+      name: one of NAMES, the folder of a finished run, or a `.keras` file.
+
+    Returns:
+      The `.keras` file.
+
+    Raises:
+      ModelNotFoundError: there is none.
+    """
+    return find_model(name, NAMES)
