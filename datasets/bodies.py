@@ -23,7 +23,15 @@ _SMPL_VERTICES = 6890
 
 
 class MissingBodyError(ValueError):
-    """The body of a gender is needed and was not given."""
+    """The body of a gender is needed and was not given.
+
+    Attributes:
+      gender: which one; a script can name the flag that gives it.
+    """
+
+    def __init__(self, message: str, gender: str | None = None):
+        super().__init__(message)
+        self.gender = gender
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +56,9 @@ class Bodies:
         path = getattr(self, gender)
         if path is None:
             raise MissingBodyError(
-                f"the {gender} body is needed: give its model file with --{gender}_body, or "
-                f"--{gender}_body={OPEN_BODY} for the open body as a stand-in"
+                f"the {gender} body is needed: give its model file, or '{OPEN_BODY}' for the open "
+                "body as a stand-in",
+                gender,
             )
         return _load(path, gender)
 

@@ -183,7 +183,7 @@ def check_complete(source: Source, allow_incomplete: bool) -> None:
         raise ConversionError(
             f"{source.root}: found {found} {unit} of split '{source.split}', the official "
             f"{source.dataset} has {official}; complete it, or convert what is there with "
-            "--allow_incomplete"
+            "allow_incomplete"
         )
 
 
@@ -276,7 +276,7 @@ class SkipList:
             self.save()
             raise ConversionError(
                 f"{self.lost} of {of} items gave no Example, more than "
-                f"--max_skipped={self._max_skipped}; the last: {self._lines[-1]['reason']}; see "
+                f"max_skipped={self._max_skipped}; the last: {self._lines[-1]['reason']}; see "
                 f"{self.path}"
             )
 

@@ -66,7 +66,7 @@ def read(directory: str, split: str) -> Manifest:
     """
     if not tf.io.gfile.isdir(directory):
         raise RecordError(
-            f"{directory}: no such folder; give the --output of a conversion or generation"
+            f"{directory}: no such folder; give the one that a conversion or generation wrote"
         )
     path = path_of(directory, split)
     if not tf.io.gfile.exists(path):

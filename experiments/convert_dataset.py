@@ -171,9 +171,14 @@ def main(values) -> int:
                 f"{', '.join(datasets)}"
             )
     common.load_tensorflow()
+    from datasets.bodies import MissingBodyError
+
     start = time.monotonic()
-    with common.quiet_c():
-        manifest = _convert(values)
+    try:
+        with common.quiet_c():
+            manifest = _convert(values)
+    except MissingBodyError as error:
+        raise UserError(f"{error}; give --{error.gender}_body") from None
     size = sum(shard.bytes for shard in manifest.shards) / 1e6
     print(
         f"{values.output}: {manifest.count} Examples of split '{manifest.split}' in "

@@ -62,11 +62,16 @@ def main(values) -> None:
     # Only now: these modules load TensorFlow.
     from experiments.prediction import fitted_bodies
     from smplr.named_points import find_skeleton
+    from smplr.point_fitting import UnitError
 
     skeleton = find_skeleton(values.skeleton)
     given = point_files.read(Path(values.points), skeleton, values.unit)
     networks, bodies = fitted_bodies.load(values, run)
-    fit = fitted_bodies.fit(given, skeleton, values, networks, bodies)
+    try:
+        fit = fitted_bodies.fit(given, skeleton, values, networks, bodies)
+    except UnitError as error:
+        remedy = f" Say --unit={error.unit}." if error.unit else ""
+        raise common.UserError(f"{error}{remedy}") from None
     output = Path(values.output)
     fitted_bodies.write_parameters(fit, given, skeleton, output / "parameters.npz")
     people = fitted_bodies.draw(fit, given, skeleton, bodies, values, output)

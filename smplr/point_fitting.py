@@ -29,6 +29,18 @@ _LEAST_EXTENT, _LARGEST_EXTENT, _CENTIMETRES, _MILLIMETRES = 0.05, 8.0, 25.0, 25
 _TO_CAMERA = np.diag([1.0, -1.0, -1.0])
 
 
+class UnitError(ValueError):
+    """Points that are not in metres.
+
+    Attributes:
+      unit: what they seem to be in, "mm" or "cm", or None.
+    """
+
+    def __init__(self, message: str, unit: str | None = None):
+        super().__init__(message)
+        self.unit = unit
+
+
 class PointFit(NamedTuple):
     """Bodies fitted to points; metres, in the frame of the points.
 
@@ -99,8 +111,9 @@ def fit_points(
       The fit, `[...]` bodies.
 
     Raises:
-      ValueError: for an unknown skeleton or method, another shape, another unit, or networks that
-        are missing or do not fit the body.
+      ValueError: for an unknown skeleton or method, another shape, or networks that are missing
+        or do not fit the body.
+      UnitError: if the points are not in metres.
     """
     skeleton = find_skeleton(skeleton)
     if method not in METHODS:
@@ -187,13 +200,13 @@ def _check_unit(points, given) -> None:
     extent = np.median((high - low)[several].max(axis=-1))
     if _LEAST_EXTENT <= extent <= _LARGEST_EXTENT:
         return
-    unit = "no unit of length"
+    unit, words = None, "no unit of length"
     if extent > _MILLIMETRES:
-        unit = "millimetres (divide by 1000, or say --unit=mm)"
+        unit, words = "mm", "millimetres; divide by 1000"
     elif extent > _CENTIMETRES:
-        unit = "centimetres (divide by 100, or say --unit=cm)"
-    raise ValueError(
-        f"Expected points in metres, but people span {extent:.4g}: this looks like {unit}."
+        unit, words = "cm", "centimetres; divide by 100"
+    raise UnitError(
+        f"Expected points in metres, but people span {extent:.4g}: this looks like {words}.", unit
     )
 
 

@@ -95,9 +95,7 @@ def test_a_damaged_shard_of_a_killed_run_is_made_again(whole, tmp_path, source):
 
 
 def test_too_many_bad_items_stop_it(tmp_path, source):
-    message = (
-        r"4 of 23 items gave no Example, more than --max_skipped=3; the last: .*; see .*jsonl"
-    )
+    message = r"4 of 23 items gave no Example, more than max_skipped=3; the last: .*; see .*jsonl"
     with pytest.raises(conversion.ConversionError, match=message):
         convert(tmp_path / "out", source, max_skipped=3)
     assert len([line for line in skipped(tmp_path / "out") if line["lost"]]) == 4
@@ -107,7 +105,7 @@ def test_too_many_bad_items_stop_it(tmp_path, source):
 def test_a_tree_that_is_not_complete_is_refused_unless_wanted(tmp_path):
     source = NumberedSource(str(tmp_path), official=30)
     message = (
-        "found 23 numbers of split 'train', the official numbered has 30; .*--allow_incomplete"
+        "found 23 numbers of split 'train', the official numbered has 30; .* allow_incomplete"
     )
     with pytest.raises(conversion.ConversionError, match=message):
         convert(tmp_path / "out", source)

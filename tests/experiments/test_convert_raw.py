@@ -109,7 +109,7 @@ def test_too_many_bad_items_stop_it_and_more_may_be_allowed(surreal, convert, tm
     options = ("--allow_incomplete", *BODIES)
     answer = convert("surreal", surreal, "--max_skipped=1", *options)
     assert answer.status == 1 and answer.err.count("\n") == 1
-    assert "2 of 5 items gave no Example, more than --max_skipped=1; the last: " in answer.err
+    assert "2 of 5 items gave no Example, more than max_skipped=1; the last: " in answer.err
     assert convert("surreal", surreal, "--max_skipped=2", *options).status == 0
 
 
@@ -129,7 +129,7 @@ def test_output_of_another_configuration_is_left_alone(amass, convert, tmp_path)
         ("up3d", ["--source=nowhere"], 1, "nowhere: no train.txt, val.txt or test.txt"),
         ("up3d", ["--source={up3d}", "--split=trian"], 1, "splits train, val, test; got 'trian'"),
         ("up3d", ["--source={up3d}"], 1, "found 3 ids of split 'train', the official up3d has"),
-        ("up3d", ["--source={up3d}", "--allow_incomplete"], 1, "give its model file with --neu"),
+        ("up3d", ["--source={up3d}", "--allow_incomplete"], 1, "give --neutral_body"),
         (
             "up3d",
             ["--source={up3d}", "--allow_incomplete", "--neutral_body=model.pkl"],

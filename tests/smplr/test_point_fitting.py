@@ -211,8 +211,8 @@ class TestNetworks:
 @pytest.mark.parametrize(
     ("scale", "arguments", "message"),
     [
-        (1000, {}, r"looks like millimetres \(divide by 1000, or"),
-        (100, {}, r"looks like centimetres \(divide by 100, or"),
+        (1000, {}, "looks like millimetres; divide by 1000.$"),
+        (100, {}, "looks like centimetres; divide by 100.$"),
         (0.01, {}, "no unit of length"),
         (1, {"skeleton": "kinect"}, "Unknown skeleton 'kinect'; expected one of smpl_24"),
         (
