@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from nbf import pretrained
 from nbf.backbones import build_backbone
+from nbf.body_fitting_model import BodyFittingModel, check_body
 from nbf.input_maps import input_map
 from nbf.landmarks import landmark_body, landmark_points, landmark_skeleton
 from nbf.parameters import NUM_PARAMETERS, split_parameters, upright_parameters
 from nbf.targets import NBF_INTRINSICS
-from nbf.training import BodyFittingModel, check_body
 from smpl_tf import SMPLModelData, kinematics, load_model_data, rotations
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import body_spec, find_body
@@ -170,7 +170,7 @@ class FittingNetwork(BodyFittingModel):
         translation = tf.cast(translation, body.joints.dtype)
         camera = Camera(inputs.get("intrinsics", tf.constant(NBF_INTRINSICS)), 2, 2)
 
-        def project(points):
+        def to_picture(points):
             return camera.project(points + translation[..., tf.newaxis, :])
 
         outputs = {
@@ -178,11 +178,11 @@ class FittingNetwork(BodyFittingModel):
             "betas": betas,
             "global_rotations": global_rotations,
             "joints_3d": body.joints,
-            "joints_2d": project(body.joints),
+            "joints_2d": to_picture(body.joints),
         }
         if self._landmark_skeleton is not None:
             outputs["landmarks_3d"] = landmark_points(body, self._landmark_skeleton)
-            outputs["landmarks_2d"] = project(outputs["landmarks_3d"])
+            outputs["landmarks_2d"] = to_picture(outputs["landmarks_3d"])
         return outputs
 
     def _check_map(self, input_map):

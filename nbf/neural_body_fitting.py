@@ -6,9 +6,9 @@ import keras
 import tensorflow as tf
 
 from nbf import input_maps
+from nbf.body_fitting_model import BodyFittingModel
 from nbf.fitting import FittingNetwork
 from nbf.segmentation import PartSegmenter
-from nbf.training import BodyFittingModel
 from smpl_tf.parts import colour_code
 
 

@@ -3,8 +3,8 @@
 from smplr.denoising_autoencoder import DenoisingAutoencoder
 from smplr.hourglass import StackedHourglass
 from smplr.model import SMPLR
+from smplr.point_body import PointBody
 from smplr.regressors import PoseRegressor, ShapeRegressor
-from smplr.targets import PointBody
 
 __all__ = [
     "SMPLR",

@@ -13,8 +13,8 @@ from smplr import landmarks, pretrained
 from smplr.bones import bone_directions, length_residuals, observed_points, split_points
 from smplr.denoising_autoencoder import DenoisingAutoencoder
 from smplr.hourglass import StackedHourglass
+from smplr.point_body import GenderMode, PointBody
 from smplr.regressors import PoseRegressor, ShapeRegressor
-from smplr.targets import GenderMode, PointBody
 
 _PARTS = ("pose_regressor", "shape_regressor", "autoencoder", "hourglass")
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from smpl_tf.rotations import axis_angle_to_matrix, mirror_rotations
 from smpl_tf.skeleton import SMPL_24
 from smplr.landmarks import NUM_JOINTS
-from smplr.targets import PointBody
+from smplr.point_body import PointBody
 
 # Limbs that are taken over as a whole: joints from the hip, the collar or the neck outwards.
 _LIMB_ROOTS = ("left_hip", "right_hip", "left_collar", "right_collar", "neck")

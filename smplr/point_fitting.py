@@ -55,7 +55,7 @@ class PointFit(NamedTuple):
       residuals: distances of the points that were given, `[..., P]`; 0 where missing.
       noise: estimated standard deviation of the points' coordinates, `[...]`.
       joint_errors: to expect of the joints, `[..., 24]`.
-      method: what made the body, int `[...]`, an index into `METHODS`.
+      method: name of what made the body, one of `METHODS`, a NumPy array of strings `[...]`.
     """
 
     betas: tf.Tensor
@@ -68,7 +68,7 @@ class PointFit(NamedTuple):
     residuals: tf.Tensor
     noise: tf.Tensor
     joint_errors: tf.Tensor
-    method: tf.Tensor
+    method: np.ndarray
 
 
 def fit_points(
@@ -272,8 +272,10 @@ def _posed(found, bodies, skeleton):
     for body in bodies:
         model = point_model(body, skeleton)
         rest = model.rest_sources(found["rotations"], found["betas"])
-        turned = relative_to_global(found["rotations"], model.parents)
-        answers.append((model.pose(rest, turned).points + found["pelvis"][:, None], rest[:, 0]))
+        global_rotations = relative_to_global(found["rotations"], model.parents)
+        answers.append(
+            (model.pose(rest, global_rotations).points + found["pelvis"][:, None], rest[:, 0])
+        )
     points, roots = (tf.stack(values, axis=1) for values in zip(*answers, strict=True))
     # With one body the gender is 0, with two it is -1 or +1.
     which = tf.cast(found["gender"] > 0, tf.int32)
@@ -284,19 +286,20 @@ def _result(points, weights, found, skeleton, bodies, leading) -> PointFit:
     fitted, pelvis_at_rest = _posed(found, bodies, skeleton)
     joints, _ = _posed(found, bodies, SMPL_24)
     missed = tf.where((weights > 0)[..., None], points - fitted, 0.0)
-    result = PointFit(
-        betas=found["betas"],
-        rotations=found["rotations"],
-        pose=matrix_to_axis_angle(found["rotations"]),
-        translation=found["pelvis"] - pelvis_at_rest,
-        gender=found["gender"],
-        joints=joints,
-        points=fitted,
-        residuals=tf.norm(missed, axis=-1),
-        noise=found["noise"],
-        joint_errors=found["joint_errors"],
-        method=found["method"],
-    )
+
+    def shaped(values):
+        return tf.reshape(values, tf.concat([leading, tf.shape(values)[1:]], axis=0))
+
     return PointFit(
-        *(tf.reshape(value, tf.concat([leading, tf.shape(value)[1:]], axis=0)) for value in result)
+        betas=shaped(found["betas"]),
+        rotations=shaped(found["rotations"]),
+        pose=shaped(matrix_to_axis_angle(found["rotations"])),
+        translation=shaped(found["pelvis"] - pelvis_at_rest),
+        gender=shaped(found["gender"]),
+        joints=shaped(joints),
+        points=shaped(fitted),
+        residuals=shaped(tf.norm(missed, axis=-1)),
+        noise=shaped(found["noise"]),
+        joint_errors=shaped(found["joint_errors"]),
+        method=np.array(METHODS)[shaped(found["method"]).numpy()],
     )

@@ -16,8 +16,8 @@ from experiments.pages.report import Table
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingNetwork
+from nbf.body_fitting_model import BodyFittingModel
 from nbf.metrics import Batch, HeadSize, fitting_errors
-from nbf.training import BodyFittingModel
 
 
 class Metric(NamedTuple):

@@ -24,7 +24,7 @@ from smpl_tf.rotations import matrix_to_axis_angle
 from smpl_tf.skeleton import SMPL_24, Skeleton
 from smpl_tf.viewer import body_viewer
 from smplr import SMPLR
-from smplr.point_fitting import METHODS, PointFit, fit_points
+from smplr.point_fitting import PointFit, fit_points
 
 _CHUNK = 256  # bodies that are fitted at once
 _LISTED = 20  # bodies that the table lists
@@ -96,7 +96,7 @@ def fit(
                 networks=networks,
                 camera_axes=values.camera_axes,
             )
-            chunks.append([value.numpy() for value in chunk])
+            chunks.append([np.asarray(value) for value in chunk])
             bar.update(len(chunk.betas))
     return PointFit(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
@@ -115,7 +115,7 @@ def write_parameters(fit: PointFit, given: GivenPoints, skeleton: Skeleton, path
       skeleton: whose points.
       path: the NPZ file.
     """
-    arrays = {**fit._asdict(), "method": np.array(METHODS)[fit.method]}
+    arrays = fit._asdict()
     names = {"point_names": np.array(skeleton.names), "joint_names": np.array(SMPL_24.names)}
     with written_aside(path) as aside, open(aside, "wb") as file:
         np.savez(file, **arrays, **names, given_points=given.points)
@@ -147,7 +147,7 @@ def table(fit: PointFit, given: GivenPoints, skeleton: Skeleton) -> Table:
                 weakest(skeleton.names, fit.residuals[i]) if seen[i].any() else "",
                 f"{1000 * fit.noise[i]:.1f}",
                 f"{1000 * fit.joint_errors[i].mean():.1f}",
-                METHODS[fit.method[i]],
+                fit.method[i],
             ]
         )
     mean_miss = 1000 * fit.residuals[seen].mean()

@@ -12,7 +12,7 @@ from smpl_tf.rotations import axis_angle_to_matrix, geodesic_angle, mirror_rotat
 from smpl_tf.skeleton import SMPL_24, SMPLR_42
 from smplr import SMPLR, DenoisingAutoencoder
 from smplr.named_points import SKELETONS, find_skeleton, looseness, point_sums, vertex_names
-from smplr.point_fitting import METHODS, fit_points
+from smplr.point_fitting import fit_points
 from tests.smplr.people import people, point_body
 
 CENTRE = np.float32([0.5, -0.3, 3.0])
@@ -148,7 +148,8 @@ def test_what_cannot_be_gets_a_finite_answer(points):
     collapsed[3, 1:] = np.inf
     for method in ("closed_form", "optimise"):
         fit = fit_points(collapsed, method=method)
-        for name, values in fit._asdict().items():
+        assert set(fit.method) == {method}
+        for name, values in fit._replace(method=0)._asdict().items():
             assert np.isfinite(values).all(), name
         # Nothing seen: the mean body at rest, its pelvis at the origin.
         np.testing.assert_allclose(fit.betas[2], 0, atol=1e-5)
@@ -156,6 +157,13 @@ def test_what_cannot_be_gets_a_finite_answer(points):
         np.testing.assert_allclose(fit.joints[2, 0], 0, atol=1e-5)
         # One point seen: it stands there.
         np.testing.assert_allclose(fit.joints[3, 0], points[3, 0], atol=1e-4)
+
+
+def test_leading_dimensions_are_kept_and_methods_are_names(points):
+    assert fit_points(points[0], method="closed_form").method == "closed_form"
+    pairs = fit_points(points.reshape(2, 2, 42, 3), method="optimise")
+    assert pairs.method.tolist() == [["optimise"] * 2] * 2
+    assert pairs.pose.shape == (2, 2, 24, 3)
 
 
 def test_more_noise_is_seen_and_expected(points):
@@ -187,7 +195,7 @@ class TestNetworks:
         noisy = points.copy()
         noisy[1] += rng.normal(0, 0.1, noisy[1].shape)
         found = fit_points(noisy[:2], networks=networks)
-        assert [METHODS[i] for i in found.method.numpy()] == ["optimise", "denoise"]
+        assert found.method.tolist() == ["optimise", "denoise"]
         # A new autoencoder leaves points as they are.
         alone = fit_points(noisy[:2], method="optimise")
         np.testing.assert_allclose(found.joints, alone.joints, atol=5e-3)
