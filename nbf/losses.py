@@ -116,13 +116,13 @@ class FittingLoss:
         parameters_weight: float = 1.0,
         joints_3d_weight: float = 1.0,
         joints_2d_weight: float = 1.0,
-        parameters_kind: str = "l1",
-        joints_3d_kind: str = "euclidean",
-        joints_2d_kind: str = "euclidean",
+        parameters_loss: str = "l1",
+        joints_3d_loss: str = "euclidean",
+        joints_2d_loss: str = "euclidean",
         parameters_scale=1.0,
         joints_3d_scale=0.1,
         joints_2d_scale=0.05,
-        points: str = "joints",
+        loss_points: int = 24,
         projected_rotations: bool = False,
         center_2d: str | None = None,
         weight_decay: float = 1e-4,
@@ -133,14 +133,14 @@ class FittingLoss:
           parameters_weight: weight of L_lat, the loss on 10 betas and 24 rotation matrices.
           joints_3d_weight: weight of L_3D, in metres.
           joints_2d_weight: weight of L_2D, in normalised image coordinates (-1 to 1).
-          parameters_kind: an elementwise penalty.
-          joints_3d_kind: a pointwise penalty, or an elementwise one on the coordinates.
-          joints_2d_kind: likewise.
-          parameters_scale: scale of a robust `parameters_kind`, a number or 226 of them.
-          joints_3d_scale: scale of a robust `joints_3d_kind`, metres.
-          joints_2d_scale: scale of a robust `joints_2d_kind`, normalised image coordinates.
-          points: what L_3D and L_2D compare: "joints" (SMPL's 24) or "landmarks" (the 14 or 91
-            that the network was built with).
+          parameters_loss: an elementwise penalty.
+          joints_3d_loss: a pointwise penalty, or an elementwise one on the coordinates.
+          joints_2d_loss: likewise.
+          parameters_scale: scale of a robust `parameters_loss`, a number or 226 of them.
+          joints_3d_scale: scale of a robust `joints_3d_loss`, metres.
+          joints_2d_scale: scale of a robust `joints_2d_loss`, normalised image coordinates.
+          loss_points: what L_3D and L_2D compare: SMPL's 24 joints, or the 14 (LSP's) or 91 (UP's)
+            landmarks, with which the network was built.
           projected_rotations: compare rotations after their projection (the paper's text) rather
             than the network's raw matrices (the released code).
           center_2d: None, "neck" or "hips": the point both sides of L_2D are centred on
@@ -148,32 +148,35 @@ class FittingLoss:
           weight_decay: factor of half the squared norm of all convolution and dense kernels.
 
         Raises:
-          ValueError: if a kind, `points` or `center_2d` is unknown.
+          ValueError: if a penalty, `loss_points` or `center_2d` is unknown.
         """
-        if parameters_kind not in ELEMENTWISE:
+        if parameters_loss not in ELEMENTWISE:
             raise ValueError(
-                f"parameters_kind={parameters_kind!r}: expected one of {', '.join(ELEMENTWISE)}."
+                f"parameters_loss={parameters_loss!r}: expected one of {', '.join(ELEMENTWISE)}."
             )
-        for name, kind in (("joints_3d", joints_3d_kind), ("joints_2d", joints_2d_kind)):
+        for name, kind in (("joints_3d", joints_3d_loss), ("joints_2d", joints_2d_loss)):
             if kind not in ELEMENTWISE + POINTWISE:
                 raise ValueError(
-                    f"{name}_kind={kind!r}: expected one of {', '.join(ELEMENTWISE + POINTWISE)}."
+                    f"{name}_loss={kind!r}: expected one of {', '.join(ELEMENTWISE + POINTWISE)}."
                 )
-        if points not in ("joints", "landmarks"):
-            raise ValueError(f"points={points!r}: expected 'joints' or 'landmarks'.")
+        if loss_points not in _SKELETON_OF_COUNT:
+            raise ValueError(
+                f"loss_points={loss_points!r}: expected 24 (SMPL's joints), 14 (LSP's landmarks) "
+                "or 91 (UP's)."
+            )
         if center_2d not in (None, "neck", "hips"):
             raise ValueError(f"center_2d={center_2d!r}: expected None, 'neck' or 'hips'.")
         self.parameters_weight = parameters_weight
         self.joints_3d_weight = joints_3d_weight
         self.joints_2d_weight = joints_2d_weight
-        self.parameters_kind = parameters_kind
-        self.joints_3d_kind = joints_3d_kind
-        self.joints_2d_kind = joints_2d_kind
+        self.parameters_loss = parameters_loss
+        self.joints_3d_loss = joints_3d_loss
+        self.joints_2d_loss = joints_2d_loss
         # A list, so that the config can be written as JSON.
         self.parameters_scale = np.asarray(parameters_scale, np.float64).tolist()
         self.joints_3d_scale = joints_3d_scale
         self.joints_2d_scale = joints_2d_scale
-        self.points = points
+        self.loss_points = loss_points
         self.projected_rotations = projected_rotations
         self.center_2d = center_2d
         self.weight_decay = weight_decay
@@ -200,6 +203,9 @@ class FittingLoss:
 
         Returns:
           Scalars `L_lat`, `L_3D` and `L_2D`, only those with a weight.
+
+        Raises:
+          ValueError: if the network does not predict the points that are compared.
         """
         terms = {}
         if self.parameters_weight:
@@ -207,21 +213,34 @@ class FittingLoss:
             if self.projected_rotations:
                 parameters = join_parameters(predictions["betas"], predictions["global_rotations"])
             residual = parameters - tf.cast(targets["parameters"], parameters.dtype)
-            values = penalty(residual, self.parameters_kind, self.parameters_scale)
+            values = penalty(residual, self.parameters_loss, self.parameters_scale)
             terms["L_lat"] = masked_mean(values, targets["parameters_valid"])
         if self.joints_3d_weight:
-            name = f"{self.points}_3d"
+            name = f"{self._compared(predictions)}_3d"
             residual = predictions[name] - tf.cast(targets[name], predictions[name].dtype)
-            values = penalty(residual, self.joints_3d_kind, self.joints_3d_scale)
+            values = penalty(residual, self.joints_3d_loss, self.joints_3d_scale)
             terms["L_3D"] = masked_mean(values, targets[f"{name}_valid"])
         if self.joints_2d_weight:
-            name = f"{self.points}_2d"
+            name = f"{self._compared(predictions)}_2d"
             residual = predictions[name] - tf.cast(targets[name], predictions[name].dtype)
             if self.center_2d:
                 residual -= _center(residual, self.center_2d)
-            values = penalty(residual, self.joints_2d_kind, self.joints_2d_scale)
+            values = penalty(residual, self.joints_2d_loss, self.joints_2d_scale)
             terms["L_2D"] = masked_mean(values, targets[f"{name}_valid"])
         return terms
+
+    def _compared(self, predictions) -> str:
+        """Returns whether joints or landmarks are compared, if they are predicted."""
+        if self.loss_points == len(SMPL_24):
+            return "joints"
+        landmarks = predictions.get("landmarks_3d")
+        predicted = None if landmarks is None else landmarks.shape[-2]
+        if predicted != self.loss_points:
+            raise ValueError(
+                f"loss_points={self.loss_points}: the network predicts {predicted or 'no'} "
+                f"landmarks; build it with landmarks={self.loss_points}."
+            )
+        return "landmarks"
 
     def total(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the weighted sum of `terms`, without weight decay."""

@@ -94,9 +94,11 @@ def test_landmarks_are_predicted_on_request():
     network = small_network(landmarks=91)
     outputs = network.pose(true["parameters"], inputs)
     assert outputs["landmarks_3d"].shape == (8, 91, 3)
-    terms = FittingLoss(points="landmarks").terms(true, outputs)
+    terms = FittingLoss(loss_points=91).terms(true, outputs)
     np.testing.assert_allclose(terms["L_3D"], 0.0, atol=1e-5)
     np.testing.assert_allclose(terms["L_2D"], 0.0, atol=1e-5)
+    with pytest.raises(ValueError, match="loss_points=14: the network predicts 91 landmarks; "):
+        FittingLoss(loss_points=14).terms(true, outputs)
 
 
 def test_eight_people_are_learnt_by_heart():

@@ -133,7 +133,7 @@ def test_centred_2d_loss_does_not_see_a_common_shift(center, joints):
 def test_robust_kinds_take_a_scale_per_parameter():
     targets, predictions = _batch(np.random.default_rng(0))
     scale = np.linspace(0.1, 2.0, 226, dtype=np.float32)
-    loss = FittingLoss(parameters_kind="geman_mcclure", parameters_scale=scale)
+    loss = FittingLoss(parameters_loss="geman_mcclure", parameters_scale=scale)
     squared = (predictions["parameters"] - targets["parameters"]).numpy() ** 2
     expected = (squared / (scale**2 + squared)).mean()
     np.testing.assert_allclose(loss.terms(targets, predictions)["L_lat"], expected, rtol=1e-5)
@@ -155,10 +155,10 @@ def test_a_batch_without_any_3d_label_trains_on_2d_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"parameters_kind": "euclidean"}, "parameters_kind='euclidean': expected one of l1"),
-        ({"joints_3d_kind": "mse"}, "joints_3d_kind='mse': expected one of"),
-        ({"joints_2d_kind": ""}, "joints_2d_kind='': expected one of"),
-        ({"points": "vertices"}, "points='vertices': expected 'joints' or 'landmarks'"),
+        ({"parameters_loss": "euclidean"}, "parameters_loss='euclidean': expected one of l1"),
+        ({"joints_3d_loss": "mse"}, "joints_3d_loss='mse': expected one of"),
+        ({"joints_2d_loss": ""}, "joints_2d_loss='': expected one of"),
+        ({"loss_points": 23}, r"loss_points=23: expected 24 \(SMPL's joints\), 14 \(LSP's"),
         ({"center_2d": "head"}, "center_2d='head': expected None, 'neck' or 'hips'"),
     ],
 )
@@ -168,7 +168,7 @@ def test_unknown_options_are_named(arguments, message):
 
 
 def test_the_loss_comes_back_from_its_config():
-    loss = FittingLoss(joints_3d_kind="tukey", weight_decay=0.0, center_2d="hips")
+    loss = FittingLoss(joints_3d_loss="tukey", weight_decay=0.0, center_2d="hips")
     assert FittingLoss.from_config(loss.get_config()).get_config() == loss.get_config()
 
 
