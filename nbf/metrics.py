@@ -32,8 +32,8 @@ class HeadSize:
 
     def __call__(self, inputs: Batch, targets: Batch) -> tf.Tensor:
         """Returns the sizes of a batch of `fitting_targets`, `[B]`, in units of `joints_2d`."""
-        betas, turned = split_parameters(targets["parameters"])
-        relative = kinematics.global_to_relative(turned, SMPL_24.parents)
+        betas, global_rotations = split_parameters(targets["parameters"])
+        relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
         points = self._body(betas=betas, pose=relative, translation=inputs["translation"]).vertices
         points = Camera(inputs["intrinsics"], 2, 2).project(points)
         return tf.norm(points[..., 0, :] - points[..., 1, :], axis=-1)
@@ -56,8 +56,8 @@ def fitting_errors(targets: Batch, predictions: Batch, head_sizes: tf.Tensor) ->
     """
     joints, mask = targets["joints_3d"], targets["joints_3d_valid"]
     predicted = predictions["joints_3d"]
-    _, turned = split_parameters(targets["parameters"])
-    angles = metrics.rotation_angle(turned, predictions["global_rotations"])
+    _, global_rotations = split_parameters(targets["parameters"])
+    angles = metrics.rotation_angle(global_rotations, predictions["global_rotations"])
     has_rotations = targets["parameters_valid"][..., -1] > 0
     pckh = metrics.pckh(
         targets["joints_2d"], predictions["joints_2d"], head_sizes, targets["joints_2d_valid"]

@@ -46,8 +46,8 @@ def split_parameters(parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def parameter_targets(example: Mapping[str, tf.Tensor]) -> tf.Tensor:
     """Returns the 226 parameters of an Example, `[..., 226]`: neutral betas, global rotations."""
     relative = rotations.axis_angle_to_matrix(example["smpl/pose"])
-    turned = kinematics.relative_to_global(relative, SMPL_24.parents)
-    return join_parameters(example["smpl/neutral_betas"], turned)
+    global_rotations = kinematics.relative_to_global(relative, SMPL_24.parents)
+    return join_parameters(example["smpl/neutral_betas"], global_rotations)
 
 
 def parameters_valid(example: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -110,15 +110,19 @@ class SMPL(keras.layers.Layer):
         betas = tf.transpose(tf.reshape(_expand(betas, leading, 1), [-1, self.num_betas]))
         relative = kinematics.batch_last(_expand(relative, leading, 3), 3)
         rest = self._joint_template + tf.tensordot(self._joint_shapedirs, betas, 1)
-        turned, placed = kinematics.forward_kinematics_batch_last(relative, rest, self.parents)
-        vertices = lbs.pose_vertices(betas, relative, turned, rest, placed, self._blocks)
+        global_rotations, placed = kinematics.forward_kinematics_batch_last(
+            relative, rest, self.parents
+        )
+        vertices = lbs.pose_vertices(betas, relative, global_rotations, rest, placed, self._blocks)
 
         vertices = tf.reshape(vertices, tf.concat([leading, tf.shape(vertices)[1:]], axis=0))
         joints = kinematics.batch_first(placed, leading)
         if translation is not None:
             vertices += translation[..., None, :]
             joints += translation[..., None, :]
-        output = BodyModelOutput(vertices, joints, kinematics.batch_first(turned, leading))
+        output = BodyModelOutput(
+            vertices, joints, kinematics.batch_first(global_rotations, leading)
+        )
         for tensor in output:
             tensor.set_shape(static.concatenate(tensor.shape[static.rank :]))
         return output

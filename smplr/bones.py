@@ -1,7 +1,7 @@
 """Points to bones and back: unit directions N and length residuals B (paper 3.2, eq. 1 and 2).
 
 Points are root-relative, metres, `[..., P, 3]` with P = 41 or 23; the root is the origin and not
-among them. Bone i ends at point i and starts at its father in the tree.
+among them. Bone i ends at point i and starts at its parent in the tree.
 
 A missing point (`valid` false, or not finite) leaves the bones that touch it unobserved: their
 direction is the zero vector and their length the template's, so N = 0 and B = 0 there.
@@ -57,15 +57,15 @@ def observed_points(
     return tf.where(valid[..., None], points, tf.zeros_like(points)), valid
 
 
-def _fathers(points: tf.Tensor) -> np.ndarray:
-    """Returns the father of each point, as an index into the points with the root in front."""
+def _parents(points: tf.Tensor) -> np.ndarray:
+    """Returns the parent of each point, as an index into the points with the root in front."""
     return np.array(point_skeleton(points.shape[-2]).parents[1:], np.int32)
 
 
 def bone_vectors(points: tf.Tensor) -> tf.Tensor:
-    """Returns each point minus its father, metres, `[..., P, 3]`."""
+    """Returns each point minus its parent, metres, `[..., P, 3]`."""
     rooted = tf.concat([tf.zeros_like(points[..., :1, :]), points], axis=-2)
-    return points - tf.gather(rooted, _fathers(points), axis=-2)
+    return points - tf.gather(rooted, _parents(points), axis=-2)
 
 
 def bone_lengths(points: tf.Tensor) -> tf.Tensor:
@@ -76,7 +76,7 @@ def bone_lengths(points: tf.Tensor) -> tf.Tensor:
 def observed_bones(valid: tf.Tensor) -> tf.Tensor:
     """Returns which bones have both ends, bool `[..., P]`, from valid points `[..., P]`."""
     rooted = tf.concat([tf.ones_like(valid[..., :1]), valid], axis=-1)
-    return tf.logical_and(valid, tf.gather(rooted, _fathers(valid[..., None]), axis=-1))
+    return tf.logical_and(valid, tf.gather(rooted, _parents(valid[..., None]), axis=-1))
 
 
 def bone_directions(points: tf.Tensor, valid: tf.Tensor | None = None) -> tf.Tensor:
@@ -87,9 +87,9 @@ def bone_directions(points: tf.Tensor, valid: tf.Tensor | None = None) -> tf.Ten
       valid: bool `[..., P]`, or None if only non-finite points are missing.
 
     Returns:
-      `[..., P, 3]`, from father to child; zero for an unobserved bone or one of length zero.
+      `[..., P, 3]`, from parent to child; zero for an unobserved bone or one of length zero.
 
-    Source: paper eq. 1; the sign (child - father) is the released code's.
+    Source: paper eq. 1; the sign (child - parent) is the released code's.
     """
     points, valid = observed_points(points, valid)
     directions = bone_vectors(points) / bone_lengths(points)[..., None]
@@ -131,21 +131,21 @@ def points_from_bones(
     """
     lengths = residuals + tf.cast(template_lengths, residuals.dtype)
     bones = directions * lengths[..., None]
-    on_path = tf.constant(bone_paths(_fathers(directions)), directions.dtype)
+    on_path = tf.constant(bone_paths(_parents(directions)), directions.dtype)
     return tf.einsum("ij,...jk->...ik", on_path, bones)
 
 
-def bone_paths(fathers: Sequence[int]) -> np.ndarray:
+def bone_paths(parents: Sequence[int]) -> np.ndarray:
     """Returns which bones lie between the root and each point.
 
     Args:
-      fathers: of the points without the root, as indices into the points with the root, `[P]`.
+      parents: of the points without the root, as indices into the points with the root, `[P]`.
 
     Returns:
       0 or 1, float64 `[P, P]`: points by bones.
     """
-    paths = np.eye(len(fathers))
-    for point, father in enumerate(fathers):
-        if father > 0:
-            paths[point] += paths[father - 1]
+    paths = np.eye(len(parents))
+    for point, parent in enumerate(parents):
+        if parent > 0:
+            paths[point] += paths[parent - 1]
     return paths

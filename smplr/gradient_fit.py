@@ -59,8 +59,8 @@ def gradient_fit(
 
     def body(six_numbers, betas, pelvis):
         rotations = _orthonormal(six_numbers)
-        turned = relative_to_global(rotations, model.parents)
-        posed = model.pose(model.rest_sources(rotations, betas), turned)
+        global_rotations = relative_to_global(rotations, model.parents)
+        posed = model.pose(model.rest_sources(rotations, betas), global_rotations)
         return rotations, posed.points + pelvis[:, None]
 
     def objective(six_numbers, betas, pelvis):

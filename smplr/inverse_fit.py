@@ -116,17 +116,19 @@ def closed_form_fit(
     betas = tf.zeros([count, model.num_betas], dtype)
     rest = model.rest_sources(rotations, betas)
     posed = model.pose(rest, rotations)
-    turned = rotations
+    global_rotations = rotations
     toward, pelvis = torso_placed(points, weights, model)
     for _ in range(iterations):
-        turned = _fit_rotations(
-            points, weights, rest, turned, posed, pelvis, toward, model, twist_weight
+        global_rotations = _fit_rotations(
+            points, weights, rest, global_rotations, posed, pelvis, toward, model, twist_weight
         )
-        rotations = global_to_relative(turned, model.parents)
-        betas, pelvis = _fit_shape(points, weights, rotations, turned, model, beta_weight)
+        rotations = global_to_relative(global_rotations, model.parents)
+        betas, pelvis = _fit_shape(
+            points, weights, rotations, global_rotations, model, beta_weight
+        )
         rest = model.rest_sources(rotations, betas)
-        posed = model.pose(rest, turned)
-        toward = turned[:, 0]
+        posed = model.pose(rest, global_rotations)
+        toward = global_rotations[:, 0]
     fitted = posed.points + pelvis[:, None]
     return unflatten(InverseFit(rotations, betas, pelvis, fitted), leading)
 
@@ -166,7 +168,15 @@ def _torso_points(model: PointModel) -> np.ndarray:
 
 
 def _fit_rotations(
-    points, weights, rest, turned, posed: PosedPoints, pelvis, toward, model, twist_weight
+    points,
+    weights,
+    rest,
+    global_rotations,
+    posed: PosedPoints,
+    pelvis,
+    toward,
+    model,
+    twist_weight,
 ):
     """Turns each joint, parents first, so that the points fixed to it fit.
 
@@ -182,7 +192,7 @@ def _fit_rotations(
     # with it.
     of_point = np.maximum(carriers, 0)
     arms = posed.points - tf.gather(posed.joints, of_point, axis=1)
-    arms = tf.linalg.matvec(tf.gather(turned, of_point, axis=1), arms, transpose_a=True)
+    arms = tf.linalg.matvec(tf.gather(global_rotations, of_point, axis=1), arms, transpose_a=True)
 
     found, places = [None] * NUM_JOINTS, [None] * NUM_JOINTS
     for joints in _levels(model.parents):
@@ -219,12 +229,12 @@ def _levels(parents) -> list[list[int]]:
     ]
 
 
-def _fit_shape(points, weights, rotations, turned, model, beta_weight):
+def _fit_shape(points, weights, rotations, global_rotations, model, beta_weight):
     """Solves for betas `[N, B]` and pelvis `[N, 3]` that bring the posed body to the points."""
     dtype, num_betas = points.dtype, model.num_betas
     mean = model.rest_sources(rotations, tf.zeros([tf.shape(points)[0], num_betas], dtype))
-    missed = points - model.pose(mean, turned).points
-    jacobian = model.shape_jacobian(turned)
+    missed = points - model.pose(mean, global_rotations).points
+    jacobian = model.shape_jacobian(global_rotations)
     moves = tf.broadcast_to(tf.eye(3, dtype=dtype), tf.concat([tf.shape(missed), [3]], axis=0))
     jacobian = tf.concat([jacobian, moves], axis=-1)
     weighted = jacobian * weights[..., None, None]

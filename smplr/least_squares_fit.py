@@ -162,7 +162,9 @@ def fit_statistics(
     noise = tf.sqrt(noise / free)
 
     rest = joint_model.rest_sources(*state[:2])
-    jacobian = _jacobian(joint_model, pose.turned, joint_model.pose(rest, pose.turned))
+    jacobian = _jacobian(
+        joint_model, pose.global_rotations, joint_model.pose(rest, pose.global_rotations)
+    )
     spread = tf.reduce_sum(tf.matmul(jacobian, covariance) * jacobian, axis=-1)
     spread = tf.reduce_sum(tf.reshape(spread, [-1, NUM_JOINTS, 3]), axis=-1)
     # The mean length of a Gaussian vector is 0.92 of the root of its mean square.
@@ -176,7 +178,7 @@ def fit_statistics(
 class _Pose(NamedTuple):
     """What follows from a state: global rotations, posed points, and how far they miss."""
 
-    turned: tf.Tensor
+    global_rotations: tf.Tensor
     posed: PosedPoints
     missed: tf.Tensor
 
@@ -204,9 +206,9 @@ class _Problem:
 
     def pose(self, state):
         rotations, betas, pelvis = state
-        turned = relative_to_global(rotations, self.model.parents)
-        posed = self.model.pose(self.model.rest_sources(rotations, betas), turned)
-        return _Pose(turned, posed, self.points - posed.points - pelvis[:, None])
+        global_rotations = relative_to_global(rotations, self.model.parents)
+        posed = self.model.pose(self.model.rest_sources(rotations, betas), global_rotations)
+        return _Pose(global_rotations, posed, self.points - posed.points - pelvis[:, None])
 
     def cost(self, state, pose):
         rotations, betas, _ = state
@@ -231,7 +233,7 @@ class _Problem:
             squares = tf.reduce_sum(tf.square(missed), axis=-1)
             weights = weights * tf.math.rsqrt(1 + squares / self.outlier_distance**2)
         roots = tf.repeat(tf.sqrt(weights), 3, axis=-1)[..., None]
-        jacobian = _jacobian(self.model, pose.turned, pose.posed) * roots
+        jacobian = _jacobian(self.model, pose.global_rotations, pose.posed) * roots
         missed = tf.reshape(missed, [count, -1, 1]) * roots
         data = tf.matmul(jacobian, jacobian, transpose_a=True)
         moments = tf.matmul(jacobian, missed, transpose_a=True)[..., 0]
@@ -247,7 +249,7 @@ class _Problem:
             ],
             axis=-1,
         )[:, 1:]
-        outer = tf.linalg.matvec(self.fathers(pose), axial)
+        outer = tf.linalg.matvec(self.parent_rotations(pose), axial)
         zeros = tf.zeros([count, 3], dtype)
         pull = tf.concat(
             [
@@ -277,7 +279,7 @@ class _Problem:
         scale, factor = _factorised(normal, damping[:, None])
         solution = tf.linalg.cholesky_solve(factor, (moments * scale)[..., None])[..., 0] * scale
         turns = tf.reshape(solution[:, :_NUM_TURNS], [-1, NUM_JOINTS, 3])
-        inner = tf.linalg.matvec(self.fathers(pose), turns[:, 1:], transpose_a=True)
+        inner = tf.linalg.matvec(self.parent_rotations(pose), turns[:, 1:], transpose_a=True)
         turns = tf.concat([turns[:, :1], inner], axis=1)
         rotations = tf.matmul(axis_angle_to_matrix(turns), rotations)
         return (
@@ -286,17 +288,17 @@ class _Problem:
             pelvis + solution[:, -3:],
         )
 
-    def fathers(self, pose):
+    def parent_rotations(self, pose):
         """Returns the global rotations of the joints' parents, `[N, 23, 3, 3]`."""
-        return tf.gather(pose.turned, self.model.parents[1:], axis=1)
+        return tf.gather(pose.global_rotations, self.model.parents[1:], axis=1)
 
 
-def _jacobian(model, turned, posed):
+def _jacobian(model, global_rotations, posed):
     """Differentiates points by turns of the joints about the outer axes, betas and pelvis."""
-    leading, dtype = tf.shape(posed.points), turned.dtype
+    leading, dtype = tf.shape(posed.points), global_rotations.dtype
     turns = tf.reshape(model.turn_jacobian(posed), tf.concat([leading, [_NUM_TURNS]], axis=0))
     moves = tf.broadcast_to(tf.eye(3, dtype=dtype), tf.concat([leading, [3]], axis=0))
-    jacobian = tf.concat([turns, model.shape_jacobian(turned), moves], axis=-1)
+    jacobian = tf.concat([turns, model.shape_jacobian(global_rotations), moves], axis=-1)
     return tf.reshape(jacobian, [leading[0], 3 * leading[1], jacobian.shape[-1]])
 
 

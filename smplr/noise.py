@@ -30,7 +30,7 @@ _LIMITS_MM = np.array(
     np.float64,
 )
 
-# Structured noise: how much of its error a point takes over from its father, ...
+# Structured noise: how much of its error a point takes over from its parent, ...
 _LIMB_CORRELATION = 0.7
 # ... how often a limb is occluded from some joint on, and how much larger the error is there, ...
 _OCCLUSION_RATE = 0.3
@@ -201,7 +201,7 @@ def _structure(num_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Returns:
       beyond: 0/1 `[limbs, starts, P]`, the points that are occluded with a limb's joint.
-      pivots: one-hot `[limbs, starts, P + 1]`, the father of that joint, root included.
+      pivots: one-hot `[limbs, starts, P + 1]`, the parent of that joint, root included.
       correlation: `[P, P]`, turns independent unit errors into correlated unit errors.
     """
     skeleton = point_skeleton(num_points)

@@ -151,10 +151,10 @@ class PointModel:
           The posed points.
         """
         dtype = rest.dtype
-        fathers = self.parents[1:]
+        parents = self.parents[1:]
         rest_joints = rest[:, :NUM_JOINTS]
-        bones = rest_joints[:, 1:] - tf.gather(rest_joints, fathers, axis=1)
-        bones = tf.linalg.matvec(tf.gather(global_rotations, fathers, axis=1), bones)
+        bones = rest_joints[:, 1:] - tf.gather(rest_joints, parents, axis=1)
+        bones = tf.linalg.matvec(tf.gather(global_rotations, parents, axis=1), bones)
         descent = tf.constant(self.descent[:, 1:], dtype)
         joints = tf.einsum("ij,njc->nic", descent, bones)
         # A joint moves a point x of the rest pose to R x + (joint - R rest_joint).

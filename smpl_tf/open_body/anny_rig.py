@@ -140,7 +140,7 @@ class RestPose:
         joints = self._regressor @ vertices
         at = {name: joints[SMPL_24.index(name)] for name in SMPL_24.names}
         out = np.array([1.0, 0.0, 0.0])
-        turned = {  # global rotations of the left limbs
+        global_rotations = {  # of the left limbs
             "shoulder": _turn(at["left_elbow"] - at["left_shoulder"], out),
             "elbow": _turn(at["left_wrist"] - at["left_elbow"], out),
             "wrist": _turn(at["left_hand"] - at["left_wrist"], out),
@@ -149,19 +149,26 @@ class RestPose:
             "ankle": np.eye(3),
         }
         index, little = (vertices[i] for i in self._knuckles)
-        across = turned["wrist"] @ (index - little)
+        across = global_rotations["wrist"] @ (index - little)
         twist = np.arctan2(across[1], across[2])  # about x, until the forefinger is in front
-        turned["elbow"] = Rotation.from_rotvec(0.5 * twist * out).as_matrix() @ turned["elbow"]
-        turned["wrist"] = Rotation.from_rotvec(twist * out).as_matrix() @ turned["wrist"]
-        turned["hand"], turned["foot"] = turned["wrist"], turned["ankle"]
+        global_rotations["elbow"] = (
+            Rotation.from_rotvec(0.5 * twist * out).as_matrix() @ global_rotations["elbow"]
+        )
+        global_rotations["wrist"] = (
+            Rotation.from_rotvec(twist * out).as_matrix() @ global_rotations["wrist"]
+        )
+        global_rotations["hand"], global_rotations["foot"] = (
+            global_rotations["wrist"],
+            global_rotations["ankle"],
+        )
 
         rotations = np.tile(np.eye(3), (24, 1, 1))
         sign = np.array([-1, 1, 1])
         for i, name in enumerate(SMPL_24.names):
             side, _, rest = name.partition("_")
             parent = SMPL_24.names[SMPL_24.parents[i]].partition("_")[2]
-            if rest in turned:
-                relative = turned.get(parent, np.eye(3)).T @ turned[rest]
+            if rest in global_rotations:
+                relative = global_rotations.get(parent, np.eye(3)).T @ global_rotations[rest]
                 mirrored = relative * np.outer(sign, sign)
                 rotations[i] = relative if side == "left" else mirrored
         transforms = skinning.skinning_transforms(rotations, joints)

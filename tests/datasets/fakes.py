@@ -47,14 +47,14 @@ def joints_of(gender, pose, betas, translation):
     joints = np.empty((len(pose), 24, 3))
     for frame in range(len(pose)):
         rest = data.J_regressor @ (data.v_template + data.shapedirs[..., :10] @ betas[frame])
-        turned = [None] * 24
+        global_rotations = [None] * 24
         for joint, parent in enumerate(data.parents):
             own = Rotation.from_rotvec(pose[frame, joint])
             if parent < 0:
-                turned[joint], joints[frame, joint] = own, rest[joint]
+                global_rotations[joint], joints[frame, joint] = own, rest[joint]
             else:
-                turned[joint] = turned[parent] * own
-                bone = turned[parent].apply(rest[joint] - rest[parent])
+                global_rotations[joint] = global_rotations[parent] * own
+                bone = global_rotations[parent].apply(rest[joint] - rest[parent])
                 joints[frame, joint] = joints[frame, parent] + bone
     return joints + translation[:, None]
 

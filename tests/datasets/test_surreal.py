@@ -150,10 +150,12 @@ def test_the_real_clip():
     np.testing.assert_allclose(offsets[:, 0], 0, atol=1e-6)
     assert offsets.mean() < 0.12
     # Apart from these offsets the pose explains the joints: no bone moves in its parent's frame.
-    turned = [Rotation.from_rotvec(clip.pose[:, 0])]
+    global_rotations = [Rotation.from_rotvec(clip.pose[:, 0])]
     for joint, parent in list(enumerate(SMPL_24.parents))[1:]:
-        turned.append(turned[parent] * Rotation.from_rotvec(clip.pose[:, joint]))
-        bone = turned[parent].inv().apply(clip.joints[:, joint] - clip.joints[:, parent])
+        global_rotations.append(
+            global_rotations[parent] * Rotation.from_rotvec(clip.pose[:, joint])
+        )
+        bone = global_rotations[parent].inv().apply(clip.joints[:, joint] - clip.joints[:, parent])
         assert bone.std(0).max() < 1e-5
     # In the root's own frame the pelvis is that of SMPL and not of its mirror image.
     root = Rotation.from_rotvec(clip.pose[:, 0])

@@ -65,9 +65,9 @@ def batch():
 
 
 def predict(true, **changes):
-    _, turned = parameters.split_parameters(true["parameters"])
+    _, global_rotations = parameters.split_parameters(true["parameters"])
     truth = {name: true[name] for name in ("joints_3d", "joints_2d")}
-    return {**truth, "global_rotations": turned, **changes}
+    return {**truth, "global_rotations": global_rotations, **changes}
 
 
 def test_heads_are_measured_between_two_vertices(batch):

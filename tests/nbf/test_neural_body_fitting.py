@@ -77,10 +77,12 @@ def test_a_picture_with_nobody_in_it_gives_a_body_all_the_same(model):
     for picture in (tf.zeros([1, SIZE, SIZE, 3]), tf.fill([1, SIZE, SIZE, 3], 255.0)):
         empty = model(picture)
         assert all(np.all(np.isfinite(value)) for value in empty.values())
-        turned = empty["global_rotations"].numpy()
-        unit = np.broadcast_to(np.eye(3), turned.shape)
-        np.testing.assert_allclose(turned @ np.swapaxes(turned, -1, -2), unit, atol=1e-4)
-        np.testing.assert_allclose(np.linalg.det(turned), 1.0, atol=1e-4)
+        global_rotations = empty["global_rotations"].numpy()
+        unit = np.broadcast_to(np.eye(3), global_rotations.shape)
+        np.testing.assert_allclose(
+            global_rotations @ np.swapaxes(global_rotations, -1, -2), unit, atol=1e-4
+        )
+        np.testing.assert_allclose(np.linalg.det(global_rotations), 1.0, atol=1e-4)
 
 
 def test_a_picture_without_a_part_in_it_shows_background_only(model):

@@ -16,8 +16,8 @@ def convert(example, **options):
 
 def test_smpl_turns_the_parameters_into_the_joint_targets():
     inputs, true = convert(people())
-    betas, turned = parameters.split_parameters(true["parameters"])
-    relative = kinematics.global_to_relative(turned, SMPL_24.parents)
+    betas, global_rotations = parameters.split_parameters(true["parameters"])
+    relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
     joints = SMPL(vertex_ids=[])(betas=betas, pose=relative).joints
     np.testing.assert_allclose(joints, true["joints_3d"], atol=1e-5)
     camera = Camera(inputs["intrinsics"], 2, 2)

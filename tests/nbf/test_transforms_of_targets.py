@@ -51,8 +51,8 @@ def test_body_joints_picture_and_labels_move_together(name, index):
     inputs, true = targets.fitting_targets(changed, "parts_12", 24)
 
     # The body that the parameters describe has the joints that are taught.
-    betas, turned = parameters.split_parameters(true["parameters"])
-    relative = kinematics.global_to_relative(turned, SMPL_24.parents)
+    betas, global_rotations = parameters.split_parameters(true["parameters"])
+    relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
     body = SMPL_LAYER(betas=betas, pose=relative, translation=inputs["translation"])
     joints = body.joints - inputs["translation"]
     np.testing.assert_allclose(joints, true["joints_3d"], atol=1e-5)

@@ -28,16 +28,20 @@ def random_skeleton(parents, seed, leading=()):
 
 
 def reference_globals(rotations, parents):
-    turned = []
+    global_rotations = []
     for joint, parent in enumerate(parents):
-        turned.append(rotations[joint] if parent < 0 else turned[parent] @ rotations[joint])
-    return np.stack(turned)
+        global_rotations.append(
+            rotations[joint] if parent < 0 else global_rotations[parent] @ rotations[joint]
+        )
+    return np.stack(global_rotations)
 
 
 def reference_joints(rotations, rest, parents):
-    turned, joints = reference_globals(rotations, parents), []
+    global_rotations, joints = reference_globals(rotations, parents), []
     for joint, parent in enumerate(parents):
-        bone = rest[joint] if parent < 0 else turned[parent] @ (rest[joint] - rest[parent])
+        bone = (
+            rest[joint] if parent < 0 else global_rotations[parent] @ (rest[joint] - rest[parent])
+        )
         joints.append(bone if parent < 0 else joints[parent] + bone)
     return np.stack(joints)
 
@@ -46,16 +50,16 @@ def reference_joints(rotations, rest, parents):
 @given(trees(), seeds)
 def test_rotations_chain_from_the_roots(parents, seed):
     rotations, _ = random_skeleton(parents, seed)
-    turned = kinematics.relative_to_global(rotations, parents)
-    np.testing.assert_allclose(turned, reference_globals(rotations, parents), atol=1e-12)
+    global_rotations = kinematics.relative_to_global(rotations, parents)
+    np.testing.assert_allclose(global_rotations, reference_globals(rotations, parents), atol=1e-12)
 
 
 @law
 @given(trees(), seeds)
 def test_relative_and_global_are_inverse(parents, seed):
     rotations, _ = random_skeleton(parents, seed, leading=(2, 3))
-    turned = kinematics.relative_to_global(rotations, parents)
-    relative = kinematics.global_to_relative(turned, parents)
+    global_rotations = kinematics.relative_to_global(rotations, parents)
+    relative = kinematics.global_to_relative(global_rotations, parents)
     np.testing.assert_allclose(relative, rotations, atol=1e-12)
 
 
@@ -63,20 +67,20 @@ def test_relative_and_global_are_inverse(parents, seed):
 @given(trees(), seeds)
 def test_posing_keeps_bone_lengths_and_turns_each_bone_with_its_parent(parents, seed):
     rotations, rest = random_skeleton(parents, seed)
-    turned, joints = kinematics.forward_kinematics(rotations, rest, parents)
+    global_rotations, joints = kinematics.forward_kinematics(rotations, rest, parents)
     for joint, parent in enumerate(parents):
         if parent < 0:
             np.testing.assert_array_equal(joints[joint], rest[joint])
         else:
-            bone = turned[parent].numpy() @ (rest[joint] - rest[parent])
+            bone = global_rotations[parent].numpy() @ (rest[joint] - rest[parent])
             np.testing.assert_allclose(joints[joint] - joints[parent], bone, atol=1e-12)
 
 
 def test_rest_pose_stays_at_rest():
     _, rest = random_skeleton(SMPL_24.parents, 0)
     identity = np.broadcast_to(np.eye(3), (24, 3, 3))
-    turned, joints = kinematics.forward_kinematics(identity, rest, SMPL_24.parents)
-    np.testing.assert_allclose(turned, identity)
+    global_rotations, joints = kinematics.forward_kinematics(identity, rest, SMPL_24.parents)
+    np.testing.assert_allclose(global_rotations, identity)
     np.testing.assert_allclose(joints, rest, atol=1e-15)
 
 
@@ -92,13 +96,13 @@ def test_turning_the_root_turns_the_body_about_its_pelvis():
 @pytest.mark.parametrize("leading", [(), (5,), (2, 3), (0,), (4, 0)])
 def test_any_leading_dimensions(leading):
     rotations, rest = random_skeleton(SMPL_24.parents, 0, leading)
-    turned, joints = kinematics.forward_kinematics(rotations, rest, SMPL_24.parents)
-    assert turned.shape == rotations.shape and joints.shape == rest.shape
+    global_rotations, joints = kinematics.forward_kinematics(rotations, rest, SMPL_24.parents)
+    assert global_rotations.shape == rotations.shape and joints.shape == rest.shape
     assert kinematics.relative_to_global(rotations, SMPL_24.parents).shape == rotations.shape
     assert kinematics.global_to_relative(rotations, SMPL_24.parents).shape == rotations.shape
     for index in np.ndindex(leading):
         expected = reference_globals(rotations[index], SMPL_24.parents)
-        np.testing.assert_allclose(turned[index], expected, atol=1e-12)
+        np.testing.assert_allclose(global_rotations[index], expected, atol=1e-12)
 
 
 def test_gradients_agree_with_finite_differences():

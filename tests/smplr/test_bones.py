@@ -32,7 +32,7 @@ def test_points_come_back_from_their_bones(seed, count, batch):
     np.testing.assert_allclose(back, points, atol=1e-9)
 
 
-def test_a_bone_leads_from_father_to_child():
+def test_a_bone_leads_from_parent_to_child():
     points = random_points(1)
     rooted = np.concatenate([np.zeros((1, 3)), points])
     for point in range(1, 42):

@@ -30,9 +30,11 @@ def model(body):
 @pytest.fixture(scope="module")
 def truth(body, model):
     drawn = people(8)
-    turned = relative_to_global(tf.constant(drawn["rotations"]), model.parents)
+    global_rotations = relative_to_global(tf.constant(drawn["rotations"]), model.parents)
     rest = model.rest_sources(tf.constant(drawn["rotations"]), tf.constant(drawn["betas"]))
-    drawn["points"] = model.pose(rest, turned).points.numpy() + np.float32([0.3, -0.2, 4.0])
+    drawn["points"] = model.pose(rest, global_rotations).points.numpy() + np.float32(
+        [0.3, -0.2, 4.0]
+    )
     return drawn
 
 
@@ -57,21 +59,21 @@ def test_the_point_model_is_smpl(body, model, truth):
 def test_the_derivatives_are_those_of_the_points(model, truth):
     rotations = tf.constant(truth["rotations"][:1], tf.float64)
     betas = tf.constant(truth["betas"][:1], tf.float64)
-    turned = relative_to_global(rotations, model.parents)
+    global_rotations = relative_to_global(rotations, model.parents)
     rest = model.rest_sources(rotations, betas)
     step = 1e-6
-    by_betas = model.shape_jacobian(turned).numpy()
-    by_turns = model.turn_jacobian(model.pose(rest, turned)).numpy()
-    points = model.pose(rest, turned).points.numpy()
+    by_betas = model.shape_jacobian(global_rotations).numpy()
+    by_turns = model.turn_jacobian(model.pose(rest, global_rotations)).numpy()
+    points = model.pose(rest, global_rotations).points.numpy()
     for beta in (0, 7):
         moved = model.rest_sources(rotations, betas + step * np.eye(10)[[beta]])
-        change = (model.pose(moved, turned).points.numpy() - points) / step
+        change = (model.pose(moved, global_rotations).points.numpy() - points) / step
         np.testing.assert_allclose(by_betas[..., beta], change, atol=1e-6)
     for joint in SMPL_24.indices(("pelvis", "left_hip", "neck", "right_wrist")):
         turn = np.cross([[0, 0, step]], np.eye(3)).T + np.eye(3)
         # All that hangs on the joint turns with it; the rest pose keeps its blend shapes.
         beyond = model.descent[:, joint][:, None, None] > 0
-        further = np.where(beyond, turn @ turned.numpy(), turned.numpy())
+        further = np.where(beyond, turn @ global_rotations.numpy(), global_rotations.numpy())
         change = (model.pose(rest, tf.constant(further)).points.numpy() - points) / step
         np.testing.assert_allclose(by_turns[..., joint, 2], change, atol=1e-5)
 

@@ -9,8 +9,8 @@ from smplr import landmarks
 from tests.small_body import small_body
 
 
-def test_every_father_stands_before_its_children():
-    assert all(father < point for point, father in enumerate(SMPLR_42.parents))
+def test_every_parent_stands_before_its_children():
+    assert all(parent < point for point, parent in enumerate(SMPLR_42.parents))
     assert SMPLR_42.parents[:24] == SMPL_24.parents
 
 

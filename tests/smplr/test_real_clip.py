@@ -25,10 +25,10 @@ def clip():
 
 
 def test_points_and_rotations_agree(clip):
-    turned = relative_to_global(clip["rotations"], SMPL_24.parents).numpy()
+    global_rotations = relative_to_global(clip["rotations"], SMPL_24.parents).numpy()
     joints = np.concatenate([np.zeros((300, 1, 3)), clip["points"][:, :23]], axis=1)
     for joint, parent in enumerate(SMPL_24.parents[1:], start=1):
-        bones = (joints[:, joint] - joints[:, parent])[:, None] @ turned[:, parent]
+        bones = (joints[:, joint] - joints[:, parent])[:, None] @ global_rotations[:, parent]
         assert bones.std(axis=0).max() < 1e-3
 
 

@@ -55,8 +55,8 @@ def measured():
         row = H36M_17.index(names.get(name, name))
         points[:, row], valid[:, row] = lsp[:, i], 1
     relative = rotations.axis_angle_to_matrix(everyone["smpl/pose"])
-    turned = kinematics.relative_to_global(relative, SMPL_24.parents)
-    truth = {"betas": everyone["smpl/neutral_betas"], "global_rotations": turned}
+    global_rotations = kinematics.relative_to_global(relative, SMPL_24.parents)
+    truth = {"betas": everyone["smpl/neutral_betas"], "global_rotations": global_rotations}
     return {"h36m/3d": points, "h36m/3d/valid": valid}, truth
 
 
