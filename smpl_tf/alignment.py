@@ -103,7 +103,10 @@ def align(
 
 
 def corresponding(
-    true, predicted, names: tuple[str, str] = ("true", "predicted"), sample_rank: int = 2
+    true: TensorLike,
+    predicted: TensorLike,
+    names: tuple[str, str] = ("true", "predicted"),
+    sample_rank: int = 2,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Brings two arrays that are compared entry by entry to one float type.
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf.tensor_like import TensorLike
+
 # Points nearer to the camera's plane than this divide by it, so that no projection is infinite.
 _MIN_DEPTH = 1e-6
 
@@ -33,7 +35,7 @@ class Camera(NamedTuple):
     width: int | tf.Tensor
     height: int | tf.Tensor
 
-    def project(self, points):
+    def project(self, points: TensorLike) -> tf.Tensor:
         """Maps points in the camera frame to pixels.
 
         Args:
@@ -56,7 +58,7 @@ class Camera(NamedTuple):
         linear = tf.matmul(rays, intrinsics[..., :2, :2], transpose_b=True)
         return linear + intrinsics[..., None, :2, 2]
 
-    def unproject(self, points_2d, depth):
+    def unproject(self, points_2d: TensorLike, depth: TensorLike) -> tf.Tensor:
         """Maps pixels with known depth to points in the camera frame.
 
         Args:
@@ -74,7 +76,7 @@ class Camera(NamedTuple):
         rays = tf.matmul(offsets, inverse, transpose_b=True)
         return tf.concat([rays * depth, tf.broadcast_to(depth, tf.shape(rays[..., :1]))], -1)
 
-    def warp(self, matrix, width, height):
+    def warp(self, matrix: TensorLike, width: int | tf.Tensor, height: int | tf.Tensor) -> Camera:
         """Returns the camera of the picture that an affine map of the pixels makes.
 
         Args:
@@ -88,7 +90,9 @@ class Camera(NamedTuple):
         intrinsics = tf.convert_to_tensor(self.intrinsics)
         return Camera(tf.matmul(tf.cast(matrix, intrinsics.dtype), intrinsics), width, height)
 
-    def crop(self, x0, y0, width, height):
+    def crop(
+        self, x0: TensorLike, y0: TensorLike, width: int | tf.Tensor, height: int | tf.Tensor
+    ) -> Camera:
         """Returns the camera of the box with corner (x0, y0); the box may leave the picture.
 
         Args:
@@ -102,7 +106,7 @@ class Camera(NamedTuple):
         """
         return self.warp(crop_matrix(x0, y0), width, height)
 
-    def resize(self, width, height):
+    def resize(self, width: int | tf.Tensor, height: int | tf.Tensor) -> Camera:
         """Returns the camera of the picture stretched to another size.
 
         Args:
@@ -114,7 +118,7 @@ class Camera(NamedTuple):
         """
         return self.warp(resize_matrix(self.width, self.height, width, height), width, height)
 
-    def mirror(self):
+    def mirror(self) -> Camera:
         """Returns the camera that sees the mirrored world as the mirrored picture.
 
         The world mirrors with the picture (x -> -x), so focal lengths keep their sign and the
@@ -128,7 +132,7 @@ class Camera(NamedTuple):
         matrix = mirror_matrix(self.width)
         return _warp_world(self.warp(matrix, self.width, self.height), flip_world)
 
-    def rotate(self, angle):
+    def rotate(self, angle: TensorLike) -> Camera:
         """Returns the camera that sees the rolled world as the rotated picture.
 
         The world rolls with the picture, about the optical axis; the picture turns about its
@@ -146,24 +150,26 @@ class Camera(NamedTuple):
         return _warp_world(warped, tf.linalg.matrix_transpose(roll_matrix(angle)))
 
 
-def crop_matrix(x0, y0):
+def crop_matrix(x0: TensorLike, y0: TensorLike) -> tf.Tensor:
     """Returns the [..., 3, 3] float64 map of pixels to those of the crop with corner (x0, y0)."""
     return _affine([[1, 0, -tf.cast(x0, tf.float64)], [0, 1, -tf.cast(y0, tf.float64)]])
 
 
-def resize_matrix(old_width, old_height, width, height):
+def resize_matrix(
+    old_width: TensorLike, old_height: TensorLike, width: TensorLike, height: TensorLike
+) -> tf.Tensor:
     """Returns the [..., 3, 3] float64 map of pixels to those of the stretched picture."""
     scale_x = tf.cast(width, tf.float64) / tf.cast(old_width, tf.float64)
     scale_y = tf.cast(height, tf.float64) / tf.cast(old_height, tf.float64)
     return _affine([[scale_x, 0, 0], [0, scale_y, 0]])
 
 
-def mirror_matrix(width):
+def mirror_matrix(width: TensorLike) -> tf.Tensor:
     """Returns the [..., 3, 3] float64 map of pixels to those of the mirrored picture."""
     return _affine([[-1, 0, width], [0, 1, 0]])
 
 
-def rotation_matrix(angle, width, height):
+def rotation_matrix(angle: TensorLike, width: TensorLike, height: TensorLike) -> tf.Tensor:
     """Returns the map of pixels to those of the picture turned about its centre.
 
     Args:
@@ -181,12 +187,12 @@ def rotation_matrix(angle, width, height):
     return _affine([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y]])
 
 
-def roll_matrix(angle):
+def roll_matrix(angle: TensorLike) -> tf.Tensor:
     """Returns the [..., 3, 3] float64 rotation of the world that turns its picture by `angle`."""
     return rotation_matrix(angle, 0, 0)
 
 
-def transform_points(matrix, points_2d):
+def transform_points(matrix: TensorLike, points_2d: TensorLike) -> tf.Tensor:
     """Maps pixels by an affine matrix.
 
     Args:
@@ -202,7 +208,7 @@ def transform_points(matrix, points_2d):
     return linear + matrix[..., None, :2, 2]
 
 
-def to_index_matrix(matrix):
+def to_index_matrix(matrix: TensorLike) -> tf.Tensor:
     """Rewrites a map of pixels for libraries that put pixel centres at whole numbers.
 
     `cv2.warpAffine` and `tf.raw_ops.ImageProjectiveTransformV3` count in pixel indices, where

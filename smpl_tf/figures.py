@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from smpl_tf.camera import Camera
 from smpl_tf.parts import colour_code, part_scheme
 from smpl_tf.rasterizer import overlay, render
+from smpl_tf.tensor_like import TensorLike
 
 PREDICTED = (120, 170, 225)  # colour of a predicted body, RGB
 TRUE = (150, 195, 130)  # colour of a true body, RGB
@@ -30,7 +33,13 @@ def enlarge(pixels: np.ndarray, size: int, smooth: bool = True) -> np.ndarray:
     return cv2.resize(pixels, (size, size), interpolation=method)
 
 
-def body_over(pixels: np.ndarray, vertices, faces, camera: Camera, colour) -> np.ndarray:
+def body_over(
+    pixels: np.ndarray,
+    vertices: TensorLike,
+    faces: np.ndarray,
+    camera: Camera,
+    colour: Sequence[float] | np.ndarray,
+) -> np.ndarray:
     """Draws a body over a picture.
 
     Args:
@@ -50,7 +59,13 @@ def body_over(pixels: np.ndarray, vertices, faces, camera: Camera, colour) -> np
     return result
 
 
-def body_from_side(size: int, vertices, faces, camera: Camera, colour) -> np.ndarray:
+def body_from_side(
+    size: int,
+    vertices: TensorLike,
+    faces: np.ndarray,
+    camera: Camera,
+    colour: Sequence[float] | np.ndarray,
+) -> np.ndarray:
     """Draws a body as somebody to the right of the picture sees it.
 
     Args:
@@ -93,7 +108,7 @@ def _drawn_in_its_box(vertices, faces, camera, colour):
     return drawing, rows, columns
 
 
-def visible(input_map) -> np.ndarray:
+def visible(input_map: TensorLike) -> np.ndarray:
     """Turns an input map into a picture.
 
     Args:
@@ -108,6 +123,6 @@ def visible(input_map) -> np.ndarray:
     return colour_code(values.argmax(-1), part_scheme(values.shape[-1] - 1))
 
 
-def rounded(picture) -> np.ndarray:
+def rounded(picture: np.ndarray) -> np.ndarray:
     """Rounds a picture `[..., 3]` of 0..255 to uint8."""
     return np.rint(picture).clip(0, 255).astype(np.uint8)

@@ -65,7 +65,7 @@ def _synchronise(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path | str, content: bytes) -> None:
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Writes a file aside and renames it.
 
     Args:

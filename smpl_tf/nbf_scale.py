@@ -32,7 +32,7 @@ _STATURE_IN_BONES = {
 PELVIS_IN_CROP = (0.5, 230 / 512)  # shares of width and height
 
 
-def nbf_camera(size):
+def nbf_camera(size: float) -> Camera:
     """Returns NBF's fixed camera for square pictures.
 
     Args:

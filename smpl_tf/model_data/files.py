@@ -144,10 +144,11 @@ def _check_size(size):
         raise ValueError(f"its arrays claim {size / 1e6:.0f} MB")
 
 
-def _read_h5(path):
+def _read_h5(path: Path) -> dict[str, Any]:
     with h5py.File(path, "r") as file:
         _check_size(sum(8 * getattr(one, "size", 0) for one in file.values()))
-        contents = {name: np.asarray(file[name]) for name in file if name != "landmark_names"}
+        contents: dict[str, Any] = {}
+        contents |= {name: np.asarray(file[name]) for name in file if name != "landmark_names"}
         if "landmark_names" in file:
             contents["landmark_names"] = file["landmark_names"].asstr()[()]
         for name in ("name", "gender"):

@@ -8,7 +8,7 @@ import collections
 import math
 import pickle
 import pickletools
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import scipy.sparse
@@ -150,7 +150,7 @@ class _BodyUnpickler(pickle.Unpickler):
         raise ForbiddenClassError("a persistent id")
 
 
-def load(file: BinaryIO) -> Any:
+def load(file: IO[bytes]) -> Any:
     """Reads one pickled object, calling nothing but known constructors of arrays.
 
     Args:
@@ -171,7 +171,7 @@ def load(file: BinaryIO) -> Any:
     return _BodyUnpickler(file, encoding="latin1").load()
 
 
-def _most_remembered(file: BinaryIO) -> int:
+def _most_remembered(file: IO[bytes]) -> int:
     stores = ("PUT", "BINPUT", "LONG_BINPUT")
     operations = pickletools.genops(file)
     try:
