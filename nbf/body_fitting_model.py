@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
 from nbf.losses import FittingLoss, kernel_norms, refuse_sample_weight
 from smpl_tf import SMPLModelData, metrics
+
+if TYPE_CHECKING:  # which imports this module
+    from nbf.fitting import FittingNetwork
 
 
 class BodyFittingModel(keras.Model):
@@ -15,7 +21,7 @@ class BodyFittingModel(keras.Model):
     Keras' own handling of dicts of outputs knows no masks per point; this one does.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         """Makes the metrics; the arguments are those of `keras.Model`."""
         # Layers cast for themselves; cameras and translations stay float32.
         super().__init__(autocast=False, **kwargs)
@@ -24,11 +30,18 @@ class BodyFittingModel(keras.Model):
         }
         self._joint_errors = [metrics.MPJPE(name="err_joints3d_mm"), metrics.PAMPJPE()]
 
-    def get_fitting_network(self):
+    def get_fitting_network(self) -> FittingNetwork:
         """Returns the FittingNetwork in the model, or the model itself."""
         raise NotImplementedError
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Computes the sum of the loss terms and of weight decay.
 
         Raises:
@@ -47,19 +60,21 @@ class BodyFittingModel(keras.Model):
         # Keras sums gradients over replicas; the terms are means over the global batch already.
         return total / tf.distribute.get_strategy().num_replicas_in_sync
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Updates and returns the errors beside the loss terms."""
         for error in self._joint_errors:
             error.update_state(y["joints_3d"], y_pred["joints_3d"], y["joints_3d_valid"])
         return self.get_metrics_result()
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> dict[str, Any]:
         """Returns the metrics; of the loss terms, those with a weight."""
         unused = set(self._term_means) - set(self.loss.weights)
         results = super().get_metrics_result()
         return {name: value for name, value in results.items() if name not in unused}
 
-    def load_weights(self, filepath, **kwargs):
+    def load_weights(self, filepath: str | os.PathLike, **kwargs: Any) -> None:
         """Loads weights; those of another body raise a ValueError of one line."""
         super().load_weights(filepath, **kwargs)
         # Not checked while loading: Keras swallows what is raised there.

@@ -1,5 +1,7 @@
 """DeepLab-v2 on VGG-16 and ResNet-101 (Chen et al. 2016): the paper's weaker segmenters."""
 
+from typing import Any
+
 import keras
 
 from nbf.backbones import dilated_backbone
@@ -25,7 +27,7 @@ class DeepLab(PartSegmenter):
         input_size: int = 512,
         backbone: str = "resnet101",
         backbone_weights: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         """Builds the network.
 

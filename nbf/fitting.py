@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -44,12 +46,12 @@ class FittingNetwork(BodyFittingModel):
         head: str = "pool",
         body: SMPLModelData | str | None = None,
         gender: str = "neutral",
-        mean_parameters=None,
+        mean_parameters: np.ndarray | None = None,
         landmarks: int | None = None,
         special_rotations: bool = True,
         backbone_weights: str | None = None,
         input_map: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         """Builds the network.
 
@@ -118,13 +120,15 @@ class FittingNetwork(BodyFittingModel):
         )
         self.build({"input_map": (None, input_size, input_size, input_channels)})
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Builds the layers that keras does not build with the encoder."""
         features = self.encoder.output["c5"].shape
         self.reduce.build(features)
         self.regressor.build(self.reduce.compute_output_shape(features))
 
-    def call(self, inputs, training=False):
+    def call(
+        self, inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False
+    ) -> dict[str, tf.Tensor]:
         """Fits bodies.
 
         Args:
@@ -150,7 +154,10 @@ class FittingNetwork(BodyFittingModel):
         return self.pose(offsets + self.mean_parameters, inputs)
 
     def pose(
-        self, parameters, inputs, project=rotations.project_to_rotation
+        self,
+        parameters: tf.Tensor,
+        inputs: Mapping[str, tf.Tensor],
+        project: Callable[..., tf.Tensor] = rotations.project_to_rotation,
     ) -> dict[str, tf.Tensor]:
         """Turns parameters into bodies; holds no weights.
 
@@ -197,7 +204,7 @@ class FittingNetwork(BodyFittingModel):
         """Returns the network itself."""
         return self
 
-    def mean_pose(self, inputs) -> dict[str, tf.Tensor]:
+    def mean_pose(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predicts the training set's mean for every person: the baseline of every metric.
 
         Args:
@@ -269,13 +276,13 @@ class FittingNetwork(BodyFittingModel):
             check_body(body, network.body.model_data.fingerprint, str(path))
         return network
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Stores the mean parameters, and which body all weights belong to."""
         super().save_own_variables(store)
         fingerprint = self.body.model_data.fingerprint
         store["body_fingerprint"] = np.frombuffer(fingerprint.encode(), np.uint8)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Reads what `save_own_variables` stored; `load_weights` then checks the body."""
         self.loaded_fingerprint = bytes(np.asarray(store["body_fingerprint"])).decode()
         self.mean_parameters.assign(store["0"])
@@ -306,8 +313,11 @@ def _encoder(
         )
     shape = (None, *input_shape)
     taken = getattr(backbone.input, "shape", None)
-    fits = taken is not None and len(taken) == 4
-    if not fits or any(b not in (None, a) for a, b in zip(shape[1:], taken[1:], strict=True)):
+    if (
+        taken is None
+        or len(taken) != 4
+        or any(b not in (None, a) for a, b in zip(shape[1:], taken[1:], strict=True))
+    ):
         raise ValueError(
             f"backbone: expected a model of one input map {shape}, got one of {taken}; build it "
             "for the same input_size and input_channels."

@@ -4,10 +4,12 @@ Every map is `[S, S, C]` float32 with values in -1 to 1.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import tensorflow as tf
 
 from smpl_tf.parts import PARTS_24, PartScheme, colour_code, merge_labels, part_scheme
+from smpl_tf.tensor_like import TensorLike
 
 # Radius of a joint's disc, for image coordinates from -1 to 1: 3 pixels of 224, as released.
 _DISC_RADIUS = 3.0 / 112.0
@@ -53,17 +55,17 @@ def input_map(name: str) -> InputMap:
     raise ValueError(f"Unknown input map {name!r}: expected one of {', '.join(INPUT_MAPS)}.")
 
 
-def to_unit_range(picture) -> tf.Tensor:
+def to_unit_range(picture: TensorLike) -> tf.Tensor:
     """Maps 0..255 to -1..1 (the released code's `x * 2 / 255 - 1`), `[..., 3]` float32."""
     return tf.cast(picture, tf.float32) * (2.0 / 255.0) - 1.0
 
 
-def resize_nearest(labels, size: int) -> tf.Tensor:
+def resize_nearest(labels: tf.Tensor, size: int) -> tf.Tensor:
     """Resizes label maps `[..., H, W]` to `[..., size, size]`, each pixel one of its source's."""
     return tf.image.resize(labels[..., tf.newaxis], [size, size], method="nearest")[..., 0]
 
 
-def part_map(labels, scheme: PartScheme, size: int) -> tf.Tensor:
+def part_map(labels: TensorLike, scheme: PartScheme, size: int) -> tf.Tensor:
     """Colour-codes a 24-part label map.
 
     Args:
@@ -80,7 +82,7 @@ def part_map(labels, scheme: PartScheme, size: int) -> tf.Tensor:
     return to_unit_range(colour_code(labels, scheme))
 
 
-def probability_map(labels, scheme: PartScheme, size: int) -> tf.Tensor:
+def probability_map(labels: tf.Tensor, scheme: PartScheme, size: int) -> tf.Tensor:
     """Shows a 24-part label map as the probabilities of a segmenter that is always right.
 
     Args:
@@ -97,7 +99,7 @@ def probability_map(labels, scheme: PartScheme, size: int) -> tf.Tensor:
     return tf.image.resize(classes, [size, size], antialias=True) * 2.0 - 1.0
 
 
-def joint_map(joints_2d, valid, size: int) -> tf.Tensor:
+def joint_map(joints_2d: tf.Tensor, valid: tf.Tensor, size: int) -> tf.Tensor:
     """Draws each joint as a filled disc of its own colour.
 
     Args:
@@ -122,7 +124,7 @@ def joint_map(joints_2d, valid, size: int) -> tf.Tensor:
     return to_unit_range(colour_code(labels, PARTS_24))
 
 
-def resize_picture(picture, size: int) -> tf.Tensor:
+def resize_picture(picture: tf.Tensor, size: int) -> tf.Tensor:
     """Resizes pictures `[..., H, W, 3]` to `[..., size, size, 3]` float32, same range.
 
     Source: differs from the released code (preprocessor.py:191-236), which takes the nearest
@@ -131,7 +133,7 @@ def resize_picture(picture, size: int) -> tf.Tensor:
     return tf.image.resize(tf.cast(picture, tf.float32), [size, size], antialias=True)
 
 
-def encode(example, name: str, size: int) -> tf.Tensor:
+def encode(example: Mapping[str, tf.Tensor], name: str, size: int) -> tf.Tensor:
     """Makes the input map of a decoded Example, or of a batch of them.
 
     Args:
@@ -141,9 +143,14 @@ def encode(example, name: str, size: int) -> tf.Tensor:
 
     Returns:
       `[..., size, size, C]` float32 in -1..1.
+
+    Raises:
+      ValueError: if the map is drawn from joints.
     """
     scheme = input_map(name).scheme
     if name == "rgb":
         return to_unit_range(resize_picture(example["image"], size))
+    if scheme is None:
+        raise ValueError(f"Expected a map of the picture or its parts, got {name!r}: `joint_map`.")
     draw = part_map if name in _PART_MAPS else probability_map
     return draw(example["parts"], scheme, size)

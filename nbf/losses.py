@@ -4,7 +4,8 @@ Each loss gives one value per sample, or per point, and knows nothing of masks; 
 the one place that reduces them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from nbf.parameters import join_parameters
 from smpl_tf.skeleton import LSP_14, SMPL_24, UP_91, Skeleton
+from smpl_tf.tensor_like import TensorLike
 
 # The constant that makes Tukey's estimator 95 % efficient on normal residuals.
 _TUKEY_CUT = 4.6851
@@ -22,7 +24,7 @@ ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
 POINTWISE = ("euclidean", "squared_euclidean", "euclidean_margin")
 
 
-def penalty(residual: tf.Tensor, kind: str, scale=1.0) -> tf.Tensor:
+def penalty(residual: tf.Tensor, kind: str, scale: float | tf.Tensor = 1.0) -> tf.Tensor:
     """Penalises residuals.
 
     Args:
@@ -64,7 +66,7 @@ def penalty(residual: tf.Tensor, kind: str, scale=1.0) -> tf.Tensor:
 
 
 @tf.custom_gradient
-def _norm(vectors: tf.Tensor):
+def _norm(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Returns lengths over the last axis; the gradient of a zero vector is zero, not NaN."""
     lengths = tf.sqrt(tf.reduce_sum(tf.square(vectors), -1))
 
@@ -119,9 +121,9 @@ class FittingLoss:
         parameters_loss: str = "l1",
         joints_3d_loss: str = "euclidean",
         joints_2d_loss: str = "euclidean",
-        parameters_scale=1.0,
-        joints_3d_scale=0.1,
-        joints_2d_scale=0.05,
+        parameters_scale: TensorLike = 1.0,
+        joints_3d_scale: float = 0.1,
+        joints_2d_scale: float = 0.05,
         loss_points: int = 24,
         projected_rotations: bool = False,
         center_2d: str | None = None,
@@ -260,6 +262,7 @@ class FittingLoss:
 def _center(points: tf.Tensor, center: str) -> tf.Tensor:
     """Returns the neck, or the middle of the hips, of `[B, P, D]` points, as `[B, 1, D]`."""
     skeleton = _SKELETON_OF_COUNT[points.shape[-2]]
+    names: tuple[str, ...]
     if center == "neck":
         names = ("neck",) if "neck" in skeleton.names else ("lsp_neck",)
     else:
@@ -286,7 +289,7 @@ def kernel_norms(weights: list) -> tf.Tensor:
     return tf.add_n([tf.nn.l2_loss(tf.convert_to_tensor(kernel)) for kernel in kernels])
 
 
-def refuse_sample_weight(sample_weight) -> None:
+def refuse_sample_weight(sample_weight: Any) -> None:
     """Refuses the sample weights of Keras' `fit`, which NBF's losses would ignore.
 
     Args:

@@ -1,6 +1,7 @@
 """NBF's measures of error (paper 4.3), one value per Example: of fits, and of segmentations."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -10,6 +11,7 @@ from nbf.parameters import split_parameters
 from smpl_tf import SMPLModelData, kinematics, metrics
 from smpl_tf.camera import Camera
 from smpl_tf.skeleton import LSP_14, SMPL_24
+from smpl_tf.tensor_like import TensorLike
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -125,7 +127,7 @@ class PartIoU(keras.metrics.Metric):
     Source: paper 4.3; whether its 67.1 counts the background is not said, so both are kept.
     """
 
-    def __init__(self, num_classes: int, name="iou", **kwargs):
+    def __init__(self, num_classes: int, name: str = "iou", **kwargs: Any):
         """Makes the metric; `num_classes` counts the background."""
         super().__init__(name=name, **kwargs)
         self.num_classes = num_classes
@@ -133,14 +135,16 @@ class PartIoU(keras.metrics.Metric):
             name="confusion", shape=(num_classes, num_classes), initializer="zeros"
         )
 
-    def update_state(self, labels, logits, sample_weight=None):
+    def update_state(
+        self, labels: tf.Tensor, logits: tf.Tensor, sample_weight: TensorLike | None = None
+    ) -> None:
         """Adds pictures: labels `[B, H, W]`, logits `[B, H, W, C]`, a weight per picture `[B]`."""
         counts = confusion(labels, tf.argmax(logits, -1), self.num_classes)
         if sample_weight is not None:
             counts *= tf.cast(sample_weight, counts.dtype)[:, tf.newaxis, tf.newaxis]
         self.confusion.assign_add(tf.reduce_sum(counts, 0))
 
-    def result(self):
+    def result(self) -> dict[str, tf.Tensor]:
         """Returns `iou` and `iou_parts`; classes that never occurred do not count."""
         scores = iou(tf.convert_to_tensor(self.confusion))
 

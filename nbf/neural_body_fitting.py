@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -21,7 +24,7 @@ class NeuralBodyFitting(BodyFittingModel):
     """
 
     def __init__(
-        self, segmenter: PartSegmenter, fitting: FittingNetwork, soft: bool = False, **kwargs
+        self, segmenter: PartSegmenter, fitting: FittingNetwork, soft: bool = False, **kwargs: Any
     ):
         """Joins two networks.
 
@@ -51,10 +54,12 @@ class NeuralBodyFitting(BodyFittingModel):
         """Returns the second stage."""
         return self.fitting
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Does nothing: both networks are built already."""
 
-    def call(self, inputs, training=False):
+    def call(
+        self, inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False
+    ) -> dict[str, tf.Tensor]:
         """Fits bodies to pictures.
 
         Args:
@@ -73,7 +78,7 @@ class NeuralBodyFitting(BodyFittingModel):
         outputs = self.fitting({**camera, "input_map": shown}, training=training)
         return {**outputs, "logits": logits, "input_map": shown}
 
-    def input_map(self, logits):
+    def input_map(self, logits: tf.Tensor) -> tf.Tensor:
         """Shows logits `[B, S, S, C]` as the second stage wants them, `[B, s, s, 3 or C]`."""
         scheme, size = self.segmenter.scheme, self.fitting.input_size
         if self.fitting.input_channels == scheme.num_classes:

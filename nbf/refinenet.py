@@ -1,5 +1,8 @@
 """RefineNet on ResNet-101 (Lin et al. 2017), as NBF's first stage has it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from nbf.backbones import build_backbone
@@ -25,7 +28,7 @@ class RefineNet(PartSegmenter):
         backbone: str = "resnet101",
         backbone_weights: str | None = None,
         double_skip: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         """Builds the network.
 
@@ -57,7 +60,9 @@ class RefineNet(PartSegmenter):
         }
 
 
-def refine(levels: dict, num_classes: int, double_skip: bool = False):
+def refine(
+    levels: Mapping[str, keras.KerasTensor], num_classes: int, double_skip: bool = False
+) -> keras.KerasTensor:
     """Refines feature maps to logits.
 
     Args:
@@ -88,7 +93,7 @@ def _convolution(features, channels):
     )(features)
 
 
-def residual_unit(features, double_skip: bool = False):
+def residual_unit(features: keras.KerasTensor, double_skip: bool = False) -> keras.KerasTensor:
     """Adds two convolutions of the features to them: the RCU, without normalisation.
 
     Args:

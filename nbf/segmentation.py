@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +13,7 @@ import tensorflow as tf
 from nbf import pretrained
 from nbf.losses import kernel_norms, masked_mean, refuse_sample_weight
 from nbf.metrics import PartIoU
-from smpl_tf.parts import part_scheme
+from smpl_tf.parts import PartScheme, part_scheme
 from smpl_tf.saved_models import load_model
 
 # Mean colour of ImageNet's pictures, RGB; what keras.applications' ResNet and VGG subtract.
@@ -28,7 +30,7 @@ class SegmentationLoss:
       when training is short.
     """
 
-    def __init__(self, class_weights=None, weight_decay: float = 1e-4):
+    def __init__(self, class_weights: Sequence[float] | None = None, weight_decay: float = 1e-4):
         """Configures the loss.
 
         Args:
@@ -47,7 +49,7 @@ class SegmentationLoss:
         """Rebuilds the loss from `get_config`."""
         return cls(**config)
 
-    def __call__(self, labels, logits) -> tf.Tensor:
+    def __call__(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Returns the cross-entropy of each picture.
 
         Args:
@@ -75,7 +77,7 @@ class PartSegmenter(keras.Model):
     Subclasses build `network`, a functional model from `[B, H, W, 3]` to logits at any stride.
     """
 
-    def __init__(self, network: keras.Model, num_parts: int, input_size: int, **kwargs):
+    def __init__(self, network: keras.Model, num_parts: int, input_size: int, **kwargs: Any):
         """Wraps a network.
 
         Args:
@@ -112,14 +114,14 @@ class PartSegmenter(keras.Model):
         return load_model(pretrained.model_file(name), cls)
 
     @property
-    def scheme(self):
+    def scheme(self) -> PartScheme:
         """The part scheme of the classes."""
         return part_scheme(self.num_parts)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Does nothing: `network` is built already."""
 
-    def call(self, pictures, training=False):
+    def call(self, pictures: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Segments pictures.
 
         Args:
@@ -143,7 +145,14 @@ class PartSegmenter(keras.Model):
         logits = tf.cast(logits, tf.float32)
         return tf.image.resize(logits, [self.input_size, self.input_size])
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Computes cross-entropy plus weight decay; `y` is of `segmentation_targets`.
 
         Raises:
@@ -160,7 +169,9 @@ class PartSegmenter(keras.Model):
         # Keras sums gradients over replicas; the mean is over the global batch already.
         return value / tf.distribute.get_strategy().num_replicas_in_sync
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Updates the mean IoU over classes."""
         self._iou.update_state(y["labels"], y_pred, y["labels_valid"])
         return self.get_metrics_result()
@@ -184,7 +195,7 @@ def check_input_size(input_size: int, multiple: int) -> None:
         raise ValueError(f"input_size={input_size}: expected a multiple of {multiple} pixels.")
 
 
-def balanced_class_weights(pixel_counts) -> list[float]:
+def balanced_class_weights(pixel_counts: Sequence[float] | np.ndarray) -> list[float]:
     """Weighs each class by the inverse square root of its frequency, to a mean of 1 per pixel.
 
     Args:

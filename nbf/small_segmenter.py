@@ -1,5 +1,7 @@
 """A small part segmenter for CPUs: the small encoder with a U-Net's way back up."""
 
+from typing import Any
+
 import keras
 
 from nbf.backbones import small_resnet
@@ -17,7 +19,7 @@ class SmallSegmenter(PartSegmenter):
     Source: no counterpart in the paper; same interface as RefineNet and DeepLab.
     """
 
-    def __init__(self, num_parts: int = 12, input_size: int = 96, width: int = 16, **kwargs):
+    def __init__(self, num_parts: int = 12, input_size: int = 96, width: int = 16, **kwargs: Any):
         """Builds the network.
 
         Args:

@@ -4,6 +4,7 @@ Everything here works on decoded Examples with any leading batch dimensions, in 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from smpl_tf import SMPLModelData, load_model_data
 from smpl_tf.camera import Camera
 from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.parts import merge_labels, part_scheme
+from smpl_tf.tensor_like import TensorLike
 
 # Features of an Example that targets read; the picture or the labels come on top.
 TARGET_FEATURES = (
@@ -42,7 +44,9 @@ NBF_INTRINSICS = np.array(
 Batch = Mapping[str, tf.Tensor]
 
 
-def normalised_intrinsics(intrinsics: tf.Tensor, width, height) -> tf.Tensor:
+def normalised_intrinsics(
+    intrinsics: tf.Tensor, width: TensorLike, height: TensorLike
+) -> tf.Tensor:
     """Rewrites calibration matrices for image coordinates from -1 to 1.
 
     Args:
@@ -59,7 +63,7 @@ def normalised_intrinsics(intrinsics: tf.Tensor, width, height) -> tf.Tensor:
     return tf.matmul(shift, tf.matmul(scale, intrinsics))
 
 
-def picture_camera(intrinsics) -> Camera:
+def picture_camera(intrinsics: np.ndarray) -> Camera:
     """Returns the camera of a picture of which only its normalised intrinsics are known.
 
     Args:
@@ -153,7 +157,7 @@ def body_targets(
 
 
 def fitting_targets(
-    example: Batch, input_map: str = "parts_12", input_size: int = 224, **options
+    example: Batch, input_map: str = "parts_12", input_size: int = 224, **options: Any
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Makes inputs and targets of the fitting network.
 
@@ -182,7 +186,7 @@ def fitting_targets(
 
 
 def picture_targets(
-    example: Batch, input_size: int = 512, **options
+    example: Batch, input_size: int = 512, **options: Any
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Makes inputs and targets of `NeuralBodyFitting`, both stages in one.
 
@@ -235,7 +239,7 @@ def segmentation_targets(
     }
 
 
-def _where(condition: tf.Tensor, value: tf.Tensor, default) -> tf.Tensor:
+def _where(condition: tf.Tensor, value: tf.Tensor, default: TensorLike) -> tf.Tensor:
     """Selects per sample between a value and one default for all."""
     rank = value.shape.rank - condition.shape.rank
     condition = tf.reshape(condition, tf.concat([tf.shape(condition), [1] * rank], 0))

@@ -135,7 +135,7 @@ def points_from_bones(
     return tf.einsum("ij,...jk->...ik", on_path, bones)
 
 
-def bone_paths(parents: Sequence[int]) -> np.ndarray:
+def bone_paths(parents: Sequence[int] | np.ndarray) -> np.ndarray:
     """Returns which bones lie between the root and each point.
 
     Args:

@@ -1,6 +1,7 @@
 """Functional Keras models that are rebuilt from the arguments of their constructor."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -18,16 +19,16 @@ class ConfiguredModel(keras.Model):
       name: of the model.
     """
 
-    def __init__(self, inputs, outputs, config: dict, name: str):
+    def __init__(self, inputs: Any, outputs: Any, config: dict[str, Any], name: str):
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._config = config
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**self._config, "name": self.name}
 
     @classmethod
-    def from_pretrained(cls, name: str | Path):
+    def from_pretrained(cls, name: str | Path) -> "ConfiguredModel":
         """Loads a trained network.
 
         Args:
@@ -42,6 +43,8 @@ class ConfiguredModel(keras.Model):
         return load_model(pretrained.model_file(name), cls)
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "ConfiguredModel":
         """Builds the network from `get_config`."""
         return cls(**config)

@@ -77,7 +77,7 @@ def gradient_fit(
     variables = (rotations[:, :, :2], betas, pelvis)
     variables = _adam(objective, variables, steps, learning_rate)
     rotations, fitted = body(*variables)
-    return unflatten(InverseFit(rotations, *variables[1:], fitted), leading)
+    return unflatten(InverseFit(rotations, variables[1], variables[2], fitted), leading)
 
 
 def _orthonormal(six_numbers):

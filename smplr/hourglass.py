@@ -4,6 +4,9 @@ The network is Newell's, adapted as released: pre-activation bottleneck residual
 four poolings, and per stack a volume for every point and limb that feeds the next stack.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -22,7 +25,7 @@ class PictureStandardization(layers.Layer):
     Source: the released code does so before its augmentation by rotation.
     """
 
-    def call(self, pictures):
+    def call(self, pictures: tf.Tensor) -> tf.Tensor:
         """Standardises `[B, H, W, 3]`; a picture of one colour becomes 0."""
         return tf.image.per_image_standardization(tf.cast(pictures, tf.float32))
 
@@ -35,17 +38,17 @@ class VolumeLogits(layers.Layer):
       bins: depth bins; channel = bin * points + point, as released.
     """
 
-    def __init__(self, bins: int, **kwargs):
+    def __init__(self, bins: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.bins = bins
 
-    def call(self, stacks):
+    def call(self, stacks: Sequence[tf.Tensor]) -> tf.Tensor:
         """Turns a list of S maps `[B, R, C, bins * K]` into float32 `[B, S, R, C, bins, K]`."""
         maps = tf.cast(tf.stack(stacks, axis=1), tf.float32)
         _, num_stacks, rows, columns, channels = maps.shape
         return tf.reshape(maps, [-1, num_stacks, rows, columns, self.bins, channels // self.bins])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the layer."""
         return {**super().get_config(), "bins": self.bins}
 
@@ -60,19 +63,19 @@ class SoftArgmax(layers.Layer):
       side: edge of the cube, metres.
     """
 
-    def __init__(self, num_points: int, centred: bool, side: float, **kwargs):
+    def __init__(self, num_points: int, centred: bool, side: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_points = num_points
         self.centred = centred
         self.side = side
 
-    def call(self, volumes):
+    def call(self, volumes: tf.Tensor) -> tf.Tensor:
         """Turns `[B, S, R, C, bins, K]` into points in metres, `[B, num_points, 3]`."""
         rows, columns, bins = volumes.shape[2:5]
         grid = VolumeGrid(columns, rows, bins, self.side, self.centred)
         return soft_argmax(volumes[:, -1, ..., : self.num_points], grid)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the layer."""
         own = {"num_points": self.num_points, "centred": self.centred, "side": self.side}
         return {**super().get_config(), **own}

@@ -4,6 +4,7 @@ Source: not in the paper. It alternates orthogonal Procrustes per joint with lin
 for betas.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -168,16 +169,16 @@ def _torso_points(model: PointModel) -> np.ndarray:
 
 
 def _fit_rotations(
-    points,
-    weights,
-    rest,
-    global_rotations,
+    points: tf.Tensor,
+    weights: tf.Tensor,
+    rest: tf.Tensor,
+    global_rotations: tf.Tensor,
     posed: PosedPoints,
-    pelvis,
-    toward,
-    model,
-    twist_weight,
-):
+    pelvis: tf.Tensor,
+    toward: tf.Tensor,
+    model: PointModel,
+    twist_weight: float,
+) -> tf.Tensor:
     """Turns each joint, parents first, so that the points fixed to it fit.
 
     A joint stands where its parent's rotation puts it, not where it was observed: so that each
@@ -218,7 +219,7 @@ def _fit_rotations(
     return tf.stack(found, axis=1)
 
 
-def _levels(parents) -> list[list[int]]:
+def _levels(parents: Sequence[int]) -> list[list[int]]:
     """Returns the joints of each depth."""
     depths: list[int] = []
     for parent in parents:

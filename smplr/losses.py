@@ -4,6 +4,8 @@ A target that is not finite is unknown and adds nothing; a sample without any ta
 Everything is computed in float32, whatever the networks compute in.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -79,7 +81,7 @@ def volume_cross_entropy(true_volumes: tf.Tensor, logits: tf.Tensor) -> tf.Tenso
 class MeanAbsoluteError(keras.losses.Loss):
     """L1 on rotations, joints, landmarks or points; `mean_absolute_error` over the batch."""
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns one value per sample."""
         return mean_absolute_error(y_true, y_pred)
 
@@ -92,16 +94,16 @@ class ShapeLoss(keras.losses.Loss):
       regularizer: factor of the mean absolute prediction; 0.01 as released, absent in the paper.
     """
 
-    def __init__(self, regularizer: float = 0.01, name: str = "shape_loss", **kwargs):
+    def __init__(self, regularizer: float = 0.01, name: str = "shape_loss", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.regularizer = regularizer
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns one value per sample of `[B, betas + 1]`."""
         penalty = tf.reduce_mean(tf.abs(tf.cast(y_pred, tf.float32)), axis=-1)
         return mean_absolute_error(y_true, y_pred) + self.regularizer * penalty
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the loss."""
         return {**super().get_config(), "regularizer": self.regularizer}
 
@@ -114,16 +116,16 @@ class PointLoss(keras.losses.Loss):
       bone_weight: factor of the bone length term; the paper has it, the released code has not.
     """
 
-    def __init__(self, bone_weight: float = 1.0, name: str = "point_loss", **kwargs):
+    def __init__(self, bone_weight: float = 1.0, name: str = "point_loss", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.bone_weight = bone_weight
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns one value per sample of `[B, P, 3]`, metres."""
         bone_error = bone_length_error(y_true, y_pred)
         return mean_absolute_error(y_true, y_pred) + self.bone_weight * bone_error
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the loss."""
         return {**super().get_config(), "bone_weight": self.bone_weight}
 
@@ -146,7 +148,7 @@ class VolumeLoss(keras.losses.Loss):
         side: float = 2.5,
         centred: bool = False,
         name: str = "volume_loss",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
         self.height = height
@@ -154,7 +156,7 @@ class VolumeLoss(keras.losses.Loss):
         self.side = side
         self.centred = centred
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns one value per sample.
 
         Args:
@@ -170,7 +172,7 @@ class VolumeLoss(keras.losses.Loss):
             targets = tf.concat([targets, limbs], axis=-1)
         return volume_cross_entropy(targets, y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the loss."""
         own = {
             "height": self.height,

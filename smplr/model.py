@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -59,7 +60,7 @@ class SMPLR(keras.Model):
         gender_mode: GenderMode = "hard",
         surface: bool = False,
         project_rotations: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if bodies is None:
@@ -73,13 +74,18 @@ class SMPLR(keras.Model):
         )
         num_betas = self.shape_regressor.output.shape[-1] - 1
         self.body = PointBody(bodies, num_betas, gender_mode, surface, name="body")
-        if template_lengths is None:
-            template_lengths = landmarks.template_lengths(bodies[0])[: self.num_points]
-        self.template_lengths = tuple(float(length) for length in template_lengths)
+        lengths = (
+            landmarks.template_lengths(bodies[0])[: self.num_points]
+            if template_lengths is None
+            else template_lengths
+        )
+        self.template_lengths = tuple(float(length) for length in lengths)
         self.project_rotations = project_rotations
         self.built = True  # all parts are, from their constructors on
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool | None = None
+    ) -> dict[str, tf.Tensor]:
         """Estimates bodies.
 
         Args:
@@ -132,15 +138,24 @@ class SMPLR(keras.Model):
         outputs["joints"], outputs["landmarks"] = split_points(body.pop("points"))
         return {**outputs, **body}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Computes the losses of `compile` for the outputs that have targets."""
         return super().compute_loss(x, y, _targeted(y, y_pred), sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Updates the metrics of `compile` for the outputs that have targets."""
         return super().compute_metrics(x, y, _targeted(y, y_pred), sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the model; the bodies by their names."""
         parts = {name: getattr(self, name) for name in _PARTS}
         return {
@@ -172,7 +187,9 @@ class SMPLR(keras.Model):
         return load_model(pretrained.model_file(name), cls)
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "SMPLR":
         """Builds the model from `get_config`."""
         config = {
             name: keras.saving.deserialize_keras_object(value)
@@ -191,7 +208,12 @@ def _targeted(targets, outputs):
     return {name: outputs[name] for name in targets}
 
 
-def _common_number_of_points(pose_regressor, shape_regressor, autoencoder, hourglass) -> int:
+def _common_number_of_points(
+    pose_regressor: PoseRegressor,
+    shape_regressor: ShapeRegressor,
+    autoencoder: DenoisingAutoencoder | None,
+    hourglass: StackedHourglass | None,
+) -> int:
     numbers = {
         "pose_regressor": pose_regressor.input.shape[1],
         "shape_regressor": shape_regressor.input.shape[1],

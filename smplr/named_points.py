@@ -117,7 +117,7 @@ def point_sums(
       small toes), which a fit leaves out.
     """
     known = set(SMPL_24.names) | set(vertices)
-    sums = {}
+    sums: dict[str, Mapping[str, float] | None] = {}
     for name in skeleton.names:
         parts = _SUMS_OF_SKELETON.get(skeleton.name, {}).get(name) or _SUMS.get(name, {name: 1.0})
         sums[name] = parts if set(parts) <= known else None

@@ -1,13 +1,14 @@
 """SMPL as SMPLR's decoder: a Keras layer from rotations, betas and gender to points."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
 from smpl_tf import SMPL, MixedGenderSMPL, SMPLModelData
 from smpl_tf.model_data import body_spec, find_body
+from smpl_tf.tensor_like import TensorLike
 from smplr.bones import root_relative
 from smplr.landmarks import landmark_vertex_ids
 
@@ -38,7 +39,7 @@ class PointBody(keras.layers.Layer):
         num_betas: int = 10,
         gender_mode: GenderMode = "hard",
         surface: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
         if len(bodies) not in (1, 2):
@@ -71,7 +72,9 @@ class PointBody(keras.layers.Layer):
             rotations=tf.eye(3, batch_shape=[1, 24]), betas=tf.zeros([1, num_betas]), gender=[1.0]
         )
 
-    def call(self, rotations, betas, gender=None):
+    def call(
+        self, rotations: tf.Tensor, betas: tf.Tensor, gender: TensorLike | None = None
+    ) -> dict[str, tf.Tensor]:
         """Poses bodies.
 
         Args:
@@ -94,7 +97,7 @@ class PointBody(keras.layers.Layer):
             "vertices": posed.vertices - posed.joints[..., :1, :],
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs: the bodies' names, never their numbers."""
         return {
             **super().get_config(),
@@ -105,7 +108,7 @@ class PointBody(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "PointBody":
         """Makes the layer anew with the bodies that the configuration names."""
         bodies = [find_body(spec) for spec in config.pop("bodies")]
         return cls(bodies=bodies, **config)

@@ -1,6 +1,6 @@
 """3D points of any named skeleton to SMPL parameters in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import keras
@@ -150,11 +150,13 @@ def fit_points(
     return _result(points, weights, found, skeleton, bodies, leading)
 
 
-def _models(body, skeleton) -> tuple[PointModel, PointModel]:
+def _models(body: SMPLModelData, skeleton: Skeleton) -> tuple[PointModel, PointModel]:
     return point_model(body, skeleton), point_model(body, SMPL_24)
 
 
-def _bodies(body, networks) -> list[SMPLModelData]:
+def _bodies(
+    body: SMPLModelData | Sequence[SMPLModelData] | None, networks: keras.Model | None
+) -> list[SMPLModelData]:
     if body is None:
         return list(networks.body.bodies) if networks is not None else [load_model_data()]
     bodies = [body] if isinstance(body, SMPLModelData) else list(body)
@@ -189,7 +191,7 @@ def _checked(points, skeleton, weights, valid):
     return points, trust
 
 
-def _check_unit(points, given) -> None:
+def _check_unit(points: np.ndarray, given: np.ndarray) -> None:
     """Refuses points that span far more or less than a person in metres."""
     where = given[..., None]
     low = np.min(points, axis=-2, where=where, initial=np.inf)
@@ -282,7 +284,14 @@ def _posed(found, bodies, skeleton):
     return tf.gather(points, which, batch_dims=1), tf.gather(roots, which, batch_dims=1)
 
 
-def _result(points, weights, found, skeleton, bodies, leading) -> PointFit:
+def _result(
+    points: tf.Tensor,
+    weights: tf.Tensor,
+    found: Mapping[str, tf.Tensor],
+    skeleton: Skeleton,
+    bodies: Sequence[SMPLModelData],
+    leading: tf.Tensor,
+) -> PointFit:
     fitted, pelvis_at_rest = _posed(found, bodies, skeleton)
     joints, _ = _posed(found, bodies, SMPL_24)
     missed = tf.where((weights > 0)[..., None], points - fitted, 0.0)

@@ -1,6 +1,7 @@
 """Points to the most probable body under noise that the points themselves tell."""
 
 import functools
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -82,7 +83,7 @@ def fit_body(
     }
 
 
-def _pulls(noise):
+def _pulls(noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the pulls of pose `[N, 23]` and shape `[N]` that suit a size of noise."""
     names = [name.removeprefix("left_").removeprefix("right_") for name in SMPL_24.names[1:]]
     spread = tf.constant([_POSE_SPREAD[name] for name in names], noise.dtype)
@@ -106,7 +107,9 @@ def nearest_body(found: list[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
     return {**chosen, "gender": tf.where(is_male, 1.0, -1.0)}
 
 
-def choose(mask, ours, theirs) -> dict[str, tf.Tensor]:
+def choose(
+    mask: tf.Tensor, ours: Mapping[str, tf.Tensor], theirs: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
     """Takes one or the other answer for each person.
 
     Args:

@@ -10,13 +10,13 @@ _TRUNK_WIDTHS = (1024, 1024, 512, 512, 512)
 _BRANCH_WIDTH = 256
 
 
-def dense_block(features, width: int, activation: str):
+def dense_block(features: keras.KerasTensor, width: int, activation: str) -> keras.KerasTensor:
     """Applies a fully connected layer, batch normalisation and an activation, in this order."""
     features = layers.BatchNormalization()(layers.Dense(width)(features))
     return layers.Activation(activation)(features)
 
 
-def _regress(features, num_outputs: int, activation: str):
+def _regress(features: keras.KerasTensor, num_outputs: int, activation: str) -> keras.KerasTensor:
     """Applies SMPLR's nine layers and the side block that joins before the last one.
 
     The two intermediate heads have neither normalisation nor activation, as released; the paper

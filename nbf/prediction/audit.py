@@ -101,11 +101,11 @@ def agree(person: FittedPerson, scheme: PartScheme) -> Agreement:
       How well they agree.
     """
     vertices = person.pose().vertices.numpy()
-    raster = part_agreement.rasterized(vertices, person.body, person.labels.shape[-1])
+    raster = part_agreement.rasterized(vertices, person.body, person.found_labels.shape[-1])
     drawn = part_agreement.part_labels(raster, person.body, scheme)
-    plain = part_agreement.part_iou(drawn, person.labels, scheme)
-    swapped = part_agreement.part_iou(scheme.mirror[drawn], person.labels, scheme)
-    mean = part_agreement.mean_part_iou(drawn, person.labels, scheme)
+    plain = part_agreement.part_iou(drawn, person.found_labels, scheme)
+    swapped = part_agreement.part_iou(scheme.mirror[drawn], person.found_labels, scheme)
+    mean = part_agreement.mean_part_iou(drawn, person.found_labels, scheme)
     return Agreement(plain, float(mean), _gains(plain, swapped, scheme))
 
 
@@ -132,13 +132,14 @@ def gather(person: FittedPerson, mirrored: FittedPerson, agreement: Agreement) -
     """
     joints, others = (one.pose().joints.numpy() for one in (person, mirrored))
     joints, others = joints - joints[0], others - others[0]
-    somebody = (person.labels > 0) | (mirrored.labels > 0)
-    same = (person.labels == mirrored.labels) & somebody
+    labels, mirrored_labels = person.found_labels, mirrored.found_labels
+    somebody = (labels > 0) | (mirrored_labels > 0)
+    same = (labels == mirrored_labels) & somebody
     return Evidence(
         agreement=agreement.mean,
         mirrored_agreement=float(same.sum() / max(somebody.sum(), 1)),
         mirrored_mm=1000 * float(np.linalg.norm(joints - others, axis=-1).mean()),
-        doubt=max(person.doubt.values()),
+        doubt=max(person.found_doubt.values()),
     )
 
 
@@ -159,10 +160,15 @@ def judge(
 
     Returns:
       The verdict.
+
+    Raises:
+      ValueError: if there is a calibration and no mirrored person.
     """
     agreement = agree(person, scheme)
     if calibration is None:
         return Verdict(agreement)
+    if mirrored is None:
+        raise ValueError("judge: expected the mirrored person with a calibration, got None.")
     evidence = gather(person, mirrored, agreement)
     return Verdict(
         agreement,
@@ -216,10 +222,12 @@ def likely_flips(
     return [
         limb
         for limb, gain in agreement.swapped.items()
-        if is_likely_flip(gain, person.doubt[limb], calibration)
+        if is_likely_flip(gain, person.found_doubt[limb], calibration)
     ]
 
 
-def is_likely_flip(swapped, doubt, calibration: Calibration):
+def is_likely_flip(
+    swapped: float | np.ndarray, doubt: float | np.ndarray, calibration: Calibration
+) -> bool | np.ndarray:
     """Whether a pair of limbs is likely swapped, by `Agreement.swapped` and by `side_doubt`."""
     return np.logical_or(swapped > _SWAPPED, doubt > calibration.doubt)

@@ -41,20 +41,20 @@ class NBFBodies:
                 f"the fitting network was trained on {input_map}, drawn from known joints; "
                 "give one that was trained on parts_12 or rgb"
             )
-        if encoding.scheme is not None and finder is None:
-            raise ValueError(
-                f"the fitting network was trained on {input_map}, which a segmenter makes of a "
-                "photograph; give one"
-            )
-        if encoding.scheme is not None and encoding.scheme is not finder.scheme:
-            raise ValueError(
-                f"the fitting network was trained on {input_map}, but the segmenter gives "
-                f"{finder.scheme.name}; give a segmenter of the same parts"
-            )
         self.bodies = (SMPL(fitting.body.model_data),)
         self._size = fitting.input_size
         self._chain = None
         if encoding.scheme is not None:
+            if finder is None:
+                raise ValueError(
+                    f"the fitting network was trained on {input_map}, which a segmenter makes of "
+                    "a photograph; give one"
+                )
+            if encoding.scheme is not finder.scheme:
+                raise ValueError(
+                    f"the fitting network was trained on {input_map}, but the segmenter gives "
+                    f"{finder.scheme.name}; give a segmenter of the same parts"
+                )
             self._chain = NeuralBodyFitting(finder.segmenter, fitting)
         shape = [None, self._size, self._size, fitting.input_channels]
         self._fit = tf.function(
@@ -76,8 +76,13 @@ class NBFBodies:
 
         Returns:
           The people.
+
+        Raises:
+          ValueError: if the network sees parts and there are none.
         """
         if self._chain is not None:
+            if maps is None:
+                raise ValueError("maps: expected what PartFinder.look returns, got None.")
             seen, inputs = maps.seen, self._chain.input_map(maps.logits)
         else:
             seen = cut_all(pictures, squares, self._size)

@@ -37,6 +37,30 @@ class FittedPerson(NamedTuple):
     labels: np.ndarray | None = None
     doubt: Mapping[str, float] | None = None
 
+    @property
+    def found_labels(self) -> np.ndarray:
+        """`labels`, of a person whose parts a segmenter found.
+
+        Raises:
+          ValueError: if there are none.
+        """
+        if self.labels is None:
+            raise ValueError(
+                "Expected a person with labels of parts, got one fitted without them."
+            )
+        return self.labels
+
+    @property
+    def found_doubt(self) -> Mapping[str, float]:
+        """`doubt`, of a person whose parts a segmenter found.
+
+        Raises:
+          ValueError: if there is none.
+        """
+        if self.doubt is None:
+            raise ValueError("Expected a person with doubt of limbs, got one fitted without it.")
+        return self.doubt
+
     def pose(self) -> BodyModelOutput:
         """Poses the body; of several moments, if rotations and translation are."""
         return self.body(betas=self.betas, pose=self.rotations, translation=self.translation)

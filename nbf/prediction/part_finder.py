@@ -134,6 +134,6 @@ def side_doubt(
     return doubts
 
 
-def _likeliest(logits) -> np.ndarray:
+def _likeliest(logits: tf.Tensor) -> np.ndarray:
     """The likeliest class of each pixel, uint8."""
     return tf.argmax(logits, -1, tf.int32).numpy().astype(np.uint8)

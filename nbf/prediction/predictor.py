@@ -111,18 +111,20 @@ class Predictor:
         return [
             person._replace(
                 rotations=mirror_rotations(person.rotations, SMPL_24.mirror).numpy(),
-                translation=person.translation * np.float32([-1, 1, 1]),
+                translation=person.translation * np.array([-1, 1, 1], np.float32),
                 camera=square.camera(*picture.shape[1::-1]),
                 window=square,
-                seen=person.seen[:, ::-1],
+                seen=None if person.seen is None else person.seen[:, ::-1],
                 labels=None
-                if person.labels is None
+                if person.labels is None or self.scheme is None
                 else self.scheme.mirror[person.labels[:, ::-1]],
             )
             for person, picture, square in zip(people, pictures, squares, strict=True)
         ]
 
-    def _fit_batch(self, pictures, squares) -> list[FittedPerson]:
+    def _fit_batch(
+        self, pictures: Sequence[np.ndarray], squares: Sequence[Window]
+    ) -> list[FittedPerson]:
         maps = None
         if self._finder is not None:
             with self._timed("segment"):

@@ -108,7 +108,7 @@ class Refiner:
         Returns:
           The refined people; the criterion is the mean IoU of the parts.
         """
-        body, labels = self.body, np.stack([person.labels for person in people])
+        body, labels = self.body, np.stack([person.found_labels for person in people])
         target, in_map = _points_of_maps(labels, scheme)
 
         def drawn(posed):
@@ -119,7 +119,8 @@ class Refiner:
             return part_agreement.mean_part_iou(drawn(posed)[1], labels, scheme)
 
         def visible(posed):
-            corners, weights, on_body = _points_of_surface(*drawn(posed), body.faces, scheme)
+            raster, parts = drawn(posed)
+            corners, weights, on_body = _points_of_surface(raster, parts, body.faces, scheme)
             return target, corners, weights, np.float32(in_map & on_body)
 
         return _descend(body, people, self._round_of_parts, visible, criterion, -1)

@@ -7,6 +7,7 @@ joints, from a box, or from a part map.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -123,7 +124,7 @@ def around(width: int, height: int) -> Window:
     return Window((width - side) / 2, (height - side) / 2, side)
 
 
-def from_box(box, metres: float) -> Window:
+def from_box(box: Sequence[float] | np.ndarray, metres: float) -> Window:
     """The square for a person in a box, taken to stand upright.
 
     Args:
@@ -138,7 +139,7 @@ def from_box(box, metres: float) -> Window:
     return _placed((x + width / 2, y + height / 2), _MIDDLE_OF_STANDING, pixels, metres)
 
 
-def from_joints(joints_2d, metres: float) -> Window | None:
+def from_joints(joints_2d: np.ndarray, metres: float) -> Window | None:
     """The square for a person with known joints, whatever the pose.
 
     Args:
@@ -231,4 +232,5 @@ def _middles(labels, scheme):
 def _placed(point, share, pixels, metres):
     """The square that has a point at some share of its sides, and a stature at NBF's scale."""
     side = pixels / (metres * SHARE_PER_METRE)
-    return Window(*(float(point[i] - share[i] * side) for i in range(2)), float(side))
+    left, top = (float(point[i] - share[i] * side) for i in range(2))
+    return Window(left, top, float(side))
