@@ -204,7 +204,13 @@ class PosedBodies:
         )
 
     def rasterize(self, frame: int, camera: Camera) -> RasterOutput:
-        """Finds what of the body of a frame each pixel sees."""
+        """Finds what of the body of a frame each pixel sees.
+
+        Raises:
+          ValueError: if the bodies were posed without their vertices.
+        """
+        if self.vertices is None:
+            raise ValueError("Expected posed vertices, got none: use pose_bodies(vertices=True).")
         return rasterize(self.vertices[frame], self.data.faces, camera)
 
     def labels(self, raster: RasterOutput) -> np.ndarray:

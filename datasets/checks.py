@@ -1,10 +1,11 @@
 """Reads a converted split back and says what is wrong with it."""
 
 import collections
+import dataclasses
 import functools
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,8 @@ _SMPL_LIMBS, _LSP_LIMBS = shared_points(SMPL_24, LSP_14)
 _NEAR_BOX = 0.5  # of its size; captured points lie nearer to the person's box
 
 
-class Result(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Result:
     """What a check found.
 
     Attributes:
@@ -224,7 +226,7 @@ def _same_bodies(bodies: Bodies | None, manifest: manifests.Manifest) -> bool:
 
 
 def _ids_of_other_splits(directory: str, split: str) -> set[str]:
-    ids = set()
+    ids: set[str] = set()
     for path in tf.io.gfile.glob(os.path.join(directory, "*.manifest.json")):
         other = os.path.basename(path).removesuffix(".manifest.json")
         if other != split:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import cv2
 import numpy as np
 
 from datasets import records
 from smpl_tf.parts import PARTS_24, colour_code
-from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24
+from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24, Skeleton
 
 CELL = 288  # pixels, side of one Example
 COLUMNS = 6
@@ -52,7 +54,7 @@ def draw(directory: str, split: str, count: int = 4 * COLUMNS) -> np.ndarray:
     return np.vstack([_text(_LEGEND, rows[0].shape[1]), *rows])
 
 
-def _cell(example) -> np.ndarray:
+def _cell(example: Mapping[str, Any]) -> np.ndarray:
     """One Example with its id, [CELL + caption, CELL, 3]."""
     if example["image/encoded"]:
         pixels = _picture(example)
@@ -69,7 +71,7 @@ def _text(text: str, width: int) -> np.ndarray:
     return line
 
 
-def _picture(example) -> np.ndarray:
+def _picture(example: Mapping[str, Any]) -> np.ndarray:
     pixels = _decode(example["image/encoded"], cv2.IMREAD_COLOR)[..., ::-1]
     labels = np.zeros(pixels.shape[:2], np.uint8)
     if example["parts/valid"]:
@@ -105,7 +107,7 @@ def _picture(example) -> np.ndarray:
     return pixels
 
 
-def _pose(example) -> np.ndarray:
+def _pose(example: Mapping[str, Any]) -> np.ndarray:
     """The 3D joints seen from the front, from far away."""
     pixels = np.zeros((CELL, CELL, 3), np.uint8)
     joints = example["joints/3d"]
@@ -115,7 +117,7 @@ def _pose(example) -> np.ndarray:
     return pixels
 
 
-def _tinted(pixels, labels, colours) -> np.ndarray:
+def _tinted(pixels: np.ndarray, labels: np.ndarray, colours: np.ndarray) -> np.ndarray:
     mixed = pixels * (1 - _LABELS_OPACITY) + colours * _LABELS_OPACITY
     return np.where((labels > 0)[..., None], mixed, pixels).astype(np.uint8)
 
@@ -135,7 +137,7 @@ def _side_colour(name: str) -> tuple[int, int, int]:
     return _LEFT if name.startswith("left") else _RIGHT if name.startswith("right") else _MIDDLE
 
 
-def _bones(pixels, points, depths, valid) -> None:
+def _bones(pixels: np.ndarray, points: np.ndarray, depths: np.ndarray, valid: np.ndarray) -> None:
     """Draws SMPL's bones, the nearer over the farther."""
     for joint in np.argsort(-depths, kind="stable"):
         parent = SMPL_24.parents[joint]
@@ -145,14 +147,14 @@ def _bones(pixels, points, depths, valid) -> None:
                 cv2.line(pixels, *ends, colour, width, cv2.LINE_AA, shift=4)
 
 
-def _dots(pixels, points, valid, skeleton) -> None:
+def _dots(pixels: np.ndarray, points: np.ndarray, valid: np.ndarray, skeleton: Skeleton) -> None:
     for point, known, name in zip(points, valid, skeleton.names, strict=True):
         if known:
             for colour, width in ((_BLACK, 4), (_side_colour(name), 2)):
                 cv2.circle(pixels, _sixteenths(point), 4 * 16, colour, width, cv2.LINE_AA, shift=4)
 
 
-def _sixteenths(point) -> list[int]:
+def _sixteenths(point: np.ndarray) -> list[int]:
     """Index coordinates in sixteenths of a pixel, where centres are whole numbers."""
     return np.int32(np.rint((point - 0.5) * 16)).tolist()
 

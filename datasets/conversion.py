@@ -200,7 +200,8 @@ def convert_item(source: Source, item: Any) -> Converted:
     Raises:
       SourceError, MissingBodyError, ModelFileError: mistakes that concern every item.
     """
-    examples, reasons = [], collections.Counter()
+    examples = []
+    reasons: collections.Counter[str] = collections.Counter()
     try:
         for one in source.read(item):
             if isinstance(one, Skip):

@@ -103,15 +103,15 @@ def _write(
 ) -> tuple[int, manifests.Shard | None, list[Converted]]:
     """Writes a shard and returns it with what of its items is to be told."""
     index, results = group
-    results = [one for _, one in sorted(results, key=lambda placed: placed[0])]
+    converted = [one for _, one in sorted(results, key=lambda placed: placed[0])]
     shard = None
-    if any(one.examples for one in results):
+    if any(one.examples for one in converted):
         writer = records.ShardWriter(directory, split, index)
-        for one in results:
+        for one in converted:
             for serialized in one.examples:
                 writer.write(serialized)
-        shard = writer.close(len(results))
-    return index, shard, [one for one in results if one.skips]
+        shard = writer.close(len(converted))
+    return index, shard, [one for one in converted if one.skips]
 
 
 def _note(

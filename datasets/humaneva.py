@@ -226,7 +226,9 @@ def _calibration(root: Path, subject: str, camera: str) -> Calibration:
 
 
 @functools.lru_cache
-def _undistortion(root: Path, subject: str, camera: str, width: int, height: int):
+def _undistortion(
+    root: Path, subject: str, camera: str, width: int, height: int
+) -> tuple[np.ndarray, np.ndarray]:
     calibration = _calibration(root, subject, camera)
     return videos.undistortion(calibration.intrinsics, calibration.distortion, width, height)
 

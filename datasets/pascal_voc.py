@@ -68,7 +68,9 @@ class PascalVOC:
         """See `Source`."""
         folder = _folder(self.root)
         annotation = ET.parse(folder / "Annotations" / f"{item}.xml").getroot()
-        names = [thing.findtext("name") for thing in annotation.findall("object")]
+        names = [thing.findtext("name", "") for thing in annotation.findall("object")]
+        if "" in names:
+            raise BadItemError("a thing without a name")
         if "person" in names:  # pictures that person_*.txt does not list
             raise BadItemError("shows a person")
         encoded = (folder / "JPEGImages" / f"{item}.jpg").read_bytes()

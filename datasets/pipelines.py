@@ -82,11 +82,12 @@ def load(
         return (example_lib.decode(parsed) if decode else parsed), key
 
     def transformed(dataset, index):
+        if transform is None:
+            return dataset.map(lambda example, key: example)
+
         def one(example, key):
             return transform(example, tf.stack([key, (seed or 0) + index * (1 << 32)]))
 
-        if transform is None:
-            return dataset.map(lambda example, key: example)
         return dataset.map(one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic)
 
     def read(files_in_order):
@@ -107,8 +108,9 @@ def load(
     def one_epoch(index):
         # Seeds this function's graph alone: the order must not depend on the global seed.
         tf.random.set_seed(_GRAPH_SEED)
-        dataset, buffer = cached, manifest.count
-        if not cache:
+        if cached is not None:
+            dataset, buffer = cached, manifest.count
+        else:
             buffer = min(shuffle_buffer, manifest.count)
             order = tf.constant(files)
             if seed is not None:

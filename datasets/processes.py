@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -60,7 +60,7 @@ def process_pool(
 
 def map_in_order(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Applies a function to tasks with all processes; few results are held at a time.
 
     Args:
@@ -79,7 +79,7 @@ def map_in_order(
         return
     workers = num_cores() if workers is None else workers
     with process_pool(workers, len(tasks)) as pool:
-        waiting = collections.deque()
+        waiting: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
         for task in tasks:
             waiting.append(pool.submit(function, task))
             if len(waiting) > _TASKS_AHEAD * workers:
@@ -103,5 +103,8 @@ def _end_with_parent() -> None:
     The pool would wait for tasks for ever, and write the shards it still has beside the processes
     of the same command started again.
     """
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("Expected a process of a pool, got the main process.")
+    parent.join()
     os._exit(1)

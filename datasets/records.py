@@ -51,14 +51,17 @@ def write_shards(
 
     Raises:
       RecordError: the directory already holds this split of another description.
+      ValueError: the manifest does not say how many items a shard holds.
     """
+    if (step := manifest.items_per_shard) is None:
+        raise ValueError("Expected a manifest that says items_per_shard, got None.")
     split = SplitWriter(manifest, directory)
     if split.finished is not None:
         return split.finished
     ranges = {}
-    for index, start in enumerate(range(0, manifest.num_items, manifest.items_per_shard)):
+    for index, start in enumerate(range(0, manifest.num_items, step)):
         if index not in split.done:
-            ranges[index] = (start, min(start + manifest.items_per_shard, manifest.num_items))
+            ranges[index] = (start, min(start + step, manifest.num_items))
     with split.progress_bar(progress) as bar:
         for index, shard in _run(make_examples, manifest, directory, ranges, workers):
             split.add(index, shard)

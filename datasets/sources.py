@@ -34,21 +34,27 @@ class Inventory(NamedTuple):
 
 
 class Source(Protocol):
-    """A split of a raw data set on disk; picklable.
+    """A split of a raw data set on disk; picklable. Nobody sets its attributes."""
 
-    Attributes:
-      dataset: its name.
-      root: folder of the raw tree.
-      split: "train", "val" or "test".
-      bodies: where the bodies of its SMPL parameters are; None if it has none.
-      genders: of the bodies that it cannot do without.
-    """
+    @property
+    def dataset(self) -> str:
+        """Its name."""
 
-    dataset: str
-    root: str
-    split: str
-    bodies: Bodies | None
-    genders: tuple[str, ...]
+    @property
+    def root(self) -> str:
+        """The folder of the raw tree."""
+
+    @property
+    def split(self) -> str:
+        """One of "train", "val" and "test"."""
+
+    @property
+    def bodies(self) -> Bodies | None:
+        """Where the bodies of its SMPL parameters are; None if it has none."""
+
+    @property
+    def genders(self) -> tuple[str, ...]:
+        """The genders of the bodies that it cannot do without."""
 
     def config(self) -> dict[str, Any]:
         """Returns the options its Examples depend on, as JSON."""

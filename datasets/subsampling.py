@@ -38,7 +38,8 @@ class PoseSubset:
         """Starts with no pose."""
         self._distance, self._largest = distance, largest
         self._num_kept = 0
-        self._poses = self._to_pivots = self._pivots = None
+        self._poses, self._pivots = np.empty((0, 0, 3)), np.empty((0, 0, 3))
+        self._to_pivots = np.empty((0, 0))
         self._last = 0  # the kept pose that was near the last dropped one
 
     def __len__(self) -> int:
@@ -55,7 +56,7 @@ class PoseSubset:
           [T] bool, whether each is kept.
         """
         joints = np.ascontiguousarray(joints, np.float64)
-        if self._poses is None:
+        if not len(self._poses):
             self._poses = np.empty((1024, *joints.shape[1:]))
             self._to_pivots = np.empty((1024, 0))
             self._pivots = np.empty((0, *joints.shape[1:]))

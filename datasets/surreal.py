@@ -16,7 +16,7 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,7 +97,7 @@ class Surreal:
         """See `Source`."""
         path = str(_folder(self.root) / self.split / item)
         clip = read_info(f"{path}_info.mat")
-        frames = range(0, clip.num_frames, self.every)
+        frames: Sequence[int] = range(0, clip.num_frames, self.every)
         if self.selection is not None:
             frames = _selected(self.selection)[item]
         if not Path(f"{path}_segm.mat").exists():
@@ -211,8 +211,8 @@ def select_frames(
     bar = tqdm.tqdm(results, f"surreal {source.split} poses", len(items), disable=not progress)
     for item, poses in zip(items, bar, strict=True):
         # A clip that cannot be read is selected, so that the conversion lists it as bad.
-        kept = [0] if poses is None else np.flatnonzero(subset.add(poses)) * source.every
-        frames[item] = kept
+        kept = np.flatnonzero(subset.add(poses)) * source.every if poses is not None else [0]
+        frames[item] = [int(frame) for frame in kept]
         bar.set_postfix(kept=len(subset), refresh=False)
     subsampling.save(path, frames)
     _selected.cache_clear()

@@ -145,7 +145,7 @@ def _ids(folder: Path, split: str) -> list[str]:
     if None in matches:
         line = path.read_text().split()[matches.index(None)]
         raise SourceError(f"{path}: expected lines like /00000_image.png, got {line!r}")
-    return [match[1] for match in matches]
+    return [match[1] for match in matches if match is not None]
 
 
 def _body(folder: Path, item: str) -> dict[str, np.ndarray]:

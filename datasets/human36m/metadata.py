@@ -77,8 +77,8 @@ def read(root: Path) -> Metadata:
         raise SourceError(f"{places[0]}: not found; it comes in code-v1.2.zip of Human3.6M's site")
     try:
         tree = ET.parse(path).getroot()
-        rows = [[cell.text for cell in row] for row in tree.find("mapping")]
-        numbers = re.findall(r"[-+.\deE]+", tree.findtext("w0"))
+        rows = [[cell.text for cell in row] for row in tree.iterfind("mapping/*")]
+        numbers = re.findall(r"[-+.\deE]+", tree.findtext("w0", ""))
     except (ET.ParseError, TypeError) as error:
         raise SourceError(f"{path}: not Human3.6M's metadata ({error}); get it anew") from error
     if len(numbers) != _NUMBERS or len(rows) <= _ROWS:

@@ -142,7 +142,7 @@ class Human36M:
                 continue
             if boxes is not None:
                 fields = _undistorted_box(boxes[index], maps) or fields
-            if known[index]:
+            if posed is not None and known[index]:
                 labels = posed.labels(posed.rasterize(index, camera))
                 fields |= posed.fields(index, camera)
                 fields |= bodies_lib.label_fields(labels) if labels.any() else {}
@@ -184,17 +184,18 @@ class Human36M:
         parameters = smpl_parameters.find(self.smpl_path)(clip, frames)
         translation = parameters.translation
         placed = translation is not None
+        bodies = self.bodies or Bodies()
         fits = Fits(
             gender="neutral",
             pose=parameters.pose,
             betas=parameters.betas,
-            translation=translation if placed else np.zeros((len(frames), 3)),
+            translation=np.zeros((len(frames), 3)) if translation is None else translation,
         )
-        data = self.bodies.data("neutral")
+        data = bodies.data("neutral")
         rotation = studio.rotation if placed else np.eye(3)
         shift = -studio.rotation @ studio.centre if placed else np.zeros(3)
         fits = bodies_lib.to_frame(fits, data, rotation, shift)
-        posed = bodies_lib.pose_bodies(fits, self.bodies, vertices=True)
+        posed = bodies_lib.pose_bodies(fits, bodies, vertices=True)
         gaps = points[:, _CAPTURED_LIMBS] - posed.joints[:, _SMPL_LIMBS]
         offset = gaps.mean(1, keepdims=True)
         error = np.linalg.norm(gaps - offset, axis=-1).mean(1)
@@ -266,6 +267,8 @@ def _read_cdf(path: Path) -> cdflib.CDF:
 
 
 @functools.lru_cache
-def _undistortion(root: Path, subject: str, camera: str, width: int, height: int):
+def _undistortion(
+    root: Path, subject: str, camera: str, width: int, height: int
+) -> tuple[np.ndarray, np.ndarray]:
     studio = metadata.read(root).cameras[subject, camera]
     return videos.undistortion(studio.intrinsics, studio.distortion, width, height)

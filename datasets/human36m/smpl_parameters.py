@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -175,7 +175,7 @@ def _read_human_data(path: Path) -> _Table:
     return _table(pictures, np.concatenate([orient, body], 1), betas, np.ones(len(body), bool))
 
 
-def _read_pickled(path: Path, name: str):
+def _read_pickled(path: Path, name: str) -> Any:
     """Reads an object from an .npz without running what it names."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
         np.lib.format.read_magic(file)
@@ -183,13 +183,13 @@ def _read_pickled(path: Path, name: str):
         return unpickler.load(file).item()
 
 
-def _table(pictures, pose, betas, known) -> _Table:
+def _table(pictures: np.ndarray, pose: np.ndarray, betas: np.ndarray, known: np.ndarray) -> _Table:
     rows = {}
     for row in np.flatnonzero(known):
         match = _PICTURE.search(str(pictures[row]))
         if match:
             subject, stem, camera, number = match.groups()
-            rows[subject, stem, camera, int(number) - 1] = row
+            rows[subject, stem, camera, int(number) - 1] = int(row)
     return _Table(rows, np.float64(pose), np.float64(betas)[:, :10])
 
 

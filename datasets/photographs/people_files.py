@@ -136,12 +136,12 @@ def _people_of(content: Any, file: Path) -> Iterator[tuple[str, GivenPerson | No
             yield name, _person(OPENPOSE_25, points, _LEAST_CONFIDENCE)
 
 
-def _coco_name(image) -> str:
+def _coco_name(image: str | int) -> str:
     """A picture's name, or its number, from which COCO makes its names."""
     return Path(image).name if isinstance(image, str) else f"#{int(image)}"
 
 
-def _coco_person(annotation) -> GivenPerson:
+def _coco_person(annotation: Mapping[str, Any]) -> GivenPerson:
     box = annotation.get("bbox")
     if box is not None and np.shape(box) != (4,):
         raise ValueError(f"expected a bbox of 4 numbers, got {box}")
@@ -151,7 +151,9 @@ def _coco_person(annotation) -> GivenPerson:
     return _person(COCO_17, points, 0.0, box)
 
 
-def _person(skeleton: Skeleton, points, least: float, box=None) -> GivenPerson:
+def _person(
+    skeleton: Skeleton, points: np.ndarray, least: float, box: Sequence[float] | None = None
+) -> GivenPerson:
     joints = np.full((len(SMPL_24), 2), np.nan)
     there, here = shared_points(skeleton, SMPL_24)
     joints[here] = np.where(points[there, 2:] > least, points[there, :2], np.nan)

@@ -28,7 +28,7 @@ def swing(rng: np.random.Generator, gait: float, running: bool) -> poses.Angles:
     Returns:
       Angles of both arms, degrees.
     """
-    arms = {}
+    arms: poses.Angles = {}
     vigour = rng.uniform(0.6, 1.2)
     for side, phase in (("left", gait), ("right", gait + np.pi)):
         forwards = -np.cos(phase) * vigour  # against the leg of the same side

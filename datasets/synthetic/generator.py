@@ -34,7 +34,7 @@ class SyntheticConfig:
     occluder_share: float = 0.15  # share of the people with something in front of them
     translation_jitter: float = 0.0  # metres, standard deviation of x and y; NBF's copies: ~0.13
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuses what would give no picture, or nobody in it."""
         for name, low, high in (
             ("seed", 0, 2**32 - 1),

@@ -1,7 +1,7 @@
 """Random people: sex, shape and pose, and the body they give in front of the camera."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -222,7 +222,7 @@ def _personal(rng: np.random.Generator, angles: poses.Angles) -> poses.Angles:
 
 
 @functools.cache
-def _smpl(gender: str):
+def _smpl(gender: str) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     layer = SMPL(body_of(gender))
 
     @tf.function(reduce_retracing=True)

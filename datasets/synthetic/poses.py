@@ -148,7 +148,7 @@ def joint_rotations(angles: Mapping[str, np.ndarray]) -> np.ndarray:
     return rotations
 
 
-def turn(axis: str, degrees: np.ndarray) -> np.ndarray:
+def turn(axis: str, degrees: float | np.ndarray) -> np.ndarray:
     """Returns right-handed rotations about a coordinate axis.
 
     Args:
@@ -194,7 +194,7 @@ def _leg(angles: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def _about(axis: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+def _about(axis: np.ndarray, degrees: float | np.ndarray) -> np.ndarray:
     """Rodrigues' formula: [..., 3] unit axes, [...] degrees -> [..., 3, 3]."""
     angle = np.radians(degrees)[..., None, None]
     x, y, z = np.moveaxis(axis, -1, 0)

@@ -59,7 +59,7 @@ BREAKS = {
 
 def test_right_examples_have_no_findings(folder):
     for split in ("train", "val"):
-        assert check(folder, split) == (3, {}, ())
+        assert check(folder, split) == checks.Result(3, {}, ())
 
 
 @pytest.mark.parametrize("finding", BREAKS)
