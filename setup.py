@@ -44,6 +44,7 @@ EXTRAS_REQUIRE = {
         "hypothesis>=6.100",  # laws over spaces of inputs
         "trimesh>=4",  # reads our mesh files back
         "ruff==0.17.5",  # lint and format, the one pinned version
+        "mypy==2.4.1",  # types of the libraries; pinned, since each version finds other mistakes
     ],
 }
 
@@ -57,6 +58,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["nbf*", "smplr*", "smpl_tf*", "datasets*", "experiments*"]),
     package_data={
+        **{package: ["py.typed"] for package in ("smpl_tf", "nbf", "smplr", "datasets")},
         "smpl_tf.open_body": ["*.npz"],
         "experiments": [
             *("flags/*.cfg", "pages/*.html"),
