@@ -40,6 +40,13 @@ def test_other_pictures_are_refused(tree, name, reason):
         list(pascal_voc.PascalVOC(str(tree), "train").read(name))
 
 
+def test_a_thing_without_a_name_is_refused(tree):
+    (path,) = tree.rglob("2007_000002.xml")
+    path.write_text(path.read_text().replace("<name>bird</name>", ""))
+    with pytest.raises(sources.BadItemError, match="a thing without a name"):
+        list(pascal_voc.PascalVOC(str(tree), "train").read("2007_000002"))
+
+
 def damaged(mask, kind):
     """The damaged mask as a picture."""
     if kind == "colours":

@@ -211,3 +211,8 @@ def edit_manifest(directory, **changes):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(records.RecordError, match="nowhere: no such folder; give the"):
         manifests.read(str(tmp_path / "nowhere"), "train")
+
+
+def test_shards_of_unknown_size_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="Expected a manifest that says items_per_shard"):
+        write(tmp_path, tiny_manifest(items_per_shard=None))

@@ -86,3 +86,8 @@ def test_an_unknown_map_is_named():
 def test_skeleton_of_joint_maps():
     assert input_maps.input_map("joints_24").joints == len(SMPL_24)
     assert input_maps.input_map("joints_14").joints == 14
+
+
+def test_a_map_of_joints_is_not_drawn_from_an_example():
+    with pytest.raises(ValueError, match="got 'joints_14': `joint_map`"):
+        input_maps.encode(people(), "joints_14", SIZE)

@@ -200,3 +200,13 @@ def test_a_verdict_in_words_and_numbers(standing, parts):
     assert record["part_iou"]["left_upper_arm"] == 1
     verdict = audit.judge(unsure, None, PARTS_12, None)
     assert str(verdict) == "agrees with its parts by 100 %"
+
+
+def test_a_person_without_parts_is_not_judged(standing, parts):
+    with pytest.raises(ValueError, match="Expected a person with labels of parts"):
+        audit.agree(standing(), PARTS_12)
+    sure = standing(parts)
+    with pytest.raises(ValueError, match="Expected a person with doubt of limbs"):
+        audit.likely_flips(audit.agree(sure, PARTS_12), sure, CALIBRATION)
+    with pytest.raises(ValueError, match="judge: expected the mirrored person"):
+        audit.judge(sure, None, PARTS_12, CALIBRATION)
