@@ -231,7 +231,7 @@ class FittingLoss:
             terms["L_2D"] = masked_mean(values, targets[f"{name}_valid"])
         return terms
 
-    def _compared(self, predictions) -> str:
+    def _compared(self, predictions: Mapping[str, tf.Tensor]) -> str:
         """Returns whether joints or landmarks are compared, if they are predicted."""
         if self.loss_points == len(SMPL_24):
             return "joints"

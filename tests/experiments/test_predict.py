@@ -280,8 +280,8 @@ def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path
         ({"people": "/nowhere"}, 1, ["/nowhere: no such file or folder"]),
         ({"segmentation_run": None}, 1, ["parts_12", "--segmentation_run"]),
         ({"segmentation_run": "parts_3"}, 1, ["parts_12", "parts_3"]),
-        ({"segmentation_run": "fitting"}, 1, ["--stage=segmentation is needed"]),
-        ({"run": "joints"}, 1, ["joints_24", "give a run with"]),
+        ({"segmentation_run": "fitting"}, 1, ["where a PartSegmenter is needed"]),
+        ({"run": "joints"}, 1, ["joints_24", "parts_12 or rgb"]),
         ({"run": None}, 1, ["no trained network here", "train_nbf.py"]),
     ],
 )

@@ -450,7 +450,7 @@ KINDS = {
     "open_body": Kind(make_open_body, read_model, (ModelFileError,)),
     "checkpoint": Kind(make_checkpoint, read_checkpoint, (UserError,)),
     "keras_file": Kind(make_keras_file, read_keras_file, (UserError,)),
-    "picture": Kind(make_picture, pictures.read, (UserError,)),
-    "people": Kind(make_people, people_files.read, (UserError,)),
+    "picture": Kind(make_picture, pictures.read, (pictures.PictureError,)),
+    "people": Kind(make_people, people_files.read, (ValueError,)),
     "points": Kind(make_points, read_points, (UserError,)),
 }

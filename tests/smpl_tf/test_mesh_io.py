@@ -208,7 +208,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     path = tmp_path / "cube.ply"
     write_ply(path, VERTICES, FACES)
     before = path.read_bytes()
-    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         write_ply(path, VERTICES * 2, FACES)
     assert [file.name for file in tmp_path.iterdir()] == ["cube.ply"]

@@ -128,7 +128,7 @@ def test_another_package_called_datasets_is_refused(tmp_path):
     (tmp_path / "datasets" / "__init__.py").write_text("")
     script = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(REPOSITORY)!r}]\n"
-        "from experiments import common\n"
+        "from experiments.runs import common\n"
         "sys.exit(common.run(lambda values: 0, lambda values: None, ['t.py']))"
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
