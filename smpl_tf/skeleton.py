@@ -219,6 +219,21 @@ OPENPOSE_25 = Skeleton(
     ),
 )
 
+# BlazePose's points, in the order of its networks. Its fingers are their knuckles, where they
+# leave the palm; its hips and shoulders are marked on photographs, as COCO's are.
+BLAZEPOSE_33 = Skeleton(
+    name="BlazePose-33",
+    names=(
+        *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
+        *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
+        *("left_mouth_corner", "right_mouth_corner", "left_shoulder", "right_shoulder"),
+        *("left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+        *("left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb"),
+        *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+        *("left_heel", "right_heel", "left_big_toe", "right_big_toe"),
+    ),
+)
+
 # Vertices of the official SMPL mesh behind UP's landmarks, in the order of the file
 # models/pose/landmarks.pkl of UP's code (github.com/classner/up). A body with another vertex order
 # brings its own ids under the same names: SMPLModelData.landmarks.

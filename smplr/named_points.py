@@ -11,6 +11,7 @@ import numpy as np
 
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import (
+    BLAZEPOSE_33,
     COCO_17,
     H36M_17,
     LSP_14,
@@ -32,6 +33,7 @@ SKELETONS = {
     "coco_17": COCO_17,
     "openpose_25": OPENPOSE_25,
     "up_91": UP_91,
+    "blazepose_33": BLAZEPOSE_33,
 }
 
 # Points that no body has under their name, as sums of points that it has.
@@ -47,6 +49,12 @@ _SUMS = {
     "spine_h36m": {"spine2": 1.0},
     "neck_h36m": {"neck": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25},
     "nose_h36m": {"head": 0.5, "nose": 0.5},
+    # BlazePose's knuckles lie on both sides of SMPL's hand joint, some centimetres from it.
+    **{
+        f"{side}_{finger}": {f"{side}_hand": 1.0}
+        for side in ("left", "right")
+        for finger in ("index", "pinky")
+    },
 }
 # Points whose name means something else in one skeleton: Human3.6M's head top lies inside.
 _SUMS_OF_SKELETON = {"H36M-17": {"head_top": {"head_top": 0.65, "head": 0.35}}}
@@ -71,6 +79,14 @@ _LOOSENESS = {
         **dict.fromkeys(("nose", "left_eye", "right_eye", "left_ear", "right_ear"), 0.01),
         **dict.fromkeys(("left_big_toe", "right_big_toe"), 0.01),
         **dict.fromkeys(("left_heel", "right_heel"), 0.01),
+    },
+    "BlazePose-33": {
+        **dict.fromkeys(("left_hip", "right_hip"), 0.03),
+        **dict.fromkeys(("left_shoulder", "right_shoulder"), 0.02),
+        **dict.fromkeys(("nose", "left_eye", "right_eye", "left_ear", "right_ear"), 0.01),
+        **dict.fromkeys(("left_mouth_corner", "right_mouth_corner"), 0.01),
+        **dict.fromkeys(("left_index", "right_index", "left_pinky", "right_pinky"), 0.03),
+        **dict.fromkeys(("left_heel", "right_heel", "left_big_toe", "right_big_toe"), 0.01),
     },
 }
 
@@ -114,7 +130,7 @@ def point_sums(
 
     Returns:
       Name of each point -> names and factors; None where the body has no such point (OpenPose's
-      small toes), which a fit leaves out.
+      small toes, BlazePose's corners of the eyes), which a fit leaves out.
     """
     known = set(SMPL_24.names) | set(vertices)
     sums: dict[str, Mapping[str, float] | None] = {}

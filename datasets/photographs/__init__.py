@@ -1,1 +1,1 @@
-"""Who is where in a picture: annotation files."""
+"""Who is where in a picture: a landmark finder, and the files of annotators."""

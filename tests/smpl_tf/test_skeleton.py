@@ -13,6 +13,7 @@ SKELETONS = [
     skeleton.SMPLR_42,
     skeleton.COCO_17,
     skeleton.OPENPOSE_25,
+    skeleton.BLAZEPOSE_33,
 ]
 
 

@@ -1,0 +1,180 @@
+"""Finds the people of a picture: their points, depth and masks.
+
+    from datasets.photographs.finder import LandmarkFinder
+
+    finder = LandmarkFinder()
+    people = finder(picture)  # [H, W, 3] uint8 RGB -> list of FoundPerson
+
+`python -m datasets.photographs.models` fetches its networks.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from datasets.photographs import search
+from datasets.photographs.detector import Detection, Detector
+from datasets.photographs.interpreter import Network, load_network
+from datasets.photographs.landmarks import LandmarkNetwork, Look
+from datasets.photographs.models import find_models
+from datasets.photographs.squares import Square, moved
+from smpl_tf.found_person import FoundPerson
+
+LEAST_PRESENCE = 0.5  # of the landmark network, for a person
+_LEAST_DETECTION = 0.5
+_LEAST_IN_NEED = 0.2  # of the detector, where nobody is found otherwise
+# From here on a person is taken as seen rightly at the first look.
+_SURE_DETECTION, _SURE_PRESENCE, _SURE_SCORE = 0.7, 0.9, 0.5
+_SAME_SQUARE = 0.1  # squares that differ less show the same
+_SMALL = 0.5  # a person's square over the picture, below which others may be too small to see
+_TILES = (0.55, 0.3)  # sides over the picture's
+
+
+class LandmarkFinder:
+    """Finds everybody in a picture with BlazePose's networks.
+
+    It looks at the whole picture first. Where that is unsure (nobody, somebody seen badly, or
+    small people) it also looks from farther away, turned, and into overlapping tiles.
+
+    Args:
+      model: the size of the landmark network, see `datasets.photographs.models.MODELS`.
+      max_people: the best of them are given; None: all.
+      thorough: whether to look everywhere; None: where the first look is unsure.
+      masks: whether to give the people's masks.
+      threads: of the CPU.
+      networks: detector and landmark network instead of the fetched ones.
+
+    Raises:
+      ValueError: there is no such model.
+      ModelsMissingError: the networks were not fetched.
+    """
+
+    def __init__(
+        self,
+        model: str = "full",
+        *,
+        max_people: int | None = None,
+        thorough: bool | None = None,
+        masks: bool = True,
+        threads: int = 2,
+        networks: tuple[Network, Network] | None = None,
+    ):
+        if networks is None:
+            detector, landmarks = (load_network(path, threads) for path in find_models(model))
+        else:
+            detector, landmarks = networks
+        self.source = f"found by BlazePose {model}"
+        self.max_people = max_people
+        self.thorough = thorough
+        self.masks = masks
+        self._detect = Detector(detector)
+        self._look = LandmarkNetwork(landmarks)
+
+    def __call__(self, picture: np.ndarray) -> list[FoundPerson]:
+        """Finds the people of a picture.
+
+        Args:
+          picture: `[H, W, 3]` uint8 RGB, upright.
+
+        Returns:
+          The people, the best seen first.
+
+        Raises:
+          ValueError: the picture is none.
+        """
+        return [self.person(look, picture) for look in self.looks(picture)]
+
+    def person(self, look: Look, picture: np.ndarray) -> FoundPerson:
+        """Returns a look as a `FoundPerson`."""
+        return look.person(self.source, *(picture.shape[:2] if self.masks else ()))
+
+    def looks(self, picture: np.ndarray) -> list[Look]:
+        """Finds the people of a picture as `__call__` does, and returns the looks at them."""
+        check_picture(picture)
+        size = picture.shape[:2]
+        detections = self.detect(picture, [search.whole(*size)])
+        people = search.distinct(self._follow(picture, _likely(detections), ()))
+        thorough = self.thorough
+        if thorough is None:
+            thorough = not _is_sure(detections, people, size)
+        if thorough:
+            people = self._search(picture, people, detections)
+        return people[: self.max_people]
+
+    def look(self, picture: np.ndarray, square: Square) -> Look | None:
+        """Looks at the person in a square, and again where that leads; None: nobody is there."""
+        first = self._look(picture, square)
+        looks = [first]
+        if moved(first.next_square, square) >= _SAME_SQUARE:
+            looks.insert(0, self._look(picture, first.next_square))
+        return next((look for look in looks if look.presence >= LEAST_PRESENCE), None)
+
+    def detect(self, picture: np.ndarray, squares: Iterable[Square]) -> list[Detection]:
+        """Runs the detector in squares of a picture; the surest detections first."""
+        found = [d for square in squares for d in self._detect(picture, square, _LEAST_IN_NEED)]
+        return sorted(found, key=lambda detection: -detection.score)
+
+    def _search(self, picture, people, detections):
+        """Looks everywhere."""
+        size = picture.shape[:2]
+        squares = [search.whole(*size, margin=1.5)]
+        if self.thorough or not people or any(look.score < _SURE_SCORE for look in people):
+            squares += search.turned(*size)
+        squares += search.tiles(*size, _TILES[0])
+        more = self.detect(picture, squares)
+        people = search.distinct([*people, *self._follow(picture, _likely(more), people)])
+        detections = detections + more
+        smallest = min((look.square.side for look in people), default=0) / max(size)
+        if self.thorough or smallest < _SMALL * _TILES[0]:
+            more = self.detect(picture, search.tiles(*size, _TILES[1]))
+            people = search.distinct([*people, *self._follow(picture, _likely(more), people)])
+            detections = detections + more
+        if not people:
+            doubtful = sorted(detections, key=lambda detection: -detection.score)
+            people = search.distinct(self._follow(picture, doubtful[:5], ()))
+        return people
+
+    def _follow(self, picture, detections, people: Sequence[Look]) -> list[Look]:
+        """Looks at whom the detector sees, except where somebody was looked at already."""
+        squares = [square for look in people for square in (look.square, look.next_square)]
+        looks = []
+        for detection in detections:
+            if any(moved(detection.square, square) < 2 * _SAME_SQUARE for square in squares):
+                continue
+            squares.append(detection.square)
+            look = self.look(picture, detection.square)
+            if look is not None:
+                squares += [look.square, look.next_square]
+                looks.append(look)
+        return looks
+
+
+def check_picture(picture: np.ndarray) -> None:
+    """Refuses what is no RGB picture."""
+    if (
+        picture.ndim != 3
+        or picture.shape[-1] != 3
+        or picture.dtype != np.uint8
+        or not picture.size
+    ):
+        raise ValueError(
+            f"Expected a picture [H, W, 3] uint8 RGB, got {list(picture.shape)} {picture.dtype}."
+        )
+
+
+def _likely(detections):
+    return [detection for detection in detections if detection.score >= _LEAST_DETECTION]
+
+
+def _is_sure(detections, people, size) -> bool:
+    """Whether the first look saw everybody rightly."""
+    return (
+        bool(people)
+        and all(d.score >= _SURE_DETECTION for d in _likely(detections))
+        and all(
+            look.presence >= _SURE_PRESENCE
+            and look.score >= _SURE_SCORE
+            and look.square.side >= _SMALL * max(size)
+            for look in people
+        )
+    )

@@ -1,0 +1,49 @@
+"""Runs a .tflite network on the CPU, in TensorFlow's interpreter or in its successor's."""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+# A picture [S, S, 3] float32 -> the network's outputs by their shape, without the batch dimension.
+Network = Callable[[np.ndarray], Mapping[tuple[int, ...], np.ndarray]]
+
+
+def load_network(path: os.PathLike | str, threads: int = 2) -> Network:
+    """Loads a network of one input and differently shaped outputs.
+
+    Args:
+      path: of the .tflite file.
+      threads: of the CPU.
+
+    Returns:
+      The network. It is not thread-safe.
+
+    Raises:
+      ValueError: the file is not a network.
+    """
+    interpreter = _interpreter(str(path), threads)
+    interpreter.allocate_tensors()
+    entry = interpreter.get_input_details()[0]["index"]
+    exits = [(tuple(e["shape"][1:]), e["index"]) for e in interpreter.get_output_details()]
+
+    def run(picture):
+        interpreter.set_tensor(entry, np.ascontiguousarray(picture[None], np.float32))
+        interpreter.invoke()
+        return {tuple(map(int, shape)): interpreter.get_tensor(i)[0] for shape, i in exits}
+
+    return run
+
+
+def _interpreter(path, threads):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        import tensorflow as tf
+
+        Interpreter = tf.lite.Interpreter
+    with warnings.catch_warnings():
+        # TensorFlow's own says that it will be removed: from then on the other one is there.
+        warnings.simplefilter("ignore")
+        return Interpreter(path, num_threads=threads)

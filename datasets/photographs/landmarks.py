@@ -1,0 +1,141 @@
+"""BlazePose's landmark network: one person's points, depth and mask in a turned square.
+
+The network sees 256 x 256 pixels and answers with 39 points in the square (33 of the body, two
+that say where to look next, four unused), a heat map of each, the same points in metres, a mask,
+and how sure it is that it sees a person.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from datasets.photographs.detector import sigmoid
+from datasets.photographs.interpreter import Network
+from datasets.photographs.squares import Square, around, cut, put_back, to_picture, turn_to_picture
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.skeleton import BLAZEPOSE_33
+
+SIZE = 256  # pixels
+NUM_POINTS = 39  # of the network
+HEAT_SIZE = 64
+_MIDDLE, _END = 33, 34  # the points of the next square
+_REACH = 3  # cells around a point, of which its heat map is read
+_LEAST_HEAT = 0.5  # of the highest cell, for the heat map to be believed
+# The points that decide about a person, and how alike two are: those of the limbs.
+LIMBS = BLAZEPOSE_33.indices(
+    [
+        f"{side}_{joint}"
+        for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+        for side in ("left", "right")
+    ]
+)
+
+
+class Look(NamedTuple):
+    """What the network saw in one square.
+
+    Attributes:
+      square: that it saw.
+      presence: how sure it is that a person is there, 0 to 1.
+      points_2d: `[33, 2]` of BLAZEPOSE_33, pixels of the picture.
+      visibility: `[33]` 0 to 1: that the point is inside of the square and not hidden.
+      points_3d: `[33, 3]` metres, camera axes, from the middle between the hips.
+      mask: `[256, 256]` of the square, logits.
+      next_square: where to look next: the person moved into the middle, upright.
+    """
+
+    square: Square
+    presence: float
+    points_2d: np.ndarray
+    visibility: np.ndarray
+    points_3d: np.ndarray
+    mask: np.ndarray
+    next_square: Square
+
+    @property
+    def score(self) -> float:
+        """How well the person is seen, 0 to 1: its presence times the limbs' mean visibility."""
+        return self.presence * float(self.visibility[LIMBS].mean())
+
+    def box(self) -> np.ndarray:
+        """The box around the points, `[4]` left, top, right, bottom, pixels."""
+        return np.concatenate([self.points_2d.min(axis=0), self.points_2d.max(axis=0)])
+
+    def mask_in(self, height: int, width: int) -> np.ndarray:
+        """The mask in a picture of this size, `[height, width]` uint8, 0 to 255."""
+        certainty = np.uint8(np.round(255.0 * sigmoid(self.mask)))
+        return put_back(certainty, self.square, height, width)
+
+    def person(self, source: str, height: int | None = None, width: int | None = None):
+        """Returns the `FoundPerson`; with a mask if the size of the picture is given."""
+        mask = None if height is None or width is None else self.mask_in(height, width)
+        return FoundPerson(
+            box=self.box(),
+            skeleton=BLAZEPOSE_33,
+            points_2d=self.points_2d,
+            visibility=self.visibility,
+            points_3d=self.points_3d,
+            mask=mask,
+            source=source,
+            score=self.score,
+        )
+
+
+def refine(points: np.ndarray, heat_logits: np.ndarray) -> np.ndarray:
+    """Moves points to the centre of what their heat maps show around them.
+
+    Args:
+      points: `[P, 2]`, 0 to 1 along the square.
+      heat_logits: `[S, S, P]`.
+
+    Returns:
+      `[P, 2]`. A point outside of the square, or in a place without heat, stays.
+    """
+    size = len(heat_logits)
+    cells = np.floor(points * size).astype(int)
+    inside = np.all((cells >= 0) & (cells < size), axis=-1)
+    offsets = np.arange(-_REACH, _REACH + 1)
+    around_points = np.clip(cells, 0, size - 1)[:, :, None] + offsets  # [P, 2, 7]
+    known = (around_points >= 0) & (around_points < size)
+    columns, rows = np.moveaxis(np.clip(around_points, 0, size - 1), 1, 0)
+    which = np.arange(len(points))[:, None, None]
+    heat = sigmoid(heat_logits[rows[:, :, None], columns[:, None, :], which])
+    heat *= known[:, 1, :, None] & known[:, 0, None, :]
+    total = np.maximum(heat.sum(axis=(1, 2)), 1e-12)
+    x = (heat.sum(axis=1) * columns).sum(axis=-1)
+    y = (heat.sum(axis=2) * rows).sum(axis=-1)
+    centres = np.stack([x, y], axis=-1)
+    believed = inside & (heat.max(axis=(1, 2)) >= _LEAST_HEAT)
+    return np.where(believed[:, None], centres / total[:, None] / size, points)
+
+
+class LandmarkNetwork:
+    """Finds the points of the person in a square.
+
+    Args:
+      network: `[256, 256, 3]` from 0 to 1 -> `[195]`, `[1]`, `[256, 256, 1]`, `[64, 64, 39]`
+        and `[117]`.
+    """
+
+    def __init__(self, network: Network):
+        self._network = network
+
+    def __call__(self, picture: np.ndarray, square: Square) -> Look:
+        """Looks at the person in a square of a picture, `[H, W, 3]` uint8 RGB."""
+        seen = cut(picture, square, SIZE, black_outside=False)
+        answers = self._network(np.float32(seen) / 255.0)
+        rows = answers[5 * NUM_POINTS,].reshape(NUM_POINTS, 5)
+        heat = answers[HEAT_SIZE, HEAT_SIZE, NUM_POINTS]
+        points = to_picture(square, refine(rows[:, :2] / SIZE, heat))
+        count = len(BLAZEPOSE_33)
+        certain = sigmoid(rows[:count, 3:])  # visible, present
+        world = answers[3 * NUM_POINTS,].reshape(NUM_POINTS, 3)[:count]
+        return Look(
+            square=square,
+            presence=float(answers[1,][0]),
+            points_2d=points[:count],
+            visibility=certain.prod(axis=-1),
+            points_3d=turn_to_picture(square, world),
+            mask=answers[SIZE, SIZE, 1][..., 0],
+            next_square=around(points[_MIDDLE], points[_END]),
+        )

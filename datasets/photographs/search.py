@@ -1,0 +1,86 @@
+"""Where to look for people in a picture, and who of those seen is the same person twice."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from datasets.photographs.landmarks import LIMBS, Look
+from datasets.photographs.squares import Square, to_picture, to_square
+from smpl_tf.skeleton import BLAZEPOSE_33
+
+_SWAPPED = np.array([list(LIMBS).index(i) for i in BLAZEPOSE_33.mirror[LIMBS]])
+# Mean distance of two looks' limbs over the smaller square, below which they are one person's. A
+# square is about 1.25 body heights, so this is some 10 cm.
+_SAME_DISTANCE = 0.06
+# How much of the smaller mask lies in the other, for both to be one person's.
+_SAME_SHARE = 0.6
+_GRID = 64  # places across a square where masks are compared
+
+
+def whole(height: int, width: int, margin: float = 1.0) -> Square:
+    """Returns the square around a whole picture; a margin of 2 sees it at half the size."""
+    return Square(width / 2, height / 2, margin * max(height, width))
+
+
+def turned(height: int, width: int) -> list[Square]:
+    """Returns the whole picture turned by a quarter, a half and three quarters."""
+    return [whole(height, width)._replace(angle=quarter * np.pi / 2) for quarter in (1, 2, 3)]
+
+
+def tiles(height: int, width: int, share: float) -> list[Square]:
+    """Covers a picture with squares that overlap by a third or more.
+
+    Args:
+      height: of the picture, pixels.
+      width: of the picture, pixels.
+      share: side of a square over the picture's longer side.
+    """
+    side = share * max(height, width)
+
+    def middles(extent):
+        if extent <= side:
+            return [extent / 2]
+        count = 1 + int(np.ceil((extent - side) / (side * 2 / 3) - 1e-9))
+        return np.linspace(side / 2, extent - side / 2, count).tolist()
+
+    return [Square(x, y, side) for y in middles(height) for x in middles(width)]
+
+
+def same_person(one: Look, other: Look) -> bool:
+    """Whether two looks are at one person: same limbs, also with sides exchanged, or same mask."""
+    side = min(one.square.side, other.square.side)
+    weights = np.minimum(one.visibility, other.visibility)[LIMBS] + 1e-6
+    for order in (np.arange(len(LIMBS)), _SWAPPED):
+        ways = np.linalg.norm(one.points_2d[LIMBS] - other.points_2d[LIMBS][order], axis=-1)
+        if np.average(ways, weights=weights) < _SAME_DISTANCE * side:
+            return True
+    return shared_mask(one, other) > _SAME_SHARE
+
+
+def shared_mask(one: Look, other: Look) -> float:
+    """Returns the share of the smaller of two masks that lies in the other, 0 to 1."""
+    places = (np.mgrid[:_GRID, :_GRID][::-1].reshape(2, -1).T + 0.5) / _GRID
+    shares = []
+    for here, there in ((one, other), (other, one)):
+        pixels = to_picture(here.square, places[_mask_at(here, places)])
+        if not len(pixels):
+            return 0.0
+        shares.append(_mask_at(there, to_square(there.square, pixels)).mean())
+    return float(max(shares))
+
+
+def distinct(looks: Sequence[Look]) -> list[Look]:
+    """Keeps one look at each person, the best; the best person first."""
+    kept: list[Look] = []
+    for look in sorted(looks, key=lambda look: -look.score):
+        if not any(same_person(look, better) for better in kept):
+            kept.append(look)
+    return kept
+
+
+def _mask_at(look, places):
+    """Whether the mask is set in places `[N, 2]` of its square; outside of it is not."""
+    size = len(look.mask)
+    columns, rows = np.floor(places * size).astype(int).T
+    inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
+    return inside & (look.mask[np.clip(rows, 0, size - 1), np.clip(columns, 0, size - 1)] > 0)

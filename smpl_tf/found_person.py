@@ -1,0 +1,83 @@
+"""Who is where in a picture: one form for every finder and every annotation file."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from smpl_tf.skeleton import Skeleton, shared_points
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FoundPerson:
+    """A person of a picture, as a finder or an annotator sees them.
+
+    Pixels follow the rule of `smpl_tf.camera`: a picture spans [0, W] x [0, H]. Points and box may
+    lie outside of the picture.
+
+    Attributes:
+      box: `[4]` float32 left, top, right, bottom, pixels.
+      skeleton: whose points; P = `len(skeleton)`.
+      points_2d: `[P, 2]` float32 x right, y down, pixels; NaN where unknown.
+      visibility: `[P]` float32, 0 to 1: how far a point is to be trusted; 0 where unknown. An
+        annotation file that says only "visible" or "hidden" gives 1 or a number in between.
+      points_3d: `[P, 3]` float32, metres, camera axes (x right, y down, z away), the origin midway
+        between the hips; NaN where unknown. None: the finder has no depth.
+      mask: `[H, W]` uint8, the size of the picture: how surely a pixel shows this person, 0 to 255
+        (an annotated mask has 0 and 255 alone). None: unknown.
+      source: "annotated", or "found by " and the finder's name.
+      score: 0 to 1: how sure the source is that this is a person seen rightly; 1 if annotated.
+    """
+
+    box: np.ndarray
+    skeleton: Skeleton
+    points_2d: np.ndarray
+    visibility: np.ndarray
+    points_3d: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    source: str = "annotated"
+    score: float = 1.0
+
+    def __post_init__(self):
+        """Refuses arrays whose shapes contradict each other, and copies the small ones."""
+        count = len(self.skeleton)
+        expected = {"box": (4,), "points_2d": (count, 2), "visibility": (count,)}
+        if self.points_3d is not None:
+            expected["points_3d"] = (count, 3)
+        for name, shape in expected.items():
+            array = np.array(getattr(self, name), np.float32)
+            if array.shape != shape:
+                raise ValueError(
+                    f"FoundPerson of {self.skeleton.name}: expected {name} {list(shape)}, got "
+                    f"{list(array.shape)}."
+                )
+            object.__setattr__(self, name, array)
+        if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.uint8):
+            raise ValueError(
+                f"FoundPerson: expected a mask [H, W] uint8, got {list(self.mask.shape)} "
+                f"{self.mask.dtype}."
+            )
+
+    def in_skeleton(self, skeleton: Skeleton) -> FoundPerson:
+        """Returns the same person with the points of another skeleton, matched by name.
+
+        Args:
+          skeleton: whose points to give; those that this person lacks are unknown.
+        """
+        here, there = shared_points(self.skeleton, skeleton)
+
+        def moved(points, unknown):
+            if points is None:
+                return None
+            out = np.full((len(skeleton), *points.shape[1:]), unknown, np.float32)
+            out[there] = points[here]
+            return out
+
+        return dataclasses.replace(
+            self,
+            skeleton=skeleton,
+            points_2d=moved(self.points_2d, np.nan),
+            visibility=moved(self.visibility, 0.0),
+            points_3d=moved(self.points_3d, np.nan),
+        )
