@@ -17,15 +17,19 @@ from datasets.photographs.detector import Detection, Detector
 from datasets.photographs.interpreter import Network, load_network
 from datasets.photographs.landmarks import LandmarkNetwork, Look
 from datasets.photographs.models import find_models
+from datasets.photographs.search import Sighting
 from datasets.photographs.squares import Square, moved
 from smpl_tf.found_person import FoundPerson
 
 LEAST_PRESENCE = 0.5  # of the landmark network, for a person
 _LEAST_DETECTION = 0.5
-_LEAST_IN_NEED = 0.2  # of the detector, where nobody is found otherwise
+_LEAST_SCORE = 0.2  # of people who are not seen at the first look
+# Where nobody is found otherwise, the detector is believed less.
+_LEAST_IN_NEED, _MOST_IN_NEED = 0.2, 5
 # From here on a person is taken as seen rightly at the first look.
 _SURE_DETECTION, _SURE_PRESENCE, _SURE_SCORE = 0.7, 0.9, 0.5
 _SAME_SQUARE = 0.1  # squares that differ less show the same
+_SAME_SIGHT = 0.2  # and these will probably lead to the same
 _SMALL = 0.5  # a person's square over the picture, below which others may be too small to see
 _TILES = (0.55, 0.3)  # sides over the picture's
 
@@ -93,13 +97,13 @@ class LandmarkFinder:
         check_picture(picture)
         size = picture.shape[:2]
         detections = self.detect(picture, [search.whole(*size)])
-        people = search.distinct(self._follow(picture, _likely(detections), ()))
+        people = search.distinct(self._follow(picture, detections, ()))
         thorough = self.thorough
         if thorough is None:
             thorough = not _is_sure(detections, people, size)
         if thorough:
             people = self._search(picture, people, detections)
-        return people[: self.max_people]
+        return [person.look for person in people[: self.max_people]]
 
     def look(self, picture: np.ndarray, square: Square) -> Look | None:
         """Looks at the person in a square, and again where that leads; None: nobody is there."""
@@ -114,39 +118,41 @@ class LandmarkFinder:
         found = [d for square in squares for d in self._detect(picture, square, _LEAST_IN_NEED)]
         return sorted(found, key=lambda detection: -detection.score)
 
-    def _search(self, picture, people, detections):
+    def _search(self, picture, people, detections) -> list[Sighting]:
         """Looks everywhere."""
         size = picture.shape[:2]
         squares = [search.whole(*size, margin=1.5)]
-        if self.thorough or not people or any(look.score < _SURE_SCORE for look in people):
+        if self.thorough or not people or any(person.score < _SURE_SCORE for person in people):
             squares += search.turned(*size)
         squares += search.tiles(*size, _TILES[0])
-        more = self.detect(picture, squares)
-        people = search.distinct([*people, *self._follow(picture, _likely(more), people)])
-        detections = detections + more
-        smallest = min((look.square.side for look in people), default=0) / max(size)
-        if self.thorough or smallest < _SMALL * _TILES[0]:
-            more = self.detect(picture, search.tiles(*size, _TILES[1]))
-            people = search.distinct([*people, *self._follow(picture, _likely(more), people)])
+        rounds = [squares]
+        if self.thorough or _smallest(people, size) < _SMALL * _TILES[0]:
+            rounds.append(search.tiles(*size, _TILES[1]))
+        for squares in rounds:
+            more = self.detect(picture, squares)
+            people = search.distinct([*people, *self._follow(picture, more, people)])
             detections = detections + more
-        if not people:
-            doubtful = sorted(detections, key=lambda detection: -detection.score)
-            people = search.distinct(self._follow(picture, doubtful[:5], ()))
-        return people
+        clear = [person for person in people if person.score >= _LEAST_SCORE]
+        if clear:
+            return clear
+        in_need = sorted(detections, key=lambda detection: -detection.score)[:_MOST_IN_NEED]
+        return search.distinct(self._follow(picture, in_need, (), _LEAST_IN_NEED))[:1]
 
-    def _follow(self, picture, detections, people: Sequence[Look]) -> list[Look]:
+    def _follow(self, picture, detections, people, least=_LEAST_DETECTION) -> list[Sighting]:
         """Looks at whom the detector sees, except where somebody was looked at already."""
-        squares = [square for look in people for square in (look.square, look.next_square)]
-        looks = []
+        squares = [square for look, _ in people for square in (look.square, look.next_square)]
+        sightings = []
         for detection in detections:
-            if any(moved(detection.square, square) < 2 * _SAME_SQUARE for square in squares):
+            if detection.score < least or any(
+                moved(detection.square, square) < _SAME_SIGHT for square in squares
+            ):
                 continue
             squares.append(detection.square)
             look = self.look(picture, detection.square)
             if look is not None:
                 squares += [look.square, look.next_square]
-                looks.append(look)
-        return looks
+                sightings.append(Sighting(look, detection.score))
+        return sightings
 
 
 def check_picture(picture: np.ndarray) -> None:
@@ -162,19 +168,17 @@ def check_picture(picture: np.ndarray) -> None:
         )
 
 
-def _likely(detections):
-    return [detection for detection in detections if detection.score >= _LEAST_DETECTION]
+def _smallest(people: Sequence[Sighting], size) -> float:
+    """The side of the smallest person's square over the picture's, 0 without people."""
+    return min((look.square.side for look, _ in people), default=0.0) / max(size)
 
 
-def _is_sure(detections, people, size) -> bool:
+def _is_sure(detections, people: Sequence[Sighting], size) -> bool:
     """Whether the first look saw everybody rightly."""
     return (
         bool(people)
-        and all(d.score >= _SURE_DETECTION for d in _likely(detections))
-        and all(
-            look.presence >= _SURE_PRESENCE
-            and look.score >= _SURE_SCORE
-            and look.square.side >= _SMALL * max(size)
-            for look in people
-        )
+        and all(not _LEAST_DETECTION <= d.score < _SURE_DETECTION for d in detections)
+        and all(look.presence >= _SURE_PRESENCE for look, _ in people)
+        and all(person.score >= _SURE_SCORE for person in people)
+        and _smallest(people, size) >= _SMALL
     )

@@ -11,7 +11,15 @@ import numpy as np
 
 from datasets.photographs.detector import sigmoid
 from datasets.photographs.interpreter import Network
-from datasets.photographs.squares import Square, around, cut, put_back, to_picture, turn_to_picture
+from datasets.photographs.squares import (
+    Square,
+    around,
+    cut,
+    put_back,
+    to_picture,
+    to_square,
+    turn_to_picture,
+)
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import BLAZEPOSE_33
 
@@ -54,8 +62,20 @@ class Look(NamedTuple):
 
     @property
     def score(self) -> float:
-        """How well the person is seen, 0 to 1: its presence times the limbs' mean visibility."""
-        return self.presence * float(self.visibility[LIMBS].mean())
+        """How well the person is seen, 0 to 1.
+
+        It is the presence, times the mean visibility of the limbs, those beside the mask counting
+        nothing: where the network misreads a person, its points and its mask disagree.
+        """
+        on_mask = self.on_mask(to_square(self.square, self.points_2d[LIMBS]))
+        return self.presence * float((self.visibility[LIMBS] * on_mask).mean())
+
+    def on_mask(self, places: np.ndarray) -> np.ndarray:
+        """Returns whether the mask covers places `[N, 2]` of the square; none outside of it."""
+        size = len(self.mask)
+        columns, rows = np.floor(places * size).astype(int).T
+        inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
+        return inside & (self.mask[rows.clip(0, size - 1), columns.clip(0, size - 1)] > 0)
 
     def box(self) -> np.ndarray:
         """The box around the points, `[4]` left, top, right, bottom, pixels."""

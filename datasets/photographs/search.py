@@ -1,6 +1,7 @@
 """Where to look for people in a picture, and who of those seen is the same person twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,24 @@ _SAME_DISTANCE = 0.06
 # How much of the smaller mask lies in the other, for both to be one person's.
 _SAME_SHARE = 0.6
 _GRID = 64  # places across a square where masks are compared
+
+
+class Sighting(NamedTuple):
+    """A look at somebody whom the detector saw.
+
+    Attributes:
+      look: at the person.
+      detection: the detector's score, 0 to 1. It is low where it saw a person the wrong way up,
+        of which the landmark network may be quite sure.
+    """
+
+    look: Look
+    detection: float
+
+    @property
+    def score(self) -> float:
+        """How well the person is seen by both networks, 0 to 1."""
+        return self.look.score * self.detection
 
 
 def whole(height: int, width: int, margin: float = 1.0) -> Square:
@@ -62,25 +81,17 @@ def shared_mask(one: Look, other: Look) -> float:
     places = (np.mgrid[:_GRID, :_GRID][::-1].reshape(2, -1).T + 0.5) / _GRID
     shares = []
     for here, there in ((one, other), (other, one)):
-        pixels = to_picture(here.square, places[_mask_at(here, places)])
+        pixels = to_picture(here.square, places[here.on_mask(places)])
         if not len(pixels):
             return 0.0
-        shares.append(_mask_at(there, to_square(there.square, pixels)).mean())
+        shares.append(there.on_mask(to_square(there.square, pixels)).mean())
     return float(max(shares))
 
 
-def distinct(looks: Sequence[Look]) -> list[Look]:
-    """Keeps one look at each person, the best; the best person first."""
-    kept: list[Look] = []
-    for look in sorted(looks, key=lambda look: -look.score):
-        if not any(same_person(look, better) for better in kept):
-            kept.append(look)
+def distinct(sightings: Iterable[Sighting]) -> list[Sighting]:
+    """Keeps one sighting of each person, the best; the best person first."""
+    kept: list[Sighting] = []
+    for sighting in sorted(sightings, key=lambda sighting: -sighting.score):
+        if not any(same_person(sighting.look, better.look) for better in kept):
+            kept.append(sighting)
     return kept
-
-
-def _mask_at(look, places):
-    """Whether the mask is set in places `[N, 2]` of its square; outside of it is not."""
-    size = len(look.mask)
-    columns, rows = np.floor(places * size).astype(int).T
-    inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
-    return inside & (look.mask[np.clip(rows, 0, size - 1), np.clip(columns, 0, size - 1)] > 0)
