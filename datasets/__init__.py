@@ -1,1 +1,29 @@
-"""Data sets of people as TFRecords of Examples."""
+"""Data sets of people as TFRecords of Examples.
+
+    import datasets
+
+    datasets.write("data/mine", "train", examples)  # any iterable of Examples -> shards
+    people = datasets.load("data/mine", "train", seed=0, epochs=1)  # a tf.data.Dataset
+
+TensorFlow is loaded when one of these is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datasets.example import EXAMPLE_FEATURES
+    from datasets.pipelines import load
+    from datasets.writing import write
+
+__all__ = ["EXAMPLE_FEATURES", "load", "write"]
+
+_HOME = {"EXAMPLE_FEATURES": "example", "load": "pipelines", "write": "writing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -114,12 +114,12 @@ def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]
         (person,) = predictor.fit([pixels], [window])
         (mirrored,) = predictor.fit_mirrored([pixels], [window])
         agreement = audit.agree(person, predictor.scheme)
-        joints = person.pose().joints.numpy() - person.translation
+        joints = person.person.joints_3d - person.person.translation
         true = (example["joints/3d"] - example["smpl/translation"]).numpy()
         found["evidence"].append(audit.gather(person, mirrored, agreement))
         found["error_mm"].append(1000 * np.linalg.norm(joints - true, axis=-1).mean())
         for limb in LIMBS:
-            found["doubt"].append(person.doubt[limb])
+            found["doubt"].append(person.view.doubt[limb])
             found["swapped"].append(agreement.swapped.get(limb, 0.0))
             found["flipped"].append(_is_flipped(joints, true, limb))
     return {name: np.array(measured) for name, measured in found.items()}

@@ -77,18 +77,13 @@ def main(values) -> int:
     from experiments.pages import report
     from experiments.prediction import one_picture, one_video
     from experiments.prediction.stopwatch import Stopwatch
-    from nbf.prediction.refinement import Refiner
     from smpl_tf.viewer import body_viewer
 
     output = Path(values.output)
     people = people_files.read(Path(values.people)) if values.people else None
     stopwatch = Stopwatch(*one_picture.STAGES)
-    predictor, audited = _predictor(run, segmentation_run, values.body_model, stopwatch)
-    calibration = audited and audited.calibration
-    refiners = [Refiner(body) for body in predictor.bodies] if values.refine else []
-    tools = one_picture.Tools(
-        predictor, people, refiners, calibration, values.mesh, output, stopwatch
-    )
+    predictor, audited = _predictor(run, segmentation_run, values, stopwatch)
+    tools = one_picture.Tools(predictor, people, values.mesh, output, stopwatch)
     results = []
     for item in tqdm.tqdm(found, desc="predict", unit="input", disable=None):
         try:
@@ -126,7 +121,7 @@ def main(values) -> int:
     return common.EXIT_ERROR if failures else 0
 
 
-def _predictor(run, segmentation_run, body_model, stopwatch):
+def _predictor(run, segmentation_run, values, stopwatch):
     """Loads the networks of the runs, and what errors to expect of them, if that is known."""
     from experiments.nbf import networks, segmenters
     from experiments.prediction import smplr_pictures
@@ -136,27 +131,32 @@ def _predictor(run, segmentation_run, body_model, stopwatch):
     from nbf.prediction.part_finder import PartFinder
     from nbf.prediction.predictor import Predictor
 
-    finder = audited = None
+    part_finder = audited = None
     if segmentation_run is not None:
         segmenter = segmenters.load_segmenter(segmentation_run)
-        finder = PartFinder(segmenter)
+        part_finder = PartFinder(segmenter)
     if shipped_runs.is_smplr(run):
-        if body_model:
+        if values.body_model:
             raise UserError(
                 f"{run.path}: an SMPLR run names its own bodies; leave out --body_model"
             )
         fit = SMPLRBodies(smplr_pictures.restore_picture_model(run))
     else:
-        network = networks.load_network(run, body_model)
+        network = networks.load_network(run, values.body_model)
         try:
-            fit = NBFBodies(network, finder)
+            fit = NBFBodies(network, part_finder)
         except ValueError as error:
             raise UserError(f"--run={run.path} and --segmentation_run: {error}") from error
-        if finder is not None:
-            kinds = audit.Evidence._fields
-            path = run.path / "audit.json"
-            audited = audit_calibration.read(path, kinds, network, segmenter)
-    return Predictor(fit, fit.bodies, finder, stopwatch), audited
+        if part_finder is not None:
+            path = run.path / audit_calibration.FILE
+            audited = audit_calibration.read(path, audit.Evidence._fields, network, segmenter)
+    predictor = Predictor(
+        *(fit, fit.bodies, part_finder),
+        calibration=audited and audited.calibration,
+        refine=values.refine,
+        timed=stopwatch,
+    )
+    return predictor, audited
 
 
 def _warning(audited) -> str:

@@ -4,15 +4,18 @@ from nbf.deeplab import DeepLab
 from nbf.fitting import FittingNetwork
 from nbf.losses import FittingLoss
 from nbf.neural_body_fitting import NeuralBodyFitting
+from nbf.prediction import FittedPerson, Predictor
 from nbf.refinenet import RefineNet
 from nbf.segmentation import SegmentationLoss
 from nbf.small_segmenter import SmallSegmenter
 
 __all__ = [
     "DeepLab",
+    "FittedPerson",
     "FittingLoss",
     "FittingNetwork",
     "NeuralBodyFitting",
+    "Predictor",
     "RefineNet",
     "SegmentationLoss",
     "SmallSegmenter",

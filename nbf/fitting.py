@@ -120,6 +120,11 @@ class FittingNetwork(BodyFittingModel):
         )
         self.build({"input_map": (None, input_size, input_size, input_channels)})
 
+    @property
+    def sees_parts(self) -> bool:
+        """Whether the input map is one of body parts, which a segmenter makes of a picture."""
+        return self.input_map is not None and input_map(self.input_map).scheme is not None
+
     def build(self, input_shape: Any) -> None:
         """Builds the layers that keras does not build with the encoder."""
         features = self.encoder.output["c5"].shape

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from smpl_tf.skeleton import Skeleton, shared_points
+from smpl_tf.skeleton import SMPL_24, Skeleton, shared_points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class FoundPerson:
     lie outside of the picture.
 
     Attributes:
-      box: `[4]` float32 left, top, right, bottom, pixels.
+      box: `[4]` float32 left, top, right, bottom, pixels; None: unknown.
       skeleton: whose points; P = `len(skeleton)`.
       points_2d: `[P, 2]` float32 x right, y down, pixels; NaN where unknown.
       visibility: `[P]` float32, 0 to 1: how far a point is to be trusted; 0 where unknown. An
@@ -30,7 +30,7 @@ class FoundPerson:
       score: 0 to 1: how sure the source is that this is a person seen rightly; 1 if annotated.
     """
 
-    box: np.ndarray
+    box: np.ndarray | None
     skeleton: Skeleton
     points_2d: np.ndarray
     visibility: np.ndarray
@@ -39,10 +39,13 @@ class FoundPerson:
     source: str = "annotated"
     score: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuses arrays whose shapes contradict each other, and copies the small ones."""
         count = len(self.skeleton)
-        expected = {"box": (4,), "points_2d": (count, 2), "visibility": (count,)}
+        expected: dict[str, tuple[int, ...]]
+        expected = {"points_2d": (count, 2), "visibility": (count,)}
+        if self.box is not None:
+            expected["box"] = (4,)
         if self.points_3d is not None:
             expected["points_3d"] = (count, 3)
         for name, shape in expected.items():
@@ -59,6 +62,23 @@ class FoundPerson:
                 f"{self.mask.dtype}."
             )
 
+    @property
+    def joints_2d(self) -> np.ndarray:
+        """SMPL's joints as far as they are known, `[24, 2]` pixels; NaN where unknown."""
+        person = self.in_skeleton(SMPL_24)
+        return np.where(person.visibility[:, None] > 0, person.points_2d, np.nan)
+
+    def scaled(self, factor: float) -> FoundPerson:
+        """Returns the same person in a picture of another size; the mask is left out.
+
+        Args:
+          factor: pixels there per pixel here.
+        """
+        box = None if self.box is None else self.box * factor
+        return dataclasses.replace(
+            self, box=box, points_2d=self.points_2d * np.float32(factor), mask=None
+        )
+
     def in_skeleton(self, skeleton: Skeleton) -> FoundPerson:
         """Returns the same person with the points of another skeleton, matched by name.
 
@@ -67,7 +87,7 @@ class FoundPerson:
         """
         here, there = shared_points(self.skeleton, skeleton)
 
-        def moved(points, unknown):
+        def moved(points: np.ndarray | None, unknown: float) -> np.ndarray | None:
             if points is None:
                 return None
             out = np.full((len(skeleton), *points.shape[1:]), unknown, np.float32)

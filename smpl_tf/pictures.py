@@ -87,12 +87,30 @@ def read(path: Path) -> Photograph:
         raise PictureError(f"{path}: does not decode ({error}); get a whole copy of it") from error
 
 
+def of_array(pixels: np.ndarray) -> Photograph:
+    """Takes an array for a photograph.
+
+    Args:
+      pixels: `[H, W, 3]` uint8 RGB.
+
+    Returns:
+      The picture, shrunk like a file if it is larger than LARGEST_SIDE.
+
+    Raises:
+      PictureError: it has another shape or type, or nobody can be seen in it.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3:
+        raise PictureError(
+            f"expected a picture [H, W, 3] uint8 RGB, got {list(pixels.shape)} {pixels.dtype}"
+        )
+    height, width = pixels.shape[:2]
+    _check_size(width, height)
+    return Photograph(shrink(pixels, LARGEST_SIDE), width, height)
+
+
 def _read(image: Image.Image) -> Photograph:
     width, height = image.size
-    if min(width, height) < LEAST_SIDE:
-        raise PictureError(
-            f"only {width} x {height} pixels; expected {LEAST_SIDE} or more of a person"
-        )
+    _check_size(width, height)
     smaller = -(-max(width, height) // LARGEST_SIDE)
     if smaller > 1:  # a JPEG is decoded at a half, a quarter or an eighth
         image.draft(None, (-(-width // smaller), -(-height // smaller)))
@@ -106,6 +124,13 @@ def _read(image: Image.Image) -> Photograph:
         if orientation >= 5:
             width, height = height, width
     return Photograph(pixels, width, height)
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < LEAST_SIDE:
+        raise PictureError(
+            f"only {width} x {height} pixels; expected {LEAST_SIDE} or more of a person"
+        )
 
 
 def _to_rgb(image: Image.Image, smaller: int) -> np.ndarray:

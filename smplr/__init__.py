@@ -4,13 +4,16 @@ from smplr.denoising_autoencoder import DenoisingAutoencoder
 from smplr.hourglass import StackedHourglass
 from smplr.model import SMPLR
 from smplr.point_body import PointBody
+from smplr.point_fitting import PointFit, fit_points
 from smplr.regressors import PoseRegressor, ShapeRegressor
 
 __all__ = [
     "SMPLR",
     "DenoisingAutoencoder",
     "PointBody",
+    "PointFit",
     "PoseRegressor",
     "ShapeRegressor",
     "StackedHourglass",
+    "fit_points",
 ]

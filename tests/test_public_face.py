@@ -15,6 +15,8 @@ MODULES = (
     "smpl_tf.rotations",
     "nbf",
     "smplr",
+    "nbf.prediction",
+    "datasets",
     "datasets.example",
     "datasets.pipelines",
 )

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24, Skeleton, shared_points
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.skeleton import COCO_17, OPENPOSE_25, Skeleton
 
 _LEAST_SCORE = 0.3  # of a detected person
 _LEAST_CONFIDENCE = 0.1  # of one of OpenPose's keypoints
@@ -22,23 +23,6 @@ _DAMAGED = (
 )
 
 
-class GivenPerson(NamedTuple):
-    """What is known of a person beforehand.
-
-    Attributes:
-      joints_2d: `[24, 2]` SMPL's joints, pixels; NaN where unknown.
-      box: `[4]` x and y of the upper left corner, width, height, pixels; None if not given.
-    """
-
-    joints_2d: np.ndarray
-    box: np.ndarray | None = None
-
-    def scaled(self, factor: float) -> GivenPerson:
-        """The same person in a picture of another size."""
-        box = None if self.box is None else self.box * factor
-        return GivenPerson(self.joints_2d * factor, box)
-
-
 class GivenPeople:
     """The people of many pictures, and which pictures have not been asked for.
 
@@ -48,11 +32,11 @@ class GivenPeople:
         OpenPose names it.
     """
 
-    def __init__(self, people: Mapping[str, Sequence[GivenPerson]]):
+    def __init__(self, people: Mapping[str, Sequence[FoundPerson]]):
         self._people = dict(people)
         self._unused = dict.fromkeys(people)
 
-    def of_picture(self, name: str) -> Sequence[GivenPerson] | None:
+    def of_picture(self, name: str) -> Sequence[FoundPerson] | None:
         """The people of a picture, by its file name; None if it is not in the files."""
         stem = Path(name).stem
         number = re.search(r"(?:^|_)0*(\d+)$", stem)
@@ -62,7 +46,7 @@ class GivenPeople:
                 return self._people[key]
         return None
 
-    def of_frame(self, video: str, frame: int) -> Sequence[GivenPerson] | None:
+    def of_frame(self, video: str, frame: int) -> Sequence[FoundPerson] | None:
         """The people of one frame of a video, by the video's file name and the frame's index."""
         key = f"{Path(video).stem}_{frame:012d}"
         self._unused.pop(key, None)
@@ -96,7 +80,7 @@ def read(path: Path) -> GivenPeople:
         raise ValueError(
             f"{path}: no such file or folder; expected a JSON file or a folder of them"
         )
-    people: dict[str, list[GivenPerson]] = {}
+    people: dict[str, list[FoundPerson]] = {}
     for file in files:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
@@ -112,7 +96,7 @@ def read(path: Path) -> GivenPeople:
     return GivenPeople(people)
 
 
-def _people_of(content: Any, file: Path) -> Iterator[tuple[str, GivenPerson | None]]:
+def _people_of(content: Any, file: Path) -> Iterator[tuple[str, FoundPerson | None]]:
     if isinstance(content, list):
         for result in content:
             if result.get("category_id", 1) == 1 and result.get("score", 1) >= _LEAST_SCORE:
@@ -133,7 +117,10 @@ def _people_of(content: Any, file: Path) -> Iterator[tuple[str, GivenPerson | No
             points = np.reshape(np.asarray(person["pose_keypoints_2d"], float), (-1, 3))
             if len(points) != len(OPENPOSE_25):
                 raise ValueError(f"expected 25 keypoints of BODY_25, got {len(points)}")
-            yield name, _person(OPENPOSE_25, points, _LEAST_CONFIDENCE)
+            yield (
+                name,
+                _person(OPENPOSE_25, points[:, :2], points[:, 2], _LEAST_CONFIDENCE),
+            )
 
 
 def _coco_name(image: str | int) -> str:
@@ -141,20 +128,31 @@ def _coco_name(image: str | int) -> str:
     return Path(image).name if isinstance(image, str) else f"#{int(image)}"
 
 
-def _coco_person(annotation: Mapping[str, Any]) -> GivenPerson:
+def _coco_person(annotation: Mapping[str, Any]) -> FoundPerson:
     box = annotation.get("bbox")
-    if box is not None and np.shape(box) != (4,):
-        raise ValueError(f"expected a bbox of 4 numbers, got {box}")
+    if box is not None:
+        if np.shape(box) != (4,):
+            raise ValueError(f"expected a bbox of 4 numbers, got {box}")
+        left, top, width, height = np.asarray(box, float)
+        box = np.array([left, top, left + width, top + height])
     points = np.reshape(np.asarray(annotation.get("keypoints") or [0.0] * 51, float), (-1, 3))
     if len(points) != len(COCO_17):
         raise ValueError(f"expected 17 keypoints, got {len(points)}")
-    return _person(COCO_17, points, 0.0, box)
+    # 2: visible, 1: hidden but marked, 0: not marked. Results have scores there.
+    return _person(COCO_17, points[:, :2], points[:, 2] / 2, 0.0, box)
 
 
 def _person(
-    skeleton: Skeleton, points: np.ndarray, least: float, box: Sequence[float] | None = None
-) -> GivenPerson:
-    joints = np.full((len(SMPL_24), 2), np.nan)
-    there, here = shared_points(skeleton, SMPL_24)
-    joints[here] = np.where(points[there, 2:] > least, points[there, :2], np.nan)
-    return GivenPerson(joints, None if box is None else np.asarray(box, float))
+    skeleton: Skeleton,
+    points: np.ndarray,
+    visibility: np.ndarray,
+    least: float,
+    box: np.ndarray | None = None,
+) -> FoundPerson:
+    known = visibility > least
+    return FoundPerson(
+        box=box,
+        skeleton=skeleton,
+        points_2d=np.where(known[:, None], points, np.nan),
+        visibility=np.where(known, np.clip(visibility, 0, 1), 0),
+    )

@@ -181,6 +181,10 @@ def load_network(run: RunFolder, body: str | None = None) -> FittingNetwork:
         return FittingNetwork.from_pretrained(finished_model(run), body)
     except BodyNotFoundError as error:
         raise UserError(f"{run.model_file}: {error} Or give its file as --body_model.") from error
+    except ValueError as error:
+        if body is None:
+            raise
+        raise UserError(f"--body_model={body}: {error}") from error
 
 
 def finished_model(run: RunFolder) -> Path:

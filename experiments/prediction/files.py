@@ -9,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from nbf.prediction.fitted_person import FittedPerson
-from smpl_tf import BodyModelOutput, figures, mesh_io, rotations
+from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
+from smpl_tf import figures, mesh_io, rotations
 from smpl_tf.camera import Camera
+from smpl_tf.files import write_json
 from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, nbf_camera
 from smpl_tf.parts import PartScheme, colour_code
 from smpl_tf.skeleton import SMPL_24
@@ -39,8 +40,8 @@ def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict
     return {
         "gender": np.array(person.body.model_data.gender),
         "betas": person.betas,
-        "pose": rotations.matrix_to_axis_angle(person.rotations).numpy(),
-        "rotations": person.rotations,
+        "pose": rotations.matrix_to_axis_angle(person.pose).numpy(),
+        "rotations": person.pose,
         "translation": person.translation,
         "intrinsics": np.asarray(camera.intrinsics),
         "joint_names": np.array(SMPL_24.names),
@@ -51,8 +52,7 @@ def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict
 
 def write_person(
     folder: Path,
-    person: FittedPerson,
-    posed: BodyModelOutput,
+    predicted: PredictedPerson,
     camera: Camera,
     side: np.ndarray,
     scheme: PartScheme | None,
@@ -62,17 +62,17 @@ def write_person(
 
     Args:
       folder: where; it exists.
-      person: who.
-      posed: the body.
+      predicted: who.
       camera: of the picture in the file.
       side: the body from the side, `[S, S, 4]` uint8.
       scheme: of the person's part map, if there is one.
       meshes: some of MESH_FORMATS.
     """
-    numbers = parameters(person, posed.joints.numpy(), camera)
+    person = predicted.person
+    numbers = parameters(person, person.joints_3d, camera)
     np.savez(folder / "parameters.npz", **numbers)
     write_joints(folder / "joints.json", numbers["joints_3d"], numbers["joints_2d"])
-    vertices, body = posed.vertices.numpy(), person.body
+    vertices, body = person.vertices(), person.body
     if "obj" in meshes:
         mesh_io.write_obj(folder / "mesh.obj", vertices, body.faces, frame="camera")
     if "ply" in meshes:
@@ -87,11 +87,13 @@ def write_person(
             frame="camera",
         )
     if scheme is not None:
-        coloured = colour_code(person.labels, scheme)
+        coloured = colour_code(predicted.view.found_labels, scheme)
         write_picture(
             folder / "parts.png", figures.enlarge(coloured, NBF_IMAGE_SIZE, smooth=False)
         )
     write_picture(folder / "side.png", side)
+    if predicted.verdict is not None and scheme is not None:
+        write_json(folder / "audit.json", predicted.verdict.record(scheme))
 
 
 def write_joints(path: Path, joints_3d: np.ndarray, joints_2d: np.ndarray) -> None:
@@ -153,11 +155,7 @@ def moved_to(shared: Camera, camera: Camera, translation, root) -> np.ndarray:
     return np.asarray(translation, np.float64) + place - root
 
 
-def people_over(
-    pixels: np.ndarray,
-    people: Sequence[FittedPerson],
-    vertices: Sequence[np.ndarray],
-) -> np.ndarray:
+def people_over(pixels: np.ndarray, people: Sequence[PredictedPerson]) -> np.ndarray:
     """Draws all people over their picture, near ones before far ones.
 
     Each one is seen by a camera of its own, at the same distance. Were it one camera, those in
@@ -166,17 +164,20 @@ def people_over(
     Args:
       pixels: `[H, W, 3]` uint8.
       people: who.
-      vertices: their surfaces, `[V, 3]` metres.
 
     Returns:
       `[H, W, 3]` uint8.
     """
-    order = np.argsort([person.window.side for person in people], kind="stable")
-    for i in order:
-        pixels = figures.body_over(
-            pixels, vertices[i], people[i].body.faces, people[i].camera, figures.PREDICTED
-        )
+    for one in sorted(people, key=lambda one: one.view.window.side):
+        pixels = body_over(pixels, one.person)
     return pixels
+
+
+def body_over(pixels: np.ndarray, person: FittedPerson) -> np.ndarray:
+    """Draws one person over the picture, `[H, W, 3]` uint8."""
+    return figures.body_over(
+        pixels, person.vertices(), person.body.faces, person.camera, figures.PREDICTED
+    )
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from experiments.prediction import files as prediction_files
 from experiments.prediction import smoothing, tracks
 from nbf.prediction import audit
 from nbf.prediction.audit import Verdict
-from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
+from nbf.prediction.windows import Window
 from smpl_tf import SMPL
 from smpl_tf.camera import Camera
 from smpl_tf.nbf_scale import NBF_TRANSLATION
@@ -26,20 +28,24 @@ class Moment(NamedTuple):
     """A person in one frame; the pictures and part maps of all frames would fill the memory.
 
     Attributes:
-      person: without pictures.
+      person: who.
+      window: the person's square.
       parts: the part map, packed; None without a segmenter.
       verdict: of the frames that were audited.
     """
 
     person: FittedPerson
+    window: Window
     parts: bytes | None = None
     verdict: Verdict | None = None
 
     @classmethod
-    def of(cls, person: FittedPerson, verdict: Verdict | None = None) -> Moment:
+    def of(cls, one: PredictedPerson) -> Moment:
         """Packs a person."""
-        parts = None if person.labels is None else zlib.compress(person.labels.tobytes(), 1)
-        return cls(person._replace(seen=None, labels=None), parts, verdict)
+        labels = one.view.labels
+        parts = None if labels is None else zlib.compress(labels.tobytes(), 1)
+        # A copy: the posed body, which the original holds by now, would fill the memory too.
+        return cls(dataclasses.replace(one.person), one.view.window, parts, one.verdict)
 
     def labels(self) -> np.ndarray:
         """The part map, `[S, S]` uint8."""
@@ -54,8 +60,8 @@ class Moving(NamedTuple):
     Attributes:
       frames: `[T]` their indices among the frames that were looked at.
       times: `[T]` seconds.
-      person: with one vector of betas, and rotations `[T, 24, 3, 3]`, translations `[T, 3]` in
-        the frame of the video's one camera.
+      person: with one vector of betas, and pose `[T, 24, 3, 3]`, translation `[T, 3]` in the
+        frame of the video's one camera.
       joints: `[T, 24, 3]` metres, camera frame.
       moments: what was found in each frame.
       verdict: the mean of those of the audited frames; None without any.
@@ -70,8 +76,8 @@ class Moving(NamedTuple):
 
     def at(self, row: int) -> FittedPerson:
         """The person at one of the T moments, smoothed."""
-        still = self.person.rotations[row], self.person.translation[row]
-        return self.person._replace(rotations=still[0], translation=still[1])
+        pose, translation = self.person.pose[row], self.person.translation[row]
+        return dataclasses.replace(self.person, pose=pose, translation=translation)
 
 
 def join(found: Sequence[Sequence[Moment]], frame_rate: float) -> list[Moving]:
@@ -84,7 +90,7 @@ def join(found: Sequence[Sequence[Moment]], frame_rate: float) -> list[Moving]:
     Returns:
       The moving people, in the order of their first frames, all in one camera.
     """
-    linked = tracks.link([[one.person.window for one in frame] for frame in found])
+    linked = tracks.link([[one.window for one in frame] for frame in found])
     longest = max(len(track) for track in linked)
     linked = [track for track in linked if len(track) >= min(_SHORTEST, longest)]
     camera = prediction_files.shared_camera([one.person.camera for f in found for one in f])
@@ -95,7 +101,7 @@ def join(found: Sequence[Sequence[Moment]], frame_rate: float) -> list[Moving]:
         times = frames / frame_rate
         person = _smooth([one.person for one in moments], times, camera)
         joints = SMPL(person.body.model_data, vertex_ids=[])(
-            betas=person.betas, pose=person.rotations, translation=person.translation
+            betas=person.betas, pose=person.pose, translation=person.translation
         ).joints.numpy()
         verdicts = [one.verdict for one in moments if one.verdict]
         verdict = audit.mean_verdict(verdicts) if verdicts else None
@@ -113,15 +119,13 @@ def _smooth(people: Sequence[FittedPerson], times: np.ndarray, camera: Camera) -
         prediction_files.moved_to(camera, person.camera, root, root)
         for person, root in zip(people, roots, strict=True)
     ]
-    turning = smoothing.smooth_rotations([person.rotations for person in people], times)
+    turning = smoothing.smooth_rotations([person.pose for person in people], times)
     return FittedPerson(
         body,
         betas,
         turning.astype(np.float32),
         smooth_places(np.array(places), times) - np.float32(_rest_roots([body], [betas])),
         camera,
-        people[0].window,
-        seen=None,
     )
 
 

@@ -8,28 +8,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets.photographs.people_files import GivenPeople, GivenPerson
+from datasets.photographs.people_files import GivenPeople
 from experiments.pages import report
 from experiments.prediction import files as prediction_files
 from experiments.prediction.inputs import Input
 from experiments.prediction.stopwatch import Stopwatch
 from experiments.runs.common import UserError
-from nbf.prediction import audit, windows
-from nbf.prediction.audit_calibration import Calibration
-from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.fitted_person import PredictedPerson
 from nbf.prediction.predictor import Predictor
-from nbf.prediction.refinement import Refiner
-from nbf.prediction.windows import Window
-from smpl_tf import BodyModelOutput, figures, pictures, rotations
+from nbf.prediction.refinement import Gain
+from smpl_tf import figures, pictures, rotations
 from smpl_tf.camera import Camera
-from smpl_tf.files import folder_aside, write_json
-from smpl_tf.nbf_scale import NBF_IMAGE_SIZE
-from smpl_tf.parts import PartScheme, colour_code
+from smpl_tf.files import folder_aside
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.parts import colour_code
+from smpl_tf.pictures import Photograph
 from smpl_tf.viewer.body_viewer import ViewedBody
 
-STAGES = ("read", "segment", "fit", "audit", "refine", "draw", "write")
+STAGES = ("read", "segment", "fit", "refine", "audit", "draw", "write")
 _SHOWN = 512  # pixels, longer side of the page's pictures
-_LEAST_JOINTS = 6  # known ones that a refinement starts from
 
 
 class Tools(NamedTuple):
@@ -38,9 +35,6 @@ class Tools(NamedTuple):
     Attributes:
       predictor: the networks.
       people: those given beforehand, or None.
-      refiners: what refines the bodies, one for each of the predictor's; none leave them as the
-        networks have them.
-      calibration: what errors to expect; None where the networks have none.
       meshes: formats of mesh files.
       output: the folder of all inputs.
       stopwatch: with STAGES.
@@ -48,31 +42,9 @@ class Tools(NamedTuple):
 
     predictor: Predictor
     people: GivenPeople | None
-    refiners: Sequence[Refiner]
-    calibration: Calibration | None
     meshes: Sequence[str]
     output: Path
     stopwatch: Stopwatch
-
-
-class Gain(NamedTuple):
-    """What a refinement brought to a person.
-
-    Attributes:
-      kind: "joints" or "parts".
-      before: the criterion of the network's answer.
-      after: that of the refined body.
-    """
-
-    kind: str
-    before: float
-    after: float
-
-    def __str__(self) -> str:
-        """The gain in words."""
-        if self.kind == "joints":
-            return f"joints {self.before:.1f} → {self.after:.1f} px of {NBF_IMAGE_SIZE}"
-        return f"parts' IoU {100 * self.before:.0f} → {100 * self.after:.0f} %"
 
 
 class Shown(NamedTuple):
@@ -91,6 +63,22 @@ class Shown(NamedTuple):
     gains: list[Gain]
 
 
+class Drawn(NamedTuple):
+    """A picture with its people.
+
+    Attributes:
+      people: who.
+      cameras: theirs, of the file's pixels.
+      overlay: `[H, W, 3]` uint8, all bodies over the picture.
+      sides: each body from the side, `[S, S, 4]` uint8.
+    """
+
+    people: Sequence[PredictedPerson]
+    cameras: Sequence[Camera]
+    overlay: np.ndarray
+    sides: Sequence[np.ndarray]
+
+
 def predict_picture(item: Input, tools: Tools) -> Shown:
     """Fits bodies to the people of a picture, and writes what came out.
 
@@ -104,232 +92,135 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
     Raises:
       UserError: the picture does not decode, or nobody is found in it. Nothing is written then.
     """
-    predictor, stopwatch = tools.predictor, tools.stopwatch
-    with stopwatch("read"):
+    with tools.stopwatch("read"):
         photograph = pictures.read(item.path)
-    pixels = photograph.pixels
-    given = tools.people and tools.people.of_picture(item.path.name)
-    if given is not None:
-        given = [person.scaled(photograph.scale) for person in given]
-    squares = find_people(pixels, given, predictor, str(item.path))
-    people = predictor.fit([pixels] * len(squares), squares)
-    verdicts: list[audit.Verdict | None] = [None] * len(people)
-    if predictor.scheme is not None:
-        verdicts = judge([pixels] * len(people), people, tools)
-    gains: list[Gain | None] = [None] * len(people)
-    if tools.refiners:
-        with stopwatch("refine"):
-            people, gains = refined(people, given, predictor.scheme, tools.refiners)
-    with stopwatch("fit"):
-        bodies = [person.pose() for person in people]
-    with stopwatch("draw"):
-        surfaces = [body.vertices.numpy() for body in bodies]
-        overlay = prediction_files.people_over(pixels, people, surfaces)
-        sides = [
-            prediction_files.side_view(surface, person.body.faces)
-            for surface, person in zip(surfaces, people, strict=True)
-        ]
-    cameras = [p.camera.resize(photograph.width, photograph.height) for p in people]
-    with stopwatch("write"):
-        with folder_aside(tools.output / item.name) as aside:
-            prediction_files.write_picture(aside / "overlay.jpg", overlay)
-            for i, person in enumerate(people):
-                folder = aside / f"person_{i + 1}"
-                folder.mkdir()
-                prediction_files.write_person(
-                    folder,
-                    person,
-                    bodies[i],
-                    cameras[i],
-                    sides[i],
-                    predictor.scheme,
-                    tools.meshes,
-                )
-                if verdicts[i]:
-                    write_json(folder / "audit.json", verdicts[i].record(predictor.scheme))
-        names = [f"person {i + 1}" for i in range(len(people))] if people[1:] else [item.name]
-        notes = [
-            ", ".join(
-                [str(verdict)] * (verdict is not None) + [f"refined: {gain}"] * (gain is not None)
-            )
-            for verdict, gain in zip(verdicts, gains, strict=True)
-        ]
-        shown = [
-            report.Person(
-                ", ".join(filter(None, [*dict.fromkeys([item.name, names[i]]), notes[i]])),
-                _pictures(overlay if i == 0 else None, overlay, person, sides[i], predictor),
-                scene=item.name,
-            )
-            for i, person in enumerate(people)
-        ]
-    viewed = _viewed(item.name, names, notes, people, bodies, cameras, predictor)
-    return Shown(shown, viewed, 1, [gain for gain in gains if gain])
+    drawn = _draw(photograph, _find(photograph, item, tools), tools)
+    with tools.stopwatch("write"):
+        _write(drawn, tools.output / item.name, tools)
+        return _show(drawn, item.name, tools.predictor)
 
 
-def find_people(
-    pixels: np.ndarray, given: Sequence[GivenPerson] | None, predictor: Predictor, name: str
-) -> list[Window]:
-    """Finds the squares of a picture's people.
+def _find(photograph: Photograph, item: Input, tools: Tools) -> list[PredictedPerson]:
+    """Finds the people of a picture, and fits, refines and judges them; one at least."""
+    found = tools.people and tools.people.of_picture(item.path.name)
+    if found is not None:
+        found = [person.scaled(photograph.scale) for person in found]
+    people = predicted(photograph.pixels, found, tools.predictor, str(item.path))
+    if not people:
+        raise UserError(
+            f"{item.path}: no person found; give a box or joints with --people, or a picture that "
+            "a person fills"
+        )
+    return people
+
+
+def predicted(
+    pixels: np.ndarray, found: Sequence[FoundPerson] | None, predictor: Predictor, name: str
+) -> list[PredictedPerson]:
+    """Predicts the people of a picture.
 
     Args:
       pixels: `[H, W, 3]` uint8.
-      given: who is known to be there; None looks for one person.
+      found: who is known to be there; None: it is for the predictor to find out.
       predictor: the networks.
       name: of the picture, for messages.
 
     Returns:
-      One square at least.
+      The people.
 
     Raises:
-      UserError: nobody is there, or a given person lies outside.
+      UserError: --people names nobody, or somebody who cannot be seen.
     """
-    height, width = pixels.shape[:2]
-    if given is None:
-        window = predictor.find(pixels)
-        if window is None:
-            raise UserError(
-                f"{name}: no person found; give a box or joints with --people, or a picture that "
-                "a person fills"
-            )
-        return [window]
-    if not given:
+    if found is not None and not found:
         raise UserError(f"{name}: --people names nobody in it")
-    squares = [square_of(person, predictor.metres, name) for person in given]
-    for number, window in enumerate(squares, start=1):
-        windows.check(window, width, height, f"{name}, person {number}")
-    return squares
+    try:
+        return predictor.predict_people(pixels, found)
+    except ValueError as error:
+        raise UserError(f"{name}, {error} in --people") from error
 
 
-def square_of(person: GivenPerson, metres: float, name: str) -> Window:
-    """The square of a given person: by the joints, else by the box.
-
-    Args:
-      person: who.
-      metres: stature of the mean body.
-      name: of the picture, for messages.
-
-    Returns:
-      The square.
-
-    Raises:
-      UserError: neither tells where the person is.
-    """
-    window = windows.from_joints(person.joints_2d, metres)
-    if window is None and person.box is not None:
-        window = windows.from_box(person.box, metres)
-    if window is None:
-        raise UserError(
-            f"{name}: a person of --people has neither a box nor both hips and a limb; add a box"
-        )
-    return window
-
-
-def judge(
-    pictures: Sequence[np.ndarray], people: Sequence[FittedPerson], tools: Tools
-) -> list[audit.Verdict]:
-    """Says how far to trust people.
-
-    Args:
-      pictures: `[H, W, 3]` uint8, one for each.
-      people: as the networks have them, with labels.
-      tools: what they are treated with.
-
-    Returns:
-      A verdict on each.
-    """
-    mirrored: Sequence[FittedPerson | None] = [None] * len(people)
-    if tools.calibration is not None:
-        mirrored = tools.predictor.fit_mirrored(pictures, [person.window for person in people])
-    with tools.stopwatch("audit"):
-        return [
-            audit.judge(*pair, tools.predictor.scheme, tools.calibration)
-            for pair in zip(people, mirrored, strict=True)
+def _draw(photograph: Photograph, people: Sequence[PredictedPerson], tools: Tools) -> Drawn:
+    with tools.stopwatch("fit"):
+        surfaces = [one.person.vertices() for one in people]
+    with tools.stopwatch("draw"):
+        overlay = prediction_files.people_over(photograph.pixels, people)
+        sides = [
+            prediction_files.side_view(surface, one.person.body.faces)
+            for surface, one in zip(surfaces, people, strict=True)
         ]
+    size = photograph.width, photograph.height
+    return Drawn(people, [one.person.camera.resize(*size) for one in people], overlay, sides)
 
 
-def refined(
-    people: list[FittedPerson],
-    given: Sequence[GivenPerson] | None,
-    scheme: PartScheme | None,
-    refiners: Sequence[Refiner],
-) -> tuple[list[FittedPerson], list[Gain | None]]:
-    """Refines people to their given joints, or else to their part maps.
+def _write(drawn: Drawn, folder: Path, tools: Tools) -> None:
+    with folder_aside(folder) as aside:
+        prediction_files.write_picture(aside / "overlay.jpg", drawn.overlay)
+        for number, (one, camera, side) in enumerate(
+            zip(drawn.people, drawn.cameras, drawn.sides, strict=True), start=1
+        ):
+            own = aside / f"person_{number}"
+            own.mkdir()
+            prediction_files.write_person(
+                own, one, camera, side, tools.predictor.scheme, tools.meshes
+            )
 
-    Args:
-      people: the fitted people.
-      given: what is known of each.
-      scheme: of the part maps; None where there are none.
-      refiners: what refines the bodies, one for each that there is.
 
-    Returns:
-      The people, and the gain of each; None where there is nothing to refine to.
-    """
-    people = list(people)
-    gains: list[Gain | None] = [None] * len(people)
-    known = [
-        given is not None and np.isfinite(given[i].joints_2d).all(-1).sum() >= _LEAST_JOINTS
+def _show(drawn: Drawn, name: str, predictor: Predictor) -> Shown:
+    people = drawn.people
+    names = [f"person {i + 1}" for i in range(len(people))] if people[1:] else [name]
+    notes = [_note(one) for one in people]
+    shown = [
+        report.Person(
+            ", ".join(filter(None, [*dict.fromkeys([name, names[i]]), notes[i]])),
+            _pictures(drawn, i, predictor),
+            scene=name,
+        )
         for i in range(len(people))
     ]
-    outcomes = []
-    for refiner in refiners:
-        own = [i for i, person in enumerate(people) if person.body is refiner.body]
-        by_joints = [i for i in own if known[i]]
-        by_parts = [i for i in own if not known[i]]
-        if by_joints:
-            joints = [given[i].joints_2d for i in by_joints]
-            outcome = refiner.to_joints([people[i] for i in by_joints], joints)
-            outcomes.append(("joints", by_joints, outcome))
-        if by_parts and scheme is not None:
-            outcome = refiner.to_parts([people[i] for i in by_parts], scheme)
-            outcomes.append(("parts", by_parts, outcome))
-    for kind, indices, outcome in outcomes:
-        for row, i in enumerate(indices):
-            people[i] = outcome.people[row]
-            gains[i] = Gain(kind, float(outcome.before[row]), float(outcome.after[row]))
-    return people, gains
+    gains = [one.gain for one in people if one.gain is not None]
+    return Shown(shown, _viewed(drawn, name, names, notes, predictor), 1, gains)
 
 
-def _pictures(whole, overlay, person, side, predictor) -> list[report.Picture]:
-    """The page's pictures of one person."""
+def _note(one: PredictedPerson) -> str:
+    words = [str(one.verdict)] if one.verdict is not None else []
+    return ", ".join(words + ([f"refined: {one.gain}"] if one.gain is not None else []))
+
+
+def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Picture]:
+    """The page's pictures of one person; the whole picture stands with the first."""
+    view = drawn.people[place].view
     shown = []
-    if whole is not None:
-        shown.append(report.picture("predicted bodies", pictures.shrink(whole, _SHOWN)))
-    shown.append(
-        report.picture("what the network sees", figures.enlarge(person.seen, _SHOWN // 2))
-    )
-    if person.labels is not None:
-        coloured = colour_code(person.labels, predictor.scheme)
+    if place == 0:
+        whole = pictures.shrink(drawn.overlay, _SHOWN)
+        shown.append(report.picture("predicted bodies", whole))
+    if view.pixels is not None:
+        seen = figures.enlarge(view.pixels, _SHOWN // 2)
+        shown.append(report.picture("what the network sees", seen))
+    if view.labels is not None and predictor.scheme is not None:
+        coloured = colour_code(view.labels, predictor.scheme)
         large = figures.enlarge(coloured, _SHOWN // 2, smooth=False)
         shown.append(report.picture("its body parts", large, lossless=True))
-    shown.append(report.picture("predicted body", person.window.cut(overlay, _SHOWN)))
-    shown.append(report.picture("from the side", side))
+    shown.append(report.picture("predicted body", view.window.cut(drawn.overlay, _SHOWN)))
+    shown.append(report.picture("from the side", drawn.sides[place]))
     return shown
 
 
 def _viewed(
-    scene: str,
-    names: Sequence[str],
-    notes: Sequence[str],
-    people: Sequence[FittedPerson],
-    bodies: Sequence[BodyModelOutput],
-    cameras: Sequence[Camera],
-    predictor: Predictor,
+    drawn: Drawn, scene: str, names: Sequence[str], notes: Sequence[str], predictor: Predictor
 ) -> list[ViewedBody]:
     """The people of a picture in one scene, as one camera sees them."""
-    shared = prediction_files.shared_camera(cameras)
+    shared = prediction_files.shared_camera(drawn.cameras)
     return [
         ViewedBody(
             name=name,
-            betas=person.betas,
-            pose=rotations.matrix_to_axis_angle(person.rotations).numpy(),
+            betas=one.person.betas,
+            pose=rotations.matrix_to_axis_angle(one.person.pose).numpy(),
             translation=prediction_files.moved_to(
-                shared, camera, person.translation, body.joints[0]
+                shared, camera, one.person.translation, one.person.joints_3d[0]
             ),
             scene=scene,
             note=note,
-            model=predictor.bodies.index(person.body),
+            model=predictor.bodies.index(one.person.body),
         )
-        for name, note, person, body, camera in zip(
-            names, notes, people, bodies, cameras, strict=True
-        )
+        for name, note, one, camera in zip(names, notes, drawn.people, drawn.cameras, strict=True)
     ]

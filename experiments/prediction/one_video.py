@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import tqdm
 
-from datasets.photographs.people_files import GivenPerson
 from experiments.pages import report
 from experiments.prediction import files as prediction_files
 from experiments.prediction import moving_person, tracks, videos
 from experiments.prediction.inputs import Input
 from experiments.prediction.moving_person import Moment, Moving
-from experiments.prediction.one_picture import Gain, Shown, Tools, judge, refined, square_of
+from experiments.prediction.one_picture import Shown, Tools
 from experiments.runs.common import UserError
-from nbf.prediction import windows
 from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.refinement import Gain
 from nbf.prediction.windows import Window
 from smpl_tf import bvh, figures, mesh_io, pictures, rotations
 from smpl_tf.files import folder_aside, write_json
+from smpl_tf.found_person import FoundPerson
 from smpl_tf.nbf_scale import NBF_TRANSLATION
 from smpl_tf.parts import PartScheme, colour_code
 from smpl_tf.viewer.body_viewer import ViewedBody
@@ -29,7 +30,7 @@ from smpl_tf.viewer.body_viewer import ViewedBody
 _SHOWN = 4  # frames on the page
 _SHOWN_SIZE = 384  # pixels, longer side
 _SMALL = 256  # pixels, of a person's own videos
-_AUDITED = 10  # every how manieth frame
+_AUDITED = 10  # frames from one audit to the next
 
 
 def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Shown:
@@ -38,7 +39,7 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
     Args:
       item: the video, or a camera.
       tools: what it is treated with.
-      step: every how manieth frame is looked at.
+      step: frames from one audit to the next is looked at.
       most: how many frames at most.
 
     Returns:
@@ -73,7 +74,7 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
         ViewedBody(
             name=name,
             betas=one.person.betas,
-            pose=rotations.matrix_to_axis_angle(one.person.rotations).numpy(),
+            pose=rotations.matrix_to_axis_angle(one.person.pose).numpy(),
             translation=one.person.translation,
             frame_rate=rate,
             scene=item.name,
@@ -94,7 +95,7 @@ def _fit_frames(
     video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
 ) -> tuple[list[list[Moment]], list[Gain], int]:
     """Finds the people of all frames, then fits every frame by itself."""
-    givens: list[Sequence[GivenPerson] | None] = []
+    givens: list[Sequence[FoundPerson] | None] = []
     lone: list[Window | None] = []
     for index, pixels in _timed(_watched(video.frames(step, most), f"{item.name}: find"), tools):
         givens.append(tools.people and tools.people.of_frame(item.path.name, index * step))
@@ -108,16 +109,12 @@ def _fit_frames(
             squares = [] if window is None else [window]
         else:
             squares = _given_squares(pixels, given, tools, f"{item.name}, frame {index * step}")
-        people = tools.predictor.fit([pixels] * len(squares), squares) if squares else []
-        verdicts = [None] * len(people)
-        if tools.predictor.scheme is not None and index % _AUDITED == 0:
-            verdicts = judge([pixels] * len(people), people, tools)
-        if tools.refiners and people:
-            with tools.stopwatch("refine"):
-                scheme = tools.predictor.scheme
-                people, brought = refined(people, given, scheme, tools.refiners)
-            gains += [gain for gain in brought if gain]
-        found.append([Moment.of(*pair) for pair in zip(people, verdicts, strict=True)])
+        people = tools.predictor.fit([pixels] * len(squares), squares)
+        people = tools.predictor.refine(people, given)
+        if index % _AUDITED == 0:
+            people = tools.predictor.judge([pixels] * len(people), people)
+        gains += [one.gain for one in people if one.gain is not None]
+        found.append([Moment.of(one) for one in people])
     if not any(found):
         raise UserError(
             f"{item.path}: no person found in {len(found)} frames; give boxes or joints with "
@@ -142,12 +139,13 @@ def _timed(frames: Iterable, tools: Tools):
         yield frame
 
 
-def _given_squares(pixels, given, tools: Tools, name: str) -> list[Window]:
-    height, width = pixels.shape[:2]
-    squares = [square_of(person, tools.predictor.metres, name) for person in given]
-    for window in squares:
-        windows.check(window, width, height, name)
-    return squares
+def _given_squares(
+    pixels: np.ndarray, given: Sequence[FoundPerson], tools: Tools, name: str
+) -> list[Window]:
+    try:
+        return tools.predictor.squares(pixels, given)
+    except ValueError as error:
+        raise UserError(f"{name}, {error} in --people") from error
 
 
 @contextmanager
@@ -193,20 +191,21 @@ def _write_overlay(
     return shown
 
 
-def _posed(index: int, moving: Sequence[Moving]) -> list[tuple[FittedPerson, np.ndarray]]:
-    """The people of one frame and their surfaces, far ones first."""
-    here = [one.at(np.searchsorted(one.frames, index)) for one in moving if index in one.frames]
-    here = sorted(here, key=lambda person: -person.translation[2])
-    return [(person, person.pose().vertices.numpy()) for person in here]
+def _posed(index: int, moving: Sequence[Moving]) -> list[FittedPerson]:
+    """The people of one frame, posed, far ones first."""
+    here = [
+        one.at(int(np.searchsorted(one.frames, index))) for one in moving if index in one.frames
+    ]
+    for person in here:
+        person.vertices()
+    return sorted(here, key=lambda person: -person.translation[2])
 
 
-def _people_over(pixels: np.ndarray, here) -> np.ndarray:
+def _people_over(pixels: np.ndarray, here: Sequence[FittedPerson]) -> np.ndarray:
     """One frame with the people of `_posed` in it."""
     pixels = np.ascontiguousarray(pixels)
-    for person, surface in here:
-        pixels = figures.body_over(
-            pixels, surface, person.body.faces, person.camera, figures.PREDICTED
-        )
+    for person in here:
+        pixels = prediction_files.body_over(pixels, person)
     return pixels
 
 
@@ -251,8 +250,7 @@ def _write_person(
 
 def _at_nbf_scale(person: FittedPerson) -> np.ndarray:
     """The surface in the middle of NBF's camera, `[V, 3]` metres."""
-    still = person._replace(translation=np.float32(NBF_TRANSLATION))
-    return still.pose().vertices.numpy()
+    return dataclasses.replace(person, translation=np.float32(NBF_TRANSLATION)).vertices()
 
 
 def _from_side(surface: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -1,13 +1,14 @@
-"""SMPLR on squares of photographs, as `prediction.Predictor` wants it."""
+"""SMPLR on squares of photographs, as `nbf.Predictor` wants it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from experiments.prediction.smplr_pictures import PictureModel
-from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
 from nbf.prediction.part_finder import PartMaps, cut_all
 from nbf.prediction.windows import SHARE_PER_METRE, Window
 from smpl_tf import SMPL
@@ -39,7 +40,7 @@ class SMPLRBodies:
         pictures: Sequence[np.ndarray],
         squares: Sequence[Window],
         maps: PartMaps | None,
-    ) -> list[FittedPerson]:
+    ) -> list[PredictedPerson]:
         """Fits a body to the person of each square.
 
         Args:
@@ -57,7 +58,7 @@ class SMPLRBodies:
             people += self._fit_batch(pictures[batch], squares[batch])
         return people
 
-    def _fit_batch(self, pictures, squares) -> list[FittedPerson]:
+    def _fit_batch(self, pictures, squares) -> list[PredictedPerson]:
         cubes = [cube_window(square) for square in squares]
         seen = cut_all(pictures, cubes, self._model.image_size)
         found = self._model(seen)
@@ -71,13 +72,13 @@ class SMPLRBodies:
                 found.rotations[i],
                 np.zeros(3, np.float32),
                 camera,
-                square,
-                seen[i],
             )
-            joints = person.pose().joints.numpy()
+            joints = person.joints_3d
             root = np.array(window_root(_edges(cubes[i]), np.float32(camera.intrinsics)))
             root[:2] += _aside(found.points[i], joints - joints[0])
-            people.append(person._replace(translation=(root - joints[0]).astype(np.float32)))
+            translation = (root - joints[0]).astype(np.float32)
+            person = dataclasses.replace(person, translation=translation)
+            people.append(PredictedPerson(person, PersonView(square, seen[i])))
         return people
 
 

@@ -1,1 +1,6 @@
 """Bodies from photographs: squares, parts, bodies, refinement, audit."""
+
+from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
+from nbf.prediction.predictor import Predictor
+
+__all__ = ["FittedPerson", "PersonView", "PredictedPerson", "Predictor"]

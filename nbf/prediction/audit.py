@@ -18,7 +18,7 @@ import numpy as np
 
 from nbf.prediction import part_agreement
 from nbf.prediction.audit_calibration import Calibration
-from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.fitted_person import PredictedPerson
 from nbf.prediction.part_finder import LIMBS, limb_classes
 from smpl_tf.parts import PartScheme
 
@@ -58,7 +58,7 @@ class Evidence(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How far to trust a person's body, as the networks have it, before any refinement.
+    """How far to trust a person's body, as it is: refined, if it was refined.
 
     Attributes:
       agreement: with the part map.
@@ -90,7 +90,7 @@ class Verdict(NamedTuple):
         }
 
 
-def agree(person: FittedPerson, scheme: PartScheme) -> Agreement:
+def agree(person: PredictedPerson, scheme: PartScheme) -> Agreement:
     """Compares a body with the map that it was fitted to.
 
     Args:
@@ -100,12 +100,14 @@ def agree(person: FittedPerson, scheme: PartScheme) -> Agreement:
     Returns:
       How well they agree.
     """
-    vertices = person.pose().vertices.numpy()
-    raster = part_agreement.rasterized(vertices, person.body, person.found_labels.shape[-1])
-    drawn = part_agreement.part_labels(raster, person.body, scheme)
-    plain = part_agreement.part_iou(drawn, person.found_labels, scheme)
-    swapped = part_agreement.part_iou(scheme.mirror[drawn], person.found_labels, scheme)
-    mean = part_agreement.mean_part_iou(drawn, person.found_labels, scheme)
+    vertices = person.person.vertices()
+    raster = part_agreement.rasterized(
+        vertices, person.person.body, person.view.found_labels.shape[-1]
+    )
+    drawn = part_agreement.part_labels(raster, person.person.body, scheme)
+    plain = part_agreement.part_iou(drawn, person.view.found_labels, scheme)
+    swapped = part_agreement.part_iou(scheme.mirror[drawn], person.view.found_labels, scheme)
+    mean = part_agreement.mean_part_iou(drawn, person.view.found_labels, scheme)
     return Agreement(plain, float(mean), _gains(plain, swapped, scheme))
 
 
@@ -119,40 +121,40 @@ def _gains(plain, swapped, scheme):
     return gains
 
 
-def gather(person: FittedPerson, mirrored: FittedPerson, agreement: Agreement) -> Evidence:
+def gather(person: PredictedPerson, mirrored: PredictedPerson, agreement: Agreement) -> Evidence:
     """Gathers what speaks for a fitted body, or against it.
 
     Args:
-      person: as the networks have them, with labels.
+      person: with labels.
       mirrored: what the networks have of the mirrored picture, mirrored back.
       agreement: of the person.
 
     Returns:
       The evidence.
     """
-    joints, others = (one.pose().joints.numpy() for one in (person, mirrored))
+    joints, others = (one.person.joints_3d for one in (person, mirrored))
     joints, others = joints - joints[0], others - others[0]
-    labels, mirrored_labels = person.found_labels, mirrored.found_labels
+    labels, mirrored_labels = person.view.found_labels, mirrored.view.found_labels
     somebody = (labels > 0) | (mirrored_labels > 0)
     same = (labels == mirrored_labels) & somebody
     return Evidence(
         agreement=agreement.mean,
         mirrored_agreement=float(same.sum() / max(somebody.sum(), 1)),
         mirrored_mm=1000 * float(np.linalg.norm(joints - others, axis=-1).mean()),
-        doubt=max(person.found_doubt.values()),
+        doubt=max(person.view.found_doubt.values()),
     )
 
 
 def judge(
-    person: FittedPerson,
-    mirrored: FittedPerson | None,
+    person: PredictedPerson,
+    mirrored: PredictedPerson | None,
     scheme: PartScheme,
     calibration: Calibration | None,
 ) -> Verdict:
     """Says how far to trust a fitted body.
 
     Args:
-      person: as the networks have them, with labels.
+      person: with labels.
       mirrored: what the networks have of the mirrored picture, mirrored back; None without a
         calibration.
       scheme: the parts.
@@ -207,7 +209,7 @@ def mean_verdict(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def likely_flips(
-    agreement: Agreement, person: FittedPerson, calibration: Calibration
+    agreement: Agreement, person: PredictedPerson, calibration: Calibration
 ) -> list[str]:
     """Names the limbs whose left and right are likely swapped.
 
@@ -222,7 +224,7 @@ def likely_flips(
     return [
         limb
         for limb, gain in agreement.swapped.items()
-        if is_likely_flip(gain, person.found_doubt[limb], calibration)
+        if is_likely_flip(gain, person.view.found_doubt[limb], calibration)
     ]
 
 

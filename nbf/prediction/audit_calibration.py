@@ -16,6 +16,9 @@ import keras
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+FILE = "audit.json"
+"""The calibration's file, in the folder of the fitting network."""
+
 _KNOTS = 12
 _RIDGE = 0.02  # penalty of the weights, as a share of the people
 

@@ -1,4 +1,4 @@
-"""NBF on squares of photographs, as `prediction.Predictor` wants it."""
+"""NBF on squares of photographs, as `Predictor` wants it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from nbf import FittingNetwork, NeuralBodyFitting, input_maps
-from nbf.prediction.fitted_person import FittedPerson
+from nbf import input_maps
+from nbf.fitting import FittingNetwork
+from nbf.neural_body_fitting import NeuralBodyFitting
+from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
 from nbf.prediction.part_finder import PartFinder, PartMaps, cut_all
 from nbf.prediction.windows import Window
 from smpl_tf import SMPL, kinematics
@@ -66,7 +68,7 @@ class NBFBodies:
         pictures: Sequence[np.ndarray],
         squares: Sequence[Window],
         maps: PartMaps | None,
-    ) -> list[FittedPerson]:
+    ) -> list[PredictedPerson]:
         """Fits a body to the person of each square.
 
         Args:
@@ -92,14 +94,15 @@ class NBFBodies:
         relative = kinematics.global_to_relative(turned, SMPL_24.parents).numpy()
         betas = fitted["betas"].numpy()
         return [
-            FittedPerson(
-                self.bodies[0],
-                betas[i],
-                relative[i],
-                np.array(NBF_TRANSLATION, np.float32),
-                squares[i].camera(*pictures[i].shape[1::-1]),
-                squares[i],
-                seen[i],
+            PredictedPerson(
+                FittedPerson(
+                    self.bodies[0],
+                    betas[i],
+                    relative[i],
+                    np.array(NBF_TRANSLATION, np.float32),
+                    squares[i].camera(*pictures[i].shape[1::-1]),
+                ),
+                PersonView(squares[i], seen[i]),
             )
             for i in range(len(squares))
         ]

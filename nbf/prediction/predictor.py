@@ -1,27 +1,39 @@
-"""From photographs to bodies in two passes: find the people, then fit each one in its square."""
+"""From photographs to bodies: find the people, fit each one in its square, refine and judge."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import numpy as np
 
-from nbf.prediction import windows
-from nbf.prediction.fitted_person import FittedPerson
+from nbf import pretrained
+from nbf.fitting import FittingNetwork
+from nbf.prediction import audit, audit_calibration, refinement, windows
+from nbf.prediction.audit_calibration import Calibration
+from nbf.prediction.bodies import NBFBodies
+from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
 from nbf.prediction.part_finder import PartFinder, PartMaps
 from nbf.prediction.windows import Window
-from smpl_tf import SMPL
+from nbf.segmentation import PartSegmenter
+from smpl_tf import SMPL, SMPLModelData, pictures
+from smpl_tf.found_person import FoundPerson
 from smpl_tf.rotations import mirror_rotations
 from smpl_tf.skeleton import SMPL_24
 
 _BATCH = 16  # people at once
 
 # Pictures, the person's square of each, and their parts if there is a segmenter, to bodies.
-FitBodies = Callable[[Sequence[np.ndarray], Sequence[Window], PartMaps | None], list[FittedPerson]]
-
+FitBodies = Callable[
+    [Sequence[np.ndarray], Sequence[Window], PartMaps | None], list[PredictedPerson]
+]
+# Who is in a picture `[H, W, 3]` uint8 RGB.
+FindPeople = Callable[[np.ndarray], Sequence[FoundPerson]]
 # What measures the stages by name.
 Timed = Callable[[str], AbstractContextManager]
+Picture = str | Path | np.ndarray
 
 
 class Predictor:
@@ -31,13 +43,24 @@ class Predictor:
       bodies: the SMPL layers of the fitted bodies: one, or the female and the male one.
       metres: stature of their mean.
       scheme: the segmenter's parts; None without a segmenter.
+
+    Example:
+      >>> import numpy as np
+      >>> from nbf import Predictor
+      >>> predictor = Predictor.from_pretrained()
+      >>> predictor.predict(np.zeros([64, 64, 3], np.uint8))  # a picture without people
+      []
     """
 
     def __init__(
         self,
         fit: FitBodies,
         bodies: Sequence[SMPL],
-        finder: PartFinder | None = None,
+        part_finder: PartFinder | None = None,
+        *,
+        finder: FindPeople | None = None,
+        calibration: Calibration | None = None,
+        refine: bool = False,
         timed: Timed = nullcontext,
     ):
         """Joins what finds people and what fits them.
@@ -45,19 +68,160 @@ class Predictor:
         Args:
           fit: networks from squares to bodies.
           bodies: which bodies these can be.
-          finder: what finds people and their parts; without it every picture is taken for one of
-            a single person who fills it.
-          timed: a stage's name, "segment" or "fit" -> a context that its time is spent in.
+          part_finder: what finds body parts, and a person where no `finder` is given; without
+            either, every picture is taken for one of a single person who fills it.
+          finder: what finds the people of a picture.
+          calibration: what error to expect of a body; None: unknown.
+          refine: whether bodies are moved to found 2D joints, or else to their part maps.
+          timed: a stage's name ("segment", "fit", "refine", "audit") -> a context that its time
+            is spent in.
         """
         self.bodies = tuple(bodies)
         self.metres = float(np.mean([np.ptp(body().vertices[:, 1]) for body in bodies]))
-        self.scheme = finder.scheme if finder else None
+        self.scheme = part_finder.scheme if part_finder else None
         self._fit = fit
+        self._part_finder = part_finder
         self._finder = finder
+        self._calibration = calibration
+        self._refiners = [refinement.Refiner(body) for body in bodies] if refine else []
         self._timed = timed
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path = pretrained.FITTING,
+        segmenter: str | Path | PartSegmenter | None = None,
+        *,
+        finder: FindPeople | None = None,
+        body: SMPLModelData | str | Path | None = None,
+        refine: bool = False,
+        timed: Timed = nullcontext,
+    ) -> Predictor:
+        """Loads trained NBF networks.
+
+        Args:
+          name: the fitting network: one of `nbf.pretrained.NAMES`, the folder of a finished run,
+            or a `.keras` file.
+          segmenter: likewise, or a segmenter itself; None: the shipped one, for a network that
+            sees body parts.
+          finder: what finds the people of a picture; None: the segmenter, one person.
+          body: the body that the network was trained with, or its file, if that has moved.
+          refine: whether bodies are moved to found 2D joints, or else to their part maps.
+          timed: see `Predictor`.
+
+        Returns:
+          The predictor.
+
+        Raises:
+          ValueError: a network is not there or damaged, or the two do not go together.
+        """
+        network = FittingNetwork.from_pretrained(name, body)
+        if segmenter is None and network.sees_parts:
+            segmenter = pretrained.SEGMENTER
+        if segmenter is not None and not isinstance(segmenter, PartSegmenter):
+            segmenter = PartSegmenter.from_pretrained(segmenter)
+        part_finder = None if segmenter is None else PartFinder(segmenter)
+        fit = NBFBodies(network, part_finder)
+        calibration = None
+        if segmenter is not None:
+            record = audit_calibration.read(
+                pretrained.model_file(name).with_name(audit_calibration.FILE),
+                audit.Evidence._fields,
+                *(network, segmenter),
+            )
+            calibration = record and record.calibration
+        return cls(
+            *(fit, fit.bodies, part_finder),
+            finder=finder,
+            calibration=calibration,
+            refine=refine,
+            timed=timed,
+        )
+
+    def predict(
+        self, picture: Picture | Sequence[Picture]
+    ) -> list[FittedPerson] | list[list[FittedPerson]]:
+        """Fits bodies to the people of a picture, or of several.
+
+        Args:
+          picture: a file, or `[H, W, 3]` uint8 RGB, or a list of such.
+
+        Returns:
+          The people of the picture, none if nobody is found; a list of them for a list. Their
+          cameras are those of the file's pixels.
+
+        Raises:
+          PictureError: a file does not decode.
+          ValueError: an array is no picture.
+        """
+        if not isinstance(picture, (str, Path, np.ndarray)):
+            return [self._predict_one(one) for one in picture]
+        return self._predict_one(picture)
+
+    def _predict_one(self, picture: Picture) -> list[FittedPerson]:
+        if isinstance(picture, np.ndarray):
+            photograph = pictures.of_array(picture)
+        else:
+            photograph = pictures.read(Path(picture))
+        size = photograph.width, photograph.height
+        people = self.predict_people(photograph.pixels, audited=False)
+        return [
+            dataclasses.replace(one.person, camera=one.person.camera.resize(*size))
+            for one in people
+        ]
+
+    def predict_people(
+        self,
+        pixels: np.ndarray,
+        found: Sequence[FoundPerson] | None = None,
+        audited: bool = True,
+    ) -> list[PredictedPerson]:
+        """Finds the people of a picture, fits bodies to them, refines and judges these.
+
+        Args:
+          pixels: `[H, W, 3]` uint8 RGB.
+          found: who is there, if that is known.
+          audited: whether to judge the bodies, where there is a segmenter.
+
+        Returns:
+          The people; none if nobody is found.
+
+        Raises:
+          ValueError: a found person lies outside of the picture, or nowhere.
+        """
+        if found is None and self._finder is not None:
+            found = self._finder(pixels)
+        squares = self.squares(pixels, found)
+        people = self.fit([pixels] * len(squares), squares)
+        people = self.refine(people, found)
+        return self.judge([pixels] * len(people), people) if audited else people
+
+    def squares(
+        self, pixels: np.ndarray, found: Sequence[FoundPerson] | None = None
+    ) -> list[Window]:
+        """Finds the squares of a picture's people.
+
+        Args:
+          pixels: `[H, W, 3]` uint8.
+          found: who is there; None looks for one person.
+
+        Returns:
+          A square for each; none if nobody is there.
+
+        Raises:
+          ValueError: a found person lies outside of the picture, or nowhere.
+        """
+        if found is None:
+            window = self.find(pixels)
+            return [] if window is None else [window]
+        height, width = pixels.shape[:2]
+        squares = [windows.of_person(person, self.metres) for person in found]
+        for number, window in enumerate(squares, start=1):
+            windows.check(window, width, height, f"person {number}")
+        return squares
+
     def find(self, pixels: np.ndarray) -> Window | None:
-        """Looks for the person in a whole picture.
+        """Looks for the person in a whole picture, by the body parts.
 
         Args:
           pixels: `[H, W, 3]` uint8 RGB.
@@ -66,12 +230,14 @@ class Predictor:
           The square around the largest person; None if nobody is seen. Without a segmenter, the
           square around the picture.
         """
-        if self._finder is None:
+        if self._part_finder is None:
             return windows.around(*pixels.shape[1::-1])
         with self._timed("segment"):
-            return self._finder.find(pixels, self.metres)
+            return self._part_finder.find(pixels, self.metres)
 
-    def fit(self, pictures: Sequence[np.ndarray], squares: Sequence[Window]) -> list[FittedPerson]:
+    def fit(
+        self, pictures: Sequence[np.ndarray], squares: Sequence[Window]
+    ) -> list[PredictedPerson]:
         """Fits a body to the person of each square.
 
         Args:
@@ -79,7 +245,7 @@ class Predictor:
           squares: where the people are.
 
         Returns:
-          The people, in the order of the squares.
+          The people, in the order of the squares; not refined, not judged.
         """
         people = []
         for first in range(0, len(squares), _BATCH):
@@ -89,7 +255,7 @@ class Predictor:
 
     def fit_mirrored(
         self, pictures: Sequence[np.ndarray], squares: Sequence[Window]
-    ) -> list[FittedPerson]:
+    ) -> list[PredictedPerson]:
         """Fits bodies to the mirrored pictures, and mirrors them back.
 
         Args:
@@ -109,31 +275,82 @@ class Predictor:
             ],
         )
         return [
-            person._replace(
-                rotations=mirror_rotations(person.rotations, SMPL_24.mirror).numpy(),
-                translation=person.translation * np.array([-1, 1, 1], np.float32),
-                camera=square.camera(*picture.shape[1::-1]),
-                window=square,
-                seen=None if person.seen is None else person.seen[:, ::-1],
-                labels=None
-                if person.labels is None or self.scheme is None
-                else self.scheme.mirror[person.labels[:, ::-1]],
-            )
-            for person, picture, square in zip(people, pictures, squares, strict=True)
+            self._mirrored(one, picture, square)
+            for one, picture, square in zip(people, pictures, squares, strict=True)
         ]
+
+    def _mirrored(
+        self, one: PredictedPerson, picture: np.ndarray, square: Window
+    ) -> PredictedPerson:
+        person, view = one.person, one.view
+        person = dataclasses.replace(
+            person,
+            pose=mirror_rotations(person.pose, SMPL_24.mirror).numpy(),
+            translation=person.translation * np.array([-1, 1, 1], np.float32),
+            camera=square.camera(*picture.shape[1::-1]),
+        )
+        view = view._replace(
+            window=square,
+            pixels=None if view.pixels is None else view.pixels[:, ::-1],
+            labels=None
+            if view.labels is None or self.scheme is None
+            else self.scheme.mirror[view.labels[:, ::-1]],
+        )
+        return one._replace(person=person, view=view)
+
+    def refine(
+        self, people: list[PredictedPerson], found: Sequence[FoundPerson] | None = None
+    ) -> list[PredictedPerson]:
+        """Moves bodies to found 2D joints, or else to their part maps, if that is asked for.
+
+        Args:
+          people: of `fit`.
+          found: what was found of each.
+
+        Returns:
+          The people; their verdicts are gone.
+        """
+        if not self._refiners or not people:
+            return people
+        with self._timed("refine"):
+            joints = None if found is None else [person.joints_2d for person in found]
+            return refinement.refine(people, joints, self.scheme, self._refiners)
+
+    def judge(
+        self, pictures: Sequence[np.ndarray], people: Sequence[PredictedPerson]
+    ) -> list[PredictedPerson]:
+        """Says how far to trust people, as they are.
+
+        Args:
+          pictures: `[H, W, 3]` uint8, one for each.
+          people: of `fit`, refined or not.
+
+        Returns:
+          The people with a verdict on each; without one where there are no parts.
+        """
+        if self.scheme is None:
+            return list(people)
+        mirrored: Sequence[PredictedPerson | None] = [None] * len(people)
+        if self._calibration is not None:
+            mirrored = self.fit_mirrored(pictures, [one.view.window for one in people])
+        with self._timed("audit"):
+            return [
+                one._replace(verdict=audit.judge(one, other, self.scheme, self._calibration))
+                for one, other in zip(people, mirrored, strict=True)
+            ]
 
     def _fit_batch(
         self, pictures: Sequence[np.ndarray], squares: Sequence[Window]
-    ) -> list[FittedPerson]:
+    ) -> list[PredictedPerson]:
         maps = None
-        if self._finder is not None:
+        if self._part_finder is not None:
             with self._timed("segment"):
-                maps = self._finder.look(pictures, squares)
+                maps = self._part_finder.look(pictures, squares)
         with self._timed("fit"):
             people = self._fit(pictures, squares, maps)
         if maps is None:
             return people
         return [
-            person._replace(labels=labels, doubt=doubt)
-            for person, labels, doubt in zip(people, maps.labels, maps.doubts, strict=True)
+            one._replace(view=one.view._replace(labels=labels, doubt=doubt))
+            for one, labels, doubt in zip(people, maps.labels, maps.doubts, strict=True)
         ]

@@ -7,6 +7,7 @@ that is reported, the start included, so no person's criterion gets worse.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from nbf.prediction import part_agreement
-from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
 from smpl_tf import SMPL, rotations
 from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, nbf_camera
 from smpl_tf.parts import PartScheme
@@ -31,6 +32,7 @@ _PLACE_COST = 4.0  # per squared step of place
 # One step of place, metres: along the view a metre changes the size by a twentieth only.
 _STEP_OF_PLACE = (0.3, 0.3, 6.0)
 _CAMERA = nbf_camera(NBF_IMAGE_SIZE)
+_LEAST_JOINTS = 6  # known ones that a refinement starts from
 _SOFTENING = 2.0  # pixels: errors below count by their square
 
 
@@ -46,6 +48,71 @@ class Refined(NamedTuple):
     people: list[FittedPerson]
     before: np.ndarray
     after: np.ndarray
+
+
+class Gain(NamedTuple):
+    """What a refinement brought to a person.
+
+    Attributes:
+      kind: "joints" or "parts".
+      before: the criterion of the network's answer.
+      after: that of the refined body.
+    """
+
+    kind: str
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        """The gain in words."""
+        if self.kind == "joints":
+            return f"joints {self.before:.1f} → {self.after:.1f} px of {NBF_IMAGE_SIZE}"
+        return f"parts' IoU {100 * self.before:.0f} → {100 * self.after:.0f} %"
+
+
+def refine(
+    people: Sequence[PredictedPerson],
+    joints_2d: Sequence[np.ndarray] | None,
+    scheme: PartScheme | None,
+    refiners: Sequence[Refiner],
+) -> list[PredictedPerson]:
+    """Refines people to their found joints, or else to their part maps.
+
+    Args:
+      people: the fitted people.
+      joints_2d: of each, `[24, 2]` pixels, NaN where unknown; None: nothing is known.
+      scheme: of the part maps; None where there are none.
+      refiners: one for each body that there is.
+
+    Returns:
+      The people with their gains; without one where there was nothing to refine to. Verdicts on
+      the bodies before are gone.
+    """
+    refined = list(people)
+    known = [
+        joints_2d is not None and np.isfinite(joints_2d[i]).all(-1).sum() >= _LEAST_JOINTS
+        for i in range(len(people))
+    ]
+    for refiner in refiners:
+        own = [i for i, one in enumerate(people) if one.person.body is refiner.body]
+        by_joints = [i for i in own if known[i]]
+        by_parts = [i for i in own if not known[i]] if scheme is not None else []
+        outcomes = []
+        if by_joints and joints_2d is not None:
+            joints = [joints_2d[i] for i in by_joints]
+            outcome = refiner.to_joints([people[i] for i in by_joints], joints)
+            outcomes.append(("joints", by_joints, outcome))
+        if by_parts and scheme is not None:
+            outcome = refiner.to_parts([people[i] for i in by_parts], scheme)
+            outcomes.append(("parts", by_parts, outcome))
+        for kind, indices, outcome in outcomes:
+            for i, person, *gain in zip(
+                indices, outcome.people, outcome.before, outcome.after, strict=True
+            ):
+                refined[i] = people[i]._replace(
+                    person=person, verdict=None, gain=Gain(kind, *map(float, gain))
+                )
+    return refined
 
 
 class Refiner:
@@ -67,7 +134,7 @@ class Refiner:
         self._round_of_parts = _compiled(body, _part_loss)
 
     def to_joints(
-        self, people: Sequence[FittedPerson], joints_2d: Sequence[np.ndarray]
+        self, people: Sequence[PredictedPerson], joints_2d: Sequence[np.ndarray]
     ) -> Refined:
         """Moves bodies to given 2D joints.
 
@@ -80,8 +147,8 @@ class Refiner:
           The refined people; the criterion is the mean distance of the known joints in pixels at
           NBF's scale, where 246 are a metre.
         """
-        scale = np.array([NBF_IMAGE_SIZE / person.window.side for person in people])
-        corner = np.array([person.window[:2] for person in people])
+        scale = np.array([NBF_IMAGE_SIZE / one.view.window.side for one in people])
+        corner = np.array([one.view.window[:2] for one in people])
         target = (np.stack(joints_2d) - corner[:, None]) * scale[:, None, None]
         known = np.isfinite(target).all(-1)
         weights = np.float32(known / known.sum(-1, keepdims=True))
@@ -95,7 +162,7 @@ class Refiner:
             self._joints, people, self._round_of_joints, lambda _: (target, weights), criterion, 1
         )
 
-    def to_parts(self, people: Sequence[FittedPerson], scheme: PartScheme) -> Refined:
+    def to_parts(self, people: Sequence[PredictedPerson], scheme: PartScheme) -> Refined:
         """Moves bodies to the part maps that they were fitted to.
 
         What the descent follows is the distance between points of each part in the map and on the
@@ -108,7 +175,7 @@ class Refiner:
         Returns:
           The refined people; the criterion is the mean IoU of the parts.
         """
-        body, labels = self.body, np.stack([person.found_labels for person in people])
+        body, labels = self.body, np.stack([one.view.found_labels for one in people])
         target, in_map = _points_of_maps(labels, scheme)
 
         def drawn(posed):
@@ -187,16 +254,17 @@ def _compiled(body, loss):
 
 def _descend(
     body: SMPL,
-    people: Sequence[FittedPerson],
+    people: Sequence[PredictedPerson],
     descend: Callable,
     make_data: Callable,
     criterion: Callable,
     sign: int,
 ) -> Refined:
     """Descends, and keeps the best of each person's bodies by `sign` times the criterion."""
-    names = ("rotations", "betas", "translation")
+    names = ("pose", "betas", "translation")
     start = [
-        tf.constant(np.stack([getattr(p, name) for p in people]), tf.float32) for name in names
+        tf.constant(np.stack([getattr(one.person, name) for one in people]), tf.float32)
+        for name in names
     ]
     changes = [tf.zeros(shape) for shape in ((len(people), 24, 3), start[1].shape, start[2].shape)]
     means = squares = [tf.zeros_like(change) for change in changes]
@@ -214,8 +282,8 @@ def _descend(
         for kept, value in zip(best, parameters, strict=True):
             kept[better] = value.numpy()[better]
     refined = [
-        person._replace(**dict(zip(names, values, strict=True)))
-        for person, *values in zip(people, *best, strict=True)
+        dataclasses.replace(one.person, **dict(zip(names, values, strict=True)))
+        for one, *values in zip(people, *best, strict=True)
     ]
     return Refined(refined, before, after)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from smpl_tf import pictures
 from smpl_tf.camera import Camera
+from smpl_tf.found_person import FoundPerson
 from smpl_tf.nbf_scale import (
     NBF_FOCAL,
     NBF_IMAGE_SIZE,
@@ -128,15 +129,16 @@ def from_box(box: Sequence[float] | np.ndarray, metres: float) -> Window:
     """The square for a person in a box, taken to stand upright.
 
     Args:
-      box: `[4]` x and y of its upper left corner, width, height; pixels.
+      box: `[4]` left, top, right, bottom; pixels.
       metres: stature of the mean body.
 
     Returns:
       The window.
     """
-    x, y, width, height = box
-    pixels = max(width, height) / _BOX_IN_STATURES
-    return _placed((x + width / 2, y + height / 2), _MIDDLE_OF_STANDING, pixels, metres)
+    left, top, right, bottom = box
+    pixels = max(right - left, bottom - top) / _BOX_IN_STATURES
+    middle = (left + right) / 2, (top + bottom) / 2
+    return _placed(middle, _MIDDLE_OF_STANDING, pixels, metres)
 
 
 def from_joints(joints_2d: np.ndarray, metres: float) -> Window | None:
@@ -162,6 +164,27 @@ def from_joints(joints_2d: np.ndarray, metres: float) -> Window | None:
     elif known[shoulders].all():
         pelvis += _PELVIS_ABOVE_HIPS * (joints_2d[shoulders].mean(0) - pelvis)
     return _placed(pelvis, PELVIS_IN_CROP, pixels, metres)
+
+
+def of_person(person: FoundPerson, metres: float) -> Window:
+    """The square of a found person: by the joints, else by the box.
+
+    Args:
+      person: who.
+      metres: stature of the mean body.
+
+    Returns:
+      The window.
+
+    Raises:
+      ValueError: neither says where the person is.
+    """
+    window = from_joints(person.joints_2d, metres)
+    if window is None and person.box is not None:
+        window = from_box(person.box, metres)
+    if window is None:
+        raise ValueError("a person has neither a box nor both hips and a limb; add a box")
+    return window
 
 
 def from_parts(labels: np.ndarray, scheme: PartScheme, metres: float) -> Window | None:
@@ -192,7 +215,8 @@ def from_parts(labels: np.ndarray, scheme: PartScheme, metres: float) -> Window 
         if start in middles and end in middles
     ]
     if "lower_torso" not in middles or not lengths:
-        return from_box(statistics[1 + areas.argmax(), :4], metres)
+        left, top, width, height = statistics[1 + areas.argmax(), :4]
+        return from_box((left, top, left + width, top + height), metres)
     pixels = np.sqrt(max(lengths) * np.sqrt(areas.max()) / _ROOT_OF_AREA) / _BIAS_OF_PARTS
     return _placed(middles["lower_torso"], (0.5, 213 / 512), pixels, metres)
 

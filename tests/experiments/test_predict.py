@@ -177,7 +177,7 @@ def test_people_named_beforehand(runs, photographs, given, call, tmp_path):
     np.testing.assert_allclose(first["joints_2d"][0], (11, 27), atol=2)
     # The other one is where a person standing in the box would be, and as large.
     metres = np.ptp(SMPL()().vertices[:, 1])
-    camera = windows.from_box((22, 5, 15, 50), metres).camera(40, 60)
+    camera = windows.from_box((22, 5, 37, 55), metres).camera(40, 60)
     np.testing.assert_allclose(second["intrinsics"], camera.intrinsics, rtol=1e-4)
     assert "refined 1 people: joints" in answer.out
     before, after = (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from datasets.photographs import people_files
+from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24
 
 COCO = [[float(i), float(10 * i), 2.0] for i in range(1, 18)]
@@ -45,7 +46,7 @@ def test_coco_annotations(read):
     knee = COCO_17.index("left_knee") + 1
     assert place(first, "left_knee") == [knee, 10 * knee]
     assert np.isnan(place(first, "spine1")).all()
-    assert first.box.tolist() == [1, 2, 30, 40]
+    assert first.box.tolist() == [1, 2, 31, 42]
     assert np.isnan(second.joints_2d).all()
     assert people.unused() == ["b.jpg"]
     assert list(people.of_picture("b.jpg")) == []
@@ -60,7 +61,7 @@ def test_coco_results(read, image, picture):
     result = {"image_id": image, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}
     people = read([result, {**result, "score": 0.1}, {**result, "category_id": 17}])
     (person,) = people.of_picture(picture)
-    assert person.box.tolist() == [1, 2, 3, 4]
+    assert person.box.tolist() == [1, 2, 4, 6]
     assert people.unused() == []
 
 
@@ -97,7 +98,8 @@ def test_a_folder_of_openpose(tmp_path):
 
 
 def test_a_person_in_a_picture_of_another_size():
-    person = people_files.GivenPerson(np.ones((24, 2)), np.array([1.0, 2, 3, 4])).scaled(0.5)
+    whole = FoundPerson(np.array([1.0, 2, 3, 4]), SMPL_24, np.ones((24, 2)), np.ones(24))
+    person = whole.scaled(0.5)
     assert person.box.tolist() == [0.5, 1, 1.5, 2] and (person.joints_2d == 0.5).all()
 
 

@@ -1,5 +1,6 @@
 """The audit: flips that are seen, and a calibration that is monotone."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from scipy.stats import spearmanr
 from nbf.prediction import audit, audit_calibration, part_agreement
 from nbf.prediction.audit import Evidence
 from nbf.prediction.audit_calibration import Calibration
-from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
 from nbf.prediction.part_finder import limb_classes, side_doubt
 from nbf.prediction.predictor import Predictor
 from nbf.prediction.windows import Window
@@ -38,24 +39,22 @@ def upright(body, labels, doubt):
     """Somebody upright, arms stretched, before NBF's camera."""
     rotations = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))
     rotations[0] = np.diag([1, -1, -1])
-    return FittedPerson(
+    window = Window(0, 0, SIZE)
+    person = FittedPerson(
         body,
         betas=np.zeros(10, np.float32),
-        rotations=rotations,
+        pose=rotations,
         translation=np.array(NBF_TRANSLATION, np.float32),
-        camera=Window(0, 0, SIZE).camera(SIZE, SIZE),
-        window=Window(0, 0, SIZE),
-        seen=None,
-        labels=labels,
-        doubt=doubt,
+        camera=window.camera(SIZE, SIZE),
     )
+    return PredictedPerson(person, PersonView(window, labels=labels, doubt=doubt))
 
 
 @pytest.fixture(scope="module")
 def parts(standing):
     """The part map of somebody who stands."""
-    person = standing()
-    raster = part_agreement.rasterized(person.pose().vertices.numpy(), person.body, SIZE)
+    person = standing().person
+    raster = part_agreement.rasterized(person.vertices(), person.body, SIZE)
     return part_agreement.part_labels(raster, person.body, PARTS_12)
 
 
@@ -90,16 +89,19 @@ def test_doubt_is_the_share_of_the_other_side():
 
 def test_evidence_of_a_person_and_the_mirrored_one(standing, parts):
     person = standing(parts, {"arm": 0.1, "leg": 0.3})
-    turned = person.rotations.copy()
+    turned = person.person.pose.copy()
     turned[0] = turned[0] @ Rotation.from_euler("y", 90, degrees=True).as_matrix()
-    other = person._replace(rotations=turned, labels=np.zeros_like(parts))
+    other = person._replace(
+        person=dataclasses.replace(person.person, pose=turned),
+        view=person.view._replace(labels=np.zeros_like(parts)),
+    )
     agreement = audit.agree(person, PARTS_12)
     same = audit.gather(person, person, agreement)
     assert same.agreement == same.mirrored_agreement == 1
     assert same.mirrored_mm == 0 and same.doubt == 0.3
     differs = audit.gather(person, other, agreement)
     assert differs.mirrored_agreement == 0
-    joints = person.pose().joints.numpy() - person.pose().joints.numpy()[0]
+    joints = person.person.joints_3d - person.person.joints_3d[0]
     expected = np.linalg.norm(joints[:, [0, 2]], axis=-1).mean() * np.sqrt(2)
     np.testing.assert_allclose(differs.mirrored_mm, 1000 * expected, rtol=1e-4)
 
@@ -154,25 +156,25 @@ def test_a_mirrored_picture_shows_the_same_square_and_gives_the_same_body(standi
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (40, 60, 3), np.uint8)
     square = Window(11.5, -3.0, 32.0)
-    lifted = person.rotations.copy()
+    lifted = person.person.pose.copy()
     side = {name: SMPL_24.index(f"{name}_shoulder") for name in ("left", "right")}
     lifted[side["left"]] = Rotation.from_euler("z", 30, degrees=True).as_matrix()
 
     def fit(pictures, squares, maps):
-        seen = squares[0].cut(pictures[0], 16)
-        return [person._replace(rotations=lifted, window=squares[0], seen=seen)]
+        body = dataclasses.replace(person.person, pose=lifted)
+        return [PredictedPerson(body, PersonView(squares[0], squares[0].cut(pictures[0], 16)))]
 
     (plain,), (mirrored,) = (
         ways([picture], [square])
-        for predictor in [Predictor(fit, [person.body])]
+        for predictor in [Predictor(fit, [person.person.body])]
         for ways in (predictor.fit, predictor.fit_mirrored)
     )
-    np.testing.assert_array_equal(mirrored.seen, plain.seen)
-    assert mirrored.window == square
+    np.testing.assert_array_equal(mirrored.view.pixels, plain.view.pixels)
+    assert mirrored.view.window == square
     # The same answer for the mirrored picture is another body: the other arm is lifted.
-    np.testing.assert_allclose(mirrored.rotations[side["left"]], np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(mirrored.person.pose[side["left"]], np.eye(3), atol=1e-6)
     opposite = Rotation.from_euler("z", -30, degrees=True).as_matrix()
-    np.testing.assert_allclose(mirrored.rotations[side["right"]], opposite, atol=1e-6)
+    np.testing.assert_allclose(mirrored.person.pose[side["right"]], opposite, atol=1e-6)
 
 
 def test_verdicts_on_several_frames_are_summed_up():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbf.prediction import part_agreement
-from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
 from nbf.prediction.refinement import Refiner
 from nbf.prediction.windows import Window
 from smpl_tf import SMPL, rotations
@@ -35,16 +35,14 @@ def upright(body, pose, labels):
     """Somebody upright before NBF's camera."""
     pose = np.array(pose, np.float32)
     pose[0] = (np.pi, 0, 0)
-    return FittedPerson(
+    person = FittedPerson(
         body,
         betas=np.zeros(10, np.float32),
-        rotations=rotations.axis_angle_to_matrix(pose).numpy(),
+        pose=rotations.axis_angle_to_matrix(pose).numpy(),
         translation=np.array(NBF_TRANSLATION, np.float32),
         camera=WINDOW.camera(300, 300),
-        window=WINDOW,
-        seen=None,
-        labels=labels,
     )
+    return PredictedPerson(person, PersonView(WINDOW, labels=labels))
 
 
 def raised(angle):
@@ -55,7 +53,7 @@ def raised(angle):
 
 
 def drawn(body, people):
-    vertices = np.stack([person.pose().vertices for person in people])
+    vertices = np.stack([person.vertices() for person in people])
     raster = part_agreement.rasterized(vertices, body, SIZE)
     return part_agreement.part_labels(raster, body, PARTS_12)
 
@@ -64,34 +62,34 @@ def test_given_joints_are_met(person, refiner):
     true = [person(raised(0.6)), person(raised(-0.5))]
     joints = []
     for one in true:
-        joints.append(one.camera.project(one.pose().joints).numpy().astype(float))
+        joints.append(one.person.joints_2d.astype(float))
     joints[0][SMPL_24.index("right_knee")] = np.nan
     joints[1] += (3, -2)  # somebody a little elsewhere
     refined = refiner.to_joints([person(raised(0.0))] * 2, joints)
     assert (refined.after < 0.25 * refined.before).all()
     # The criterion is in pixels of 512, whatever the picture's scale.
-    start = person(raised(0.0))
-    offsets = start.camera.project(start.pose().joints).numpy() - joints[0]
+    start = person(raised(0.0)).person
+    offsets = start.joints_2d - joints[0]
     expected = 2 * np.nanmean(np.linalg.norm(offsets, axis=-1))
     np.testing.assert_allclose(refined.before[0], expected, rtol=1e-3)
     # The elbow follows though nothing but joints is known, and the legs stay.
     elbow = SMPL_24.index("left_elbow")
     found = refined.people[0]
-    moved = found.camera.project(found.pose().joints).numpy()[elbow]
+    moved = found.joints_2d[elbow]
     assert np.linalg.norm(moved - joints[0][elbow]) < 3
     knee = SMPL_24.index("left_knee")
-    turned = np.linalg.norm(found.rotations[knee] - start.rotations[knee])
+    turned = np.linalg.norm(found.pose[knee] - start.pose[knee])
     assert turned < 0.1
 
 
 def test_a_part_map_is_met_better(body, person, refiner):
     moved = np.random.default_rng(0).normal(0, 0.2, (24, 3))
-    labels = drawn(body, [person(moved), person(raised(0.0))])
+    labels = drawn(body, [person(moved).person, person(raised(0.0)).person])
     start = [person(raised(0.0), labels[0]), person(raised(0.0), labels[1])]
     refined = refiner.to_parts(start, PARTS_12)
     np.testing.assert_allclose(
         refined.before,
-        part_agreement.mean_part_iou(drawn(body, start), labels, PARTS_12),
+        part_agreement.mean_part_iou(drawn(body, [one.person for one in start]), labels, PARTS_12),
     )
     np.testing.assert_allclose(
         refined.after,
@@ -100,7 +98,7 @@ def test_a_part_map_is_met_better(body, person, refiner):
     assert refined.after[0] > refined.before[0] + 0.03
     # Who fits already stays as he is.
     assert refined.before[1] == refined.after[1] == 1
-    np.testing.assert_array_equal(refined.people[1].rotations, start[1].rotations)
+    np.testing.assert_array_equal(refined.people[1].pose, start[1].person.pose)
 
 
 @pytest.mark.parametrize("content", ["nothing", "noise"])
@@ -110,7 +108,7 @@ def test_no_map_makes_it_worse(person, refiner, content):
         labels = np.random.default_rng(0).integers(0, 13, (SIZE, SIZE)).astype(np.uint8)
     refined = refiner.to_parts([person(raised(0.0), labels)], PARTS_12)
     assert refined.after[0] >= refined.before[0]
-    assert np.isfinite(refined.people[0].rotations).all()
+    assert np.isfinite(refined.people[0].pose).all()
 
 
 def test_part_iou_by_hand():

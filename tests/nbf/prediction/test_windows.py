@@ -123,7 +123,7 @@ def test_nobody_is_found_where_nobody_is():
 
 def test_a_box_that_a_standing_person_fills_becomes_nbf_s_square():
     # 440 pixels of 512 are 1.786 m; half a pixel above the middle.
-    window = windows.from_box((100, 50, 200, 440 * windows._BOX_IN_STATURES), 1.786)
+    window = windows.from_box((100, 50, 300, 50 + 440 * windows._BOX_IN_STATURES), 1.786)
     np.testing.assert_allclose(window.side, 512, atol=1)
     assert window.left == pytest.approx(200 - 256, abs=1)
 
