@@ -95,7 +95,7 @@ class LandmarkFinder:
     def looks(self, picture: np.ndarray) -> list[Look]:
         """Finds the people of a picture as `__call__` does, and returns the looks at them."""
         check_picture(picture)
-        size = picture.shape[:2]
+        size = picture.shape[0], picture.shape[1]
         detections = self.detect(picture, [search.whole(*size)])
         people = search.distinct(self._follow(picture, detections, ()))
         thorough = self.thorough
@@ -118,9 +118,11 @@ class LandmarkFinder:
         found = [d for square in squares for d in self._detect(picture, square, _LEAST_IN_NEED)]
         return sorted(found, key=lambda detection: -detection.score)
 
-    def _search(self, picture, people, detections) -> list[Sighting]:
+    def _search(
+        self, picture: np.ndarray, people: list[Sighting], detections: list[Detection]
+    ) -> list[Sighting]:
         """Looks everywhere."""
-        size = picture.shape[:2]
+        size = picture.shape[0], picture.shape[1]
         squares = [search.whole(*size, margin=1.5)]
         if self.thorough or not people or any(person.score < _SURE_SCORE for person in people):
             squares += search.turned(*size)
@@ -138,7 +140,13 @@ class LandmarkFinder:
         in_need = sorted(detections, key=lambda detection: -detection.score)[:_MOST_IN_NEED]
         return search.distinct(self._follow(picture, in_need, (), _LEAST_IN_NEED))[:1]
 
-    def _follow(self, picture, detections, people, least=_LEAST_DETECTION) -> list[Sighting]:
+    def _follow(
+        self,
+        picture: np.ndarray,
+        detections: Iterable[Detection],
+        people: Sequence[Sighting],
+        least: float = _LEAST_DETECTION,
+    ) -> list[Sighting]:
         """Looks at whom the detector sees, except where somebody was looked at already."""
         squares = [square for look, _ in people for square in (look.square, look.next_square)]
         sightings = []
@@ -168,12 +176,14 @@ def check_picture(picture: np.ndarray) -> None:
         )
 
 
-def _smallest(people: Sequence[Sighting], size) -> float:
+def _smallest(people: Sequence[Sighting], size: tuple[int, int]) -> float:
     """The side of the smallest person's square over the picture's, 0 without people."""
     return min((look.square.side for look, _ in people), default=0.0) / max(size)
 
 
-def _is_sure(detections, people: Sequence[Sighting], size) -> bool:
+def _is_sure(
+    detections: Iterable[Detection], people: Sequence[Sighting], size: tuple[int, int]
+) -> bool:
     """Whether the first look saw everybody rightly."""
     return (
         bool(people)

@@ -86,7 +86,9 @@ class Look(NamedTuple):
         certainty = np.uint8(np.round(255.0 * sigmoid(self.mask)))
         return put_back(certainty, self.square, height, width)
 
-    def person(self, source: str, height: int | None = None, width: int | None = None):
+    def person(
+        self, source: str, height: int | None = None, width: int | None = None
+    ) -> FoundPerson:
         """Returns the `FoundPerson`; with a mask if the size of the picture is given."""
         mask = None if height is None or width is None else self.mask_in(height, width)
         return FoundPerson(

