@@ -78,7 +78,8 @@ def write(
     }
     with contextlib.suppress(tf.errors.NotFoundError):
         tf.io.gfile.remove(path)  # first: without it, half-replaced shards are nobody's split
-    shards, ids = [], set[str]()
+    shards: list[manifests.Shard] = []
+    ids: set[str] = set()
     completed = (complete(example) for example in examples)
     while chunk := list(itertools.islice(completed, _PER_SHARD)):
         writer = records.ShardWriter(directory, split, len(shards))

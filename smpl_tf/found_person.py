@@ -87,9 +87,7 @@ class FoundPerson:
         """
         here, there = shared_points(self.skeleton, skeleton)
 
-        def moved(points: np.ndarray | None, unknown: float) -> np.ndarray | None:
-            if points is None:
-                return None
+        def moved(points: np.ndarray, unknown: float) -> np.ndarray:
             out = np.full((len(skeleton), *points.shape[1:]), unknown, np.float32)
             out[there] = points[here]
             return out
@@ -99,5 +97,5 @@ class FoundPerson:
             skeleton=skeleton,
             points_2d=moved(self.points_2d, np.nan),
             visibility=moved(self.visibility, 0.0),
-            points_3d=moved(self.points_3d, np.nan),
+            points_3d=None if self.points_3d is None else moved(self.points_3d, np.nan),
         )
