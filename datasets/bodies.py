@@ -16,10 +16,9 @@ from smpl_tf.model_data import SMPLModelData
 from smpl_tf.parts import face_labels
 from smpl_tf.rasterizer import RasterOutput, label_map, rasterize
 from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from smpl_tf.skeleton import SMPLR_LANDMARK_VERTICES, SMPLR_LANDMARKS
+from smpl_tf.skeleton import SMPLR_LANDMARKS
 
 OPEN_BODY = "open"
-_SMPL_VERTICES = 6890
 
 
 class MissingBodyError(ValueError):
@@ -230,7 +229,7 @@ def pose_bodies(fits: Fits, bodies: Bodies, *, vertices: bool) -> PosedBodies:
       Joints, landmarks and, if asked for, vertices.
     """
     data = bodies.data(fits.gender)
-    landmark_ids = _landmark_ids(data)
+    landmark_ids = tuple(data.landmark_ids(SMPLR_LANDMARKS))
     layer = _layer(data, None if vertices else landmark_ids)
     body = layer(betas=fits.betas, pose=fits.pose, translation=fits.translation)
     points = body.vertices.numpy()
@@ -320,20 +319,6 @@ def _load(path: str, gender: str) -> SMPLModelData:
 def _layer(data: SMPLModelData, vertex_ids: tuple[int, ...] | None) -> SMPL:
     # In double precision, rounding cannot make the bytes depend on how frames are batched.
     return SMPL(data, vertex_ids=vertex_ids, dtype="float64")
-
-
-@functools.lru_cache
-def _landmark_ids(data: SMPLModelData) -> tuple[int, ...]:
-    ids = data.landmarks
-    if not ids and data.num_vertices == _SMPL_VERTICES:
-        ids = SMPLR_LANDMARK_VERTICES
-    missing = [name for name in SMPLR_LANDMARKS if name not in ids]
-    if missing:
-        raise ValueError(
-            f"Body {data.name} has neither SMPL's {_SMPL_VERTICES} vertices nor landmarks named "
-            f"{', '.join(missing)}; give an official SMPL file or the open body"
-        )
-    return tuple(ids[name] for name in SMPLR_LANDMARKS)
 
 
 @functools.lru_cache

@@ -33,13 +33,7 @@ def landmark_body(model_data: SMPLModelData, skeleton: Skeleton | None) -> SMPL:
       ValueError: if the body has no vertex of a landmark's name.
     """
     names = [] if skeleton is None else _vertex_names(skeleton)
-    missing = [name for name in names if name not in model_data.landmarks]
-    if missing:
-        raise ValueError(
-            f"Body {model_data.name} ({model_data.gender}) names no vertex for "
-            f"{', '.join(missing)}; use landmarks=None or a body that has them."
-        )
-    return SMPL(model_data, vertex_ids=[model_data.landmarks[name] for name in names])
+    return SMPL(model_data, vertex_ids=model_data.landmark_ids(names))
 
 
 def landmark_points(body: BodyModelOutput, skeleton: Skeleton) -> tf.Tensor:

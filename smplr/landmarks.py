@@ -18,7 +18,6 @@ from smpl_tf.skeleton import (
 
 NUM_JOINTS = len(SMPL_24)
 NUM_LANDMARKS = len(SMPLR_LANDMARKS)
-NUM_OFFICIAL_VERTICES = 6890
 
 # B* of SMPL in metres, one length per bone, in the order of points 1..41 (as released). They come
 # from a female-like template.
@@ -84,32 +83,17 @@ def landmark_vertex_ids(model_data: SMPLModelData) -> np.ndarray:
     """Returns the vertices of a body that are SMPLR's landmarks.
 
     Args:
-      model_data: a body that names its landmarks, or one with the official vertex order.
+      model_data: a body that names its landmarks, as the open body and official files do.
 
     Returns:
       int32 `[18]`, in the order of `SMPLR_LANDMARKS`.
 
     Raises:
-      ValueError: if the body names no landmarks and has not the official number of vertices.
+      ValueError: if the body does not name them.
 
     Source: paper 3.2 and Fig. 3; ids as released.
     """
-    ids = model_data.landmarks
-    if not ids:
-        if len(model_data.v_template) != NUM_OFFICIAL_VERTICES:
-            raise ValueError(
-                f"Body {model_data.name!r} has {len(model_data.v_template)} vertices and names no "
-                f"landmarks; SMPLR needs a body with SMPL's {NUM_OFFICIAL_VERTICES} vertices or "
-                "with its own landmark names."
-            )
-        ids = SMPLR_LANDMARK_VERTICES
-    missing = [name for name in SMPLR_LANDMARKS if name not in ids]
-    if missing:
-        raise ValueError(
-            f"Body {model_data.name!r} lacks SMPLR's landmarks {', '.join(missing)}; add them to "
-            "its landmark names."
-        )
-    return np.array([ids[name] for name in SMPLR_LANDMARKS], np.int32)
+    return np.array(model_data.landmark_ids(SMPLR_LANDMARKS), np.int32)
 
 
 def template_points(model_data: SMPLModelData) -> np.ndarray:

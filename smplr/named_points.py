@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import (
     BLAZEPOSE_33,
     COCO_17,
@@ -18,12 +17,9 @@ from smpl_tf.skeleton import (
     OPENPOSE_25,
     SMPL_24,
     SMPLR_42,
-    SMPLR_LANDMARK_VERTICES,
     UP_91,
-    UP_LANDMARK_VERTICES,
     Skeleton,
 )
-from smplr.landmarks import NUM_OFFICIAL_VERTICES
 
 SKELETONS = {
     "smpl_24": SMPL_24,
@@ -110,13 +106,6 @@ def find_skeleton(name: str | Skeleton) -> Skeleton:
     if not matches:
         raise ValueError(f"Unknown skeleton {name!r}; expected one of {', '.join(SKELETONS)}.")
     return SKELETONS[matches[0]]
-
-
-def vertex_names(model_data: SMPLModelData) -> Mapping[str, int]:
-    """Returns the named vertices of a body, name -> vertex id; official ones without names too."""
-    if model_data.landmarks or model_data.num_vertices != NUM_OFFICIAL_VERTICES:
-        return model_data.landmarks
-    return {**UP_LANDMARK_VERTICES, **SMPLR_LANDMARK_VERTICES}
 
 
 def point_sums(

@@ -14,7 +14,7 @@ from smpl_tf.lbs import pose_features
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
 from smplr.landmarks import NUM_JOINTS
-from smplr.named_points import looseness, point_sums, vertex_names
+from smplr.named_points import looseness, point_sums
 
 _LEAST_WEIGHT = 1e-6
 # [a] of the cross product d x a = [a] d, from the three numbers of a.
@@ -82,8 +82,7 @@ class PointModel:
         Returns:
           The points of the body.
         """
-        named = vertex_names(model_data)
-        sums = point_sums(skeleton, named)
+        sums = point_sums(skeleton, model_data.landmarks)
         parts = dict.fromkeys(part for one in sums.values() if one for part in one)
         vertices = [name for name in parts if name not in SMPL_24.names]
         sources = (*SMPL_24.names, *vertices)
@@ -92,7 +91,7 @@ class PointModel:
             for name, factor in (one or {}).items():
                 readout[point, sources.index(name)] = factor
 
-        ids = [named[name] for name in vertices]
+        ids = model_data.landmark_ids(vertices)
         carried = np.eye(NUM_JOINTS)[np.maximum(model_data.parents, 0)]
         skin = np.concatenate([carried, model_data.weights[ids]])
         addends = np.einsum("ps,sk->pks", readout, skin)

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import types
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -102,6 +102,28 @@ class SMPLModelData:
     def num_betas(self) -> int:
         """The number of shape components B that the body holds."""
         return self.shapedirs.shape[-1]
+
+    def landmark_ids(self, names: Iterable[str]) -> list[int]:
+        """Returns the vertices of some landmarks.
+
+        Args:
+          names: of vertices, such as `smpl_tf.skeleton.SMPLR_LANDMARKS`.
+
+        Returns:
+          Vertex ids, in the order of the names.
+
+        Raises:
+          ValueError: if the body does not name all of them.
+        """
+        names = list(names)
+        missing = [name for name in names if name not in self.landmarks]
+        if missing:
+            raise ValueError(
+                f"Body {self.name} ({self.gender}, {self.num_vertices} vertices) lacks the "
+                f"landmarks {', '.join(missing)}; use an official body as load_model_data reads "
+                "it, or the open body, or add vertices of these names to its landmarks."
+            )
+        return [self.landmarks[name] for name in names]
 
     @functools.cached_property
     def fingerprint(self) -> str:

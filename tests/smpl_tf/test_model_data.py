@@ -60,6 +60,14 @@ def test_every_layout_of_the_same_body_has_the_same_fingerprint(tmp_path):
     ).fingerprint != (official.fingerprint)
 
 
+def test_landmarks_are_found_by_name_and_missing_ones_named():
+    body = load_model_data()
+    names = ["nose", "belly"]
+    assert body.landmark_ids(names) == [body.landmarks["nose"], body.landmarks["belly"]]
+    with pytest.raises(ValueError, match=r"^Body small_.* lacks the landmarks nose, belly; use an"):
+        small_body().landmark_ids(names)
+
+
 def test_hmr_file_brings_its_extra_regressor(tmp_path):
     arrays = fakes.random_arrays(120)
     path = fakes.write_hmr_pickle(tmp_path / "neutral_smpl_with_cocoplus_reg.pkl", arrays)

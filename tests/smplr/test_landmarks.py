@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from smpl_tf.model_data import load_model_data
-from smpl_tf.skeleton import SMPL_24, SMPLR_42, SMPLR_LANDMARKS
+from smpl_tf.skeleton import OFFICIAL_LANDMARK_VERTICES, SMPL_24, SMPLR_42, SMPLR_LANDMARKS
 from smplr import landmarks
 from tests.small_body import small_body
 
@@ -33,6 +33,7 @@ def test_a_body_in_the_official_order_has_the_released_vertices_and_lengths():
         posedirs=np.broadcast_to(0.0, (6890, 3, 207)),
         weights=np.broadcast_to(1 / 24, (6890, 24)),
         J_regressor=np.broadcast_to(1 / 6890, (24, 6890)),
+        landmarks=OFFICIAL_LANDMARK_VERTICES,
     )
     ids = landmarks.landmark_vertex_ids(body)
     assert ids[SMPLR_LANDMARKS.index("belly")] == 3503
@@ -60,11 +61,13 @@ def test_the_open_body_is_built_like_the_papers():
 
 
 def test_a_foreign_body_is_refused_with_a_remedy():
-    with pytest.raises(ValueError, match="200 vertices and names no landmarks; SMPLR needs"):
+    with pytest.raises(
+        ValueError, match=r"200 vertices\) lacks the landmarks left_breast, .*; use an"
+    ):
         landmarks.landmark_vertex_ids(small_body(200))
     body = load_model_data()
     names = {name: vertex for name, vertex in body.landmarks.items() if name != "belly"}
-    with pytest.raises(ValueError, match="lacks SMPLR's landmarks belly"):
+    with pytest.raises(ValueError, match="lacks the landmarks belly; use"):
         landmarks.landmark_vertex_ids(dataclasses.replace(body, landmarks=names))
 
 

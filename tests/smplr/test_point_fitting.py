@@ -11,7 +11,7 @@ from smpl_tf.model_data import load_model_data
 from smpl_tf.rotations import axis_angle_to_matrix, geodesic_angle, mirror_rotations
 from smpl_tf.skeleton import SMPL_24, SMPLR_42
 from smplr import SMPLR, DenoisingAutoencoder
-from smplr.named_points import SKELETONS, find_skeleton, looseness, point_sums, vertex_names
+from smplr.named_points import SKELETONS, find_skeleton, looseness, point_sums
 from smplr.point_fitting import fit_points
 from tests.smplr.people import people, point_body
 
@@ -31,7 +31,7 @@ def truth(smpl):
 
 
 def points_of(truth, smpl, skeleton):
-    named = vertex_names(smpl.model_data)
+    named = smpl.model_data.landmarks
     columns = []
     for parts in point_sums(skeleton, named).values():
         if parts is None:

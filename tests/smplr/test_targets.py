@@ -176,5 +176,5 @@ def test_point_bodies_are_rebuilt_by_name_and_refuse_what_they_cannot_use():
     with pytest.raises(ValueError, match="expected one body, or a female and a male one, got 3"):
         PointBody([load_model_data()] * 3)
     nameless = dataclasses.replace(load_model_data(), landmarks={"nose": 0})
-    with pytest.raises(ValueError, match="lacks SMPLR's landmarks"):
+    with pytest.raises(ValueError, match="lacks the landmarks"):
         PointBody([nameless])
