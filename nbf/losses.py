@@ -1,7 +1,7 @@
 """NBF's losses: on the body parameters, on 3D joints, on projected joints (paper 3.3).
 
-Each loss gives one value per sample, or per point, and knows nothing of masks; `masked_mean` is
-the one place that reduces them.
+Each loss gives one value per sample, or per point, and knows nothing of masks;
+`masked_batch_mean` is the one place that reduces them.
 """
 
 from collections.abc import Callable, Mapping
@@ -76,7 +76,7 @@ def _norm(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tenso
     return lengths, gradient
 
 
-def masked_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+def masked_batch_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
     """Averages values over the valid entries of the whole batch, on all replicas together.
 
     Under a distribution strategy every replica gets the mean over the global batch, however
@@ -87,7 +87,8 @@ def masked_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
       valid: the same shape or a prefix of it; nonzero counts, zero does not.
 
     Returns:
-      A scalar; 0 where nothing is valid.
+      A scalar; 0 where nothing is valid, since it is a loss (`smpl_tf.metrics.masked_mean`, a
+      measure of each sample, is NaN there).
 
     Source: replaces the released code's mask, which counts sample 0 once per flagged sample and
       divides by zero without any.
@@ -216,19 +217,19 @@ class FittingLoss:
                 parameters = join_parameters(predictions["betas"], predictions["global_rotations"])
             residual = parameters - tf.cast(targets["parameters"], parameters.dtype)
             values = penalty(residual, self.parameters_loss, self.parameters_scale)
-            terms["L_lat"] = masked_mean(values, targets["parameters_valid"])
+            terms["L_lat"] = masked_batch_mean(values, targets["parameters_valid"])
         if self.joints_3d_weight:
             name = f"{self._compared(predictions)}_3d"
             residual = predictions[name] - tf.cast(targets[name], predictions[name].dtype)
             values = penalty(residual, self.joints_3d_loss, self.joints_3d_scale)
-            terms["L_3D"] = masked_mean(values, targets[f"{name}_valid"])
+            terms["L_3D"] = masked_batch_mean(values, targets[f"{name}_valid"])
         if self.joints_2d_weight:
             name = f"{self._compared(predictions)}_2d"
             residual = predictions[name] - tf.cast(targets[name], predictions[name].dtype)
             if self.center_2d:
                 residual -= _center(residual, self.center_2d)
             values = penalty(residual, self.joints_2d_loss, self.joints_2d_scale)
-            terms["L_2D"] = masked_mean(values, targets[f"{name}_valid"])
+            terms["L_2D"] = masked_batch_mean(values, targets[f"{name}_valid"])
         return terms
 
     def _compared(self, predictions: Mapping[str, tf.Tensor]) -> str:

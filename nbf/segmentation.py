@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from nbf import pretrained
-from nbf.losses import kernel_norms, masked_mean, refuse_sample_weight
+from nbf.losses import kernel_norms, masked_batch_mean, refuse_sample_weight
 from nbf.metrics import PartIoU
 from smpl_tf.parts import PartScheme, part_scheme
 from smpl_tf.saved_models import load_model
@@ -162,7 +162,7 @@ class PartSegmenter(keras.Model):
         loss = self.loss
         if not isinstance(loss, SegmentationLoss):
             raise ValueError(f"compile: expected loss=SegmentationLoss(...), got {loss!r}.")
-        value = masked_mean(loss(y["labels"], y_pred), y["labels_valid"])
+        value = masked_batch_mean(loss(y["labels"], y_pred), y["labels_valid"])
         self._cross_entropy.update_state(value)
         if loss.weight_decay:
             value += loss.weight_decay * kernel_norms(self.trainable_variables)

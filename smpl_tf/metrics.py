@@ -39,7 +39,7 @@ JOINT_PROTOCOLS = {
 }
 
 
-def point_errors(true: TensorLike, predicted: TensorLike) -> tf.Tensor:
+def point_distances(true: TensorLike, predicted: TensorLike) -> tf.Tensor:
     """Returns the distances of corresponding points.
 
     Args:
@@ -99,7 +99,7 @@ def mpjpe(true: TensorLike, predicted: TensorLike, mask: TensorLike | None = Non
 
     Source: NBF's err_joints3D (no centring); SMPLR protocol 1 (root-centred).
     """
-    return masked_mean(point_errors(true, predicted), mask)
+    return masked_mean(point_distances(true, predicted), mask)
 
 
 def pa_mpjpe(
@@ -240,7 +240,7 @@ def pckh(
 
     Source: NBF 4.3. MPII's own evaluation takes 0.6 of the head box's diagonal as head size.
     """
-    errors = point_errors(true, predicted)
+    errors = point_distances(true, predicted)
     head_size = tf.cast(head_size, errors.dtype)
     check_shapes(head_size.shape, errors.shape[:-1], ("head_size", "the samples"), 0)
     limit = threshold * head_size[..., None]

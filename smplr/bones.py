@@ -69,7 +69,11 @@ def bone_vectors(points: tf.Tensor) -> tf.Tensor:
 
 
 def bone_lengths(points: tf.Tensor) -> tf.Tensor:
-    """Returns the length of each bone, metres, `[..., P]`."""
+    """Returns the length of each bone of root-relative points, metres, `[..., P]`.
+
+    For networks and losses: unlike `smpl_tf.metrics.bone_lengths`, a measure of any points, the
+    gradient of a bone of length zero is finite.
+    """
     return tf.sqrt(tf.reduce_sum(tf.square(bone_vectors(points)), axis=-1) + _EPSILON)
 
 

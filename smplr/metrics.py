@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from smpl_tf import metrics, rotations
 from smpl_tf.skeleton import SMPL_24, SMPL_LEAF_JOINTS
-from smplr.bones import bone_lengths
-from smplr.landmarks import NUM_JOINTS
+from smplr.landmarks import NUM_JOINTS, point_skeleton
 
 _MM = 1000.0
 
@@ -33,14 +32,13 @@ def point_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]
     Source: paper 4.3 and Table 1. In ten of its rows "Avg. Jt" is the mean of the eight groups, as
       that of 16 joints is; in the rows SHN and SHN_nL it is 2 mm more. So both are given.
     """
-    true = tf.convert_to_tensor(true, tf.float32)
-    predicted = tf.convert_to_tensor(predicted, tf.float32)
     # The root is at the origin on both sides.
-    true_joints, joints = (
-        tf.concat([tf.zeros_like(points[:, :1]), points[:, : NUM_JOINTS - 1]], axis=1)
+    true, predicted = (
+        tf.pad(tf.cast(points, tf.float32), [[0, 0], [1, 0], [0, 0]])
         for points in (true, predicted)
     )
-    distances = _MM * metrics.point_errors(true_joints, joints).numpy()
+    true_joints, joints = true[:, :NUM_JOINTS], predicted[:, :NUM_JOINTS]
+    distances = _MM * metrics.point_distances(true_joints, joints).numpy()
 
     def mean(protocol):
         return metrics.select_joints(distances, protocol).mean(axis=-1)
@@ -51,11 +49,11 @@ def point_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]
     errors["pa_joints_mm"] = _MM * metrics.pa_mpjpe(true_joints, joints).numpy()
     rigid = metrics.pa_mpjpe(true_joints, joints, with_scale=False)
     errors["pa_rigid_joints_mm"] = _MM * rigid.numpy()
-    if true.shape[1] >= NUM_JOINTS:
-        landmarks = metrics.mpjpe(true[:, NUM_JOINTS - 1 :], predicted[:, NUM_JOINTS - 1 :])
+    if true.shape[1] > NUM_JOINTS:
+        landmarks = metrics.mpjpe(true[:, NUM_JOINTS:], predicted[:, NUM_JOINTS:])
         errors["landmarks_mm"] = _MM * landmarks.numpy()
-    bones = tf.abs(bone_lengths(predicted) - bone_lengths(true))
-    errors["bones_mm"] = _MM * tf.reduce_mean(bones, axis=-1).numpy()
+    parents = point_skeleton(true.shape[1] - 1).parents
+    errors["bones_mm"] = _MM * metrics.bone_error(true, predicted, parents).numpy()
     return errors
 
 

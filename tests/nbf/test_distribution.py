@@ -11,7 +11,7 @@ import numpy as np, tensorflow as tf
 MASKS = ([1, 0, 0, 1], [1, 1, 0, 1], [0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 0, 0])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from nbf.losses import masked_mean
+from nbf.losses import masked_batch_mean
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 values = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
 for valid in MASKS:
@@ -22,7 +22,7 @@ for valid in MASKS:
     @tf.function
     def step(values, valid):
         with tf.GradientTape() as tape:
-            mean = masked_mean(weight * values, valid)
+            mean = masked_batch_mean(weight * values, valid)
             # As the models' losses: what every replica has is divided by their number, and Keras
             # adds the gradients up.
             loss = mean / strategy.num_replicas_in_sync
@@ -40,5 +40,5 @@ for valid in MASKS:
 
 
 @pytest.mark.slow
-def test_masked_mean_and_its_gradient_count_over_all_replicas():
+def test_masked_batch_mean_and_its_gradient_count_over_all_replicas():
     subprocess.run([sys.executable, "-c", _TWO_REPLICAS], check=True, timeout=300)

@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbf.losses import FittingLoss, kernel_norms, masked_mean, penalty
+from nbf.losses import FittingLoss, kernel_norms, masked_batch_mean, penalty
 
 RESIDUALS = np.array([-3.0, -0.5, 0.0, 0.2, 2.0])
 
@@ -52,7 +52,7 @@ def test_an_unknown_penalty_is_named():
 
 @given(st.data())
 @settings(derandomize=True, deadline=None, max_examples=25)
-def test_masked_mean_is_the_mean_of_the_valid(data):
+def test_masked_batch_mean_is_the_mean_of_the_valid(data):
     batch, points = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
     values = rng.normal(size=(batch, points)).astype(np.float32)
@@ -60,7 +60,7 @@ def test_masked_mean_is_the_mean_of_the_valid(data):
     valid = rng.integers(0, 2, (batch,) if per_sample else (batch, points))
     values[valid == 0] = np.nan
     expected = values[valid > 0].mean() if valid.any() else 0.0
-    np.testing.assert_allclose(masked_mean(tf.constant(values), valid), expected, atol=1e-6)
+    np.testing.assert_allclose(masked_batch_mean(tf.constant(values), valid), expected, atol=1e-6)
 
 
 def _batch(rng, count=4):
