@@ -83,18 +83,19 @@ class BodyFittingModel(keras.Model):
 
 
 def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
-    """Refuses a body other than the one some weights were trained with.
+    """Refuses a body other than the one that some weights or labels were made with.
 
     Args:
       body: the body in use.
-      fingerprint: of the body they were trained with.
-      where: what the weights are called.
+      fingerprint: of the body that they were made with.
+      where: what the weights or labels are called.
 
     Raises:
       ValueError: if the fingerprints differ.
     """
     if body.fingerprint != fingerprint:
         raise ValueError(
-            f"{where}: trained with the body {fingerprint}, not with {body.name} ({body.gender}, "
-            f"{body.fingerprint}); give the body it was trained with, or train anew with this one."
+            f"{where}: made with the body {fingerprint}, not with {body.name} ({body.gender}, "
+            f"{body.fingerprint}), on which betas mean something else; give that body, or train "
+            "again with this one."
         )

@@ -14,6 +14,7 @@ from absl import flags
 from datasets import manifests, person_crops, pipelines, records, transforms
 from experiments.runs.common import UserError
 from experiments.runs.epochs import ALONE, fingerprint, steps_per_epoch, whole_batches
+from nbf import body_fitting_model
 from smpl_tf import SMPLModelData
 
 
@@ -102,12 +103,10 @@ def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
     Raises:
       UserError: they differ.
     """
-    if body.fingerprint != fingerprint:
-        raise UserError(
-            f"{where}: made with the body {fingerprint}, but --body_model gives {body.name} "
-            f"({body.fingerprint}); betas mean nothing on another body: give the same "
-            "--body_model, or train anew with this one"
-        )
+    try:
+        body_fitting_model.check_body(body, fingerprint, where)
+    except ValueError as error:
+        raise UserError(f"{error} --body_model gives the body.") from None
 
 
 def crop(values: flags.FlagValues) -> pipelines.Transform | None:

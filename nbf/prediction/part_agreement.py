@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from nbf.metrics import confusion, iou
 from smpl_tf import SMPL, SMPLModelData
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import PartScheme, face_labels, merge_labels
@@ -58,13 +59,7 @@ def part_iou(labels_a: np.ndarray, labels_b: np.ndarray, scheme: PartScheme) -> 
       `[..., C - 1]` intersection over union of each part, without the background; NaN where
       neither map has it.
     """
-    ious = []
-    for label in range(1, scheme.num_classes):
-        here, there = labels_a == label, labels_b == label
-        both = (here & there).sum((-2, -1))
-        either = (here | there).sum((-2, -1))
-        ious.append(np.where(either > 0, both / np.maximum(either, 1), np.nan))
-    return np.stack(ious, axis=-1)
+    return iou(confusion(labels_a, labels_b, scheme.num_classes))[..., 1:].numpy()
 
 
 def mean_part_iou(labels_a: np.ndarray, labels_b: np.ndarray, scheme: PartScheme) -> np.ndarray:

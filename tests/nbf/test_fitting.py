@@ -198,11 +198,11 @@ def test_another_body_is_refused_in_one_line(tmp_path, network):
     whole, weights = tmp_path / "network.keras", tmp_path / "network.weights.h5"
     network.save(whole)
     network.save_weights(weights)
-    with pytest.raises(ValueError, match=f"network.keras: trained with the body {ours}, not") as e:
+    with pytest.raises(ValueError, match=f"network.keras: made with the body {ours}, not") as e:
         FittingNetwork.from_pretrained(whole, female)
     assert "\n" not in str(e.value)
     other = small_network(body=female)
-    with pytest.raises(ValueError, match=f"weights.h5: trained with the body {ours}, not") as e:
+    with pytest.raises(ValueError, match=f"weights.h5: made with the body {ours}, not") as e:
         other.load_weights(weights)
     assert "\n" not in str(e.value)
 

@@ -113,7 +113,7 @@ def test_a_saved_whole_comes_back_the_same(model, tmp_path):
         SmallSegmenter(input_size=SIZE, width=8),
         FittingNetwork("small", input_size=16, head="flatten", gender="male"),
     )
-    with pytest.raises(ValueError, match="weights.h5: trained with the body .*, not with") as e:
+    with pytest.raises(ValueError, match="weights.h5: made with the body .*, not with") as e:
         other.load_weights(tmp_path / "whole.weights.h5")
     assert "\n" not in str(e.value)
 

@@ -64,7 +64,9 @@ def test_landmarks_are_found_by_name_and_missing_ones_named():
     body = load_model_data()
     names = ["nose", "belly"]
     assert body.landmark_ids(names) == [body.landmarks["nose"], body.landmarks["belly"]]
-    with pytest.raises(ValueError, match=r"^Body small_.* lacks the landmarks nose, belly; use an"):
+    with pytest.raises(
+        ValueError, match=r"^Body small_.* lacks the landmarks nose, belly; use an"
+    ):
         small_body().landmark_ids(names)
 
 
