@@ -12,6 +12,7 @@ from experiments.nbf import data as nbf_data
 from experiments.nbf import networks, stages
 from experiments.nbf.flags import define_run_flags
 from experiments.runs.common import REPOSITORY
+from nbf import losses
 from smpl_tf import load_model_data
 
 FLAG_FILES = sorted((REPOSITORY / "experiments/flags").glob("nbf_*.cfg"))
@@ -79,6 +80,16 @@ def test_a_flag_file_says_what_to_expect_and_how_long_it_takes(file):
     assert re.search(
         r"\d (mm|rad|%)|err_joints3D|IoU|PA-MPJPE|no benefit|no better|poor", comment
     ), comment
+
+
+def test_the_penalties_of_the_flags_are_those_of_the_losses():
+    """Flags are defined before TensorFlow is loaded, so they repeat the names."""
+    values = flags.FlagValues()
+    define_run_flags(values)
+    assert values["parameters_loss"].parser.enum_values == list(losses.ELEMENTWISE)
+    for name in ("joints_3d_loss", "joints_2d_loss"):
+        both = losses.POINTWISE + losses.ELEMENTWISE
+        assert values[name].parser.enum_values == list(both)
 
 
 def test_no_file_sets_a_flag_twice():
