@@ -16,7 +16,7 @@ from nbf.body_fitting_model import BodyFittingModel, check_body
 from nbf.input_maps import input_map
 from nbf.landmarks import landmark_body, landmark_points, landmark_skeleton
 from nbf.parameters import NUM_PARAMETERS, split_parameters, upright_parameters
-from nbf.targets import NBF_INTRINSICS
+from nbf.targets import NBF_INTRINSICS, fitting_targets
 from smpl_tf import SMPLModelData, kinematics, load_model_data, rotations
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import body_spec, find_body
@@ -208,6 +208,32 @@ class FittingNetwork(BodyFittingModel):
     def get_fitting_network(self) -> FittingNetwork:
         """Returns the network itself."""
         return self
+
+    def from_examples(
+        self, examples: Mapping[str, Any]
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Makes what the network is trained and evaluated on: `load(...).batch(n).map(this)`.
+
+        Args:
+          examples: a batch of decoded Examples of one picture size.
+
+        Returns:
+          Inputs and targets of `nbf.targets.fitting_targets`.
+
+        Raises:
+          ValueError: if the network does not know which input map it is made for.
+        """
+        if self.input_map is None:
+            raise ValueError(
+                "input_map: unknown; build the network with FittingNetwork(input_map=...)"
+            )
+        return fitting_targets(
+            examples,
+            self.input_map,
+            self.input_size,
+            landmarks=self.landmarks,
+            body=self.body.model_data,
+        )
 
     def mean_pose(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predicts the training set's mean for every person: the baseline of every metric.
