@@ -168,19 +168,21 @@ def numpy(dtype: type) -> Maker:
         def forward():
             rotations = _rodrigues(pose.reshape(count, -1, 3))
             rest = joint_template + np.tensordot(betas, joint_directions, 1)
-            turned, joints = [rotations[:, 0]], [rest[:, 0]]
+            global_rotations, joints = [rotations[:, 0]], [rest[:, 0]]
             for joint, parent in enumerate(parents[1:], start=1):
                 bone = (rest[:, joint] - rest[:, parent])[..., None]
-                joints.append(joints[parent] + (turned[parent] @ bone)[..., 0])
-                turned.append(turned[parent] @ rotations[:, joint])
-            turned, joints = np.stack(turned, 1), np.stack(joints, 1)
+                joints.append(joints[parent] + (global_rotations[parent] @ bone)[..., 0])
+                global_rotations.append(global_rotations[parent] @ rotations[:, joint])
+            global_rotations, joints = np.stack(global_rotations, 1), np.stack(joints, 1)
             if work == "joints":
                 return (joints,)
             features = (rotations[:, 1:] - np.eye(3, dtype=dtype)).reshape(count, -1)
             points = np.concatenate([betas, features], 1) @ directions
             points = template + points.reshape(count, -1, 3)
-            offsets = joints - (turned @ rest[..., None])[..., 0]
-            motions = np.concatenate([turned, offsets[..., None]], -1).reshape(count, -1, 12)
+            offsets = joints - (global_rotations @ rest[..., None])[..., 0]
+            motions = np.concatenate([global_rotations, offsets[..., None]], -1).reshape(
+                count, -1, 12
+            )
             blended = (weights @ motions).reshape(count, -1, 3, 4)
             vertices = (blended[..., :3] @ points[..., None])[..., 0] + blended[..., 3]
             return vertices, joints

@@ -158,7 +158,7 @@ def measure(
             found |= measured(true, predicted)
         return found
 
-    ids, errors, baseline, betas, turned = [], [], [], [], []
+    ids, errors, baseline, betas, global_rotations = [], [], [], [], []
     with nbf_data.naming_damage(values.data, split):
         for batch in examples.batch(values.batch_size).prefetch(2):
             inputs, true = feed.convert(batch)
@@ -170,7 +170,7 @@ def measure(
             baseline.append(all_errors(true, {**predicted, **mean_pose}, sizes))
             ids += [one.decode() for one in batch["id"].numpy()]
             betas.append(predicted["betas"])
-            turned.append(predicted["global_rotations"])
+            global_rotations.append(predicted["global_rotations"])
     if not ids:
         raise UserError(
             f"{values.data}: no picture of split '{split}' is one of --protocol={values.protocol}"
@@ -182,7 +182,7 @@ def measure(
         _join(errors),
         _join(baseline),
         np.concatenate(betas),
-        np.concatenate(turned),
+        np.concatenate(global_rotations),
     )
 
 

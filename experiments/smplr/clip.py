@@ -116,8 +116,8 @@ def arms_at_rest(points: np.ndarray, rotations: np.ndarray) -> np.ndarray:
       Metres, the mean over the frames, `[P, 3]`.
     """
     carriers = carrying_joints(points.shape[1])
-    turned = relative_to_global(rotations, SMPL_24.parents).numpy()[:, carriers]
-    return np.einsum("tpba,tpb->pa", turned, _arms(points, carriers)) / len(points)
+    global_rotations = relative_to_global(rotations, SMPL_24.parents).numpy()[:, carriers]
+    return np.einsum("tpba,tpb->pa", global_rotations, _arms(points, carriers)) / len(points)
 
 
 def turned_to(points: np.ndarray, arms: np.ndarray) -> np.ndarray:
@@ -132,13 +132,13 @@ def turned_to(points: np.ndarray, arms: np.ndarray) -> np.ndarray:
     """
     carriers = carrying_joints(points.shape[1])
     seen = _arms(points, carriers)
-    turned = np.tile(np.eye(3, dtype=points.dtype), (len(points), NUM_JOINTS, 1, 1))
+    global_rotations = np.tile(np.eye(3, dtype=points.dtype), (len(points), NUM_JOINTS, 1, 1))
     for joint, parent in enumerate(SMPL_24.parents):
-        prior = turned[:, max(parent, 0)]
+        prior = global_rotations[:, max(parent, 0)]
         own = carriers == joint
         covariance = np.einsum("tpa,pb->tab", seen[:, own], arms[own])
-        turned[:, joint] = project_to_rotation(covariance + _TWIST_WEIGHT * prior)
-    return global_to_relative(turned, SMPL_24.parents).numpy()
+        global_rotations[:, joint] = project_to_rotation(covariance + _TWIST_WEIGHT * prior)
+    return global_to_relative(global_rotations, SMPL_24.parents).numpy()
 
 
 def _arms(points, carriers):

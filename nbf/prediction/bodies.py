@@ -90,8 +90,8 @@ class NBFBodies:
             seen = cut_all(pictures, squares, self._size)
             inputs = input_maps.to_unit_range(tf.cast(seen, tf.float32))
         fitted = self._fit(inputs)
-        turned = fitted["global_rotations"]
-        relative = kinematics.global_to_relative(turned, SMPL_24.parents).numpy()
+        global_rotations = fitted["global_rotations"]
+        relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents).numpy()
         betas = fitted["betas"].numpy()
         return [
             PredictedPerson(
