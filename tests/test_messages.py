@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# Modules that parse a command line of their own, and options that are passed to Apache Beam.
+# Modules that parse a command line of their own, or pass options to Apache Beam, pip or npm.
 OWN_FLAGS = {
     "smpl_tf/model_data/__main__.py",
     "smpl_tf/open_body/build.py",
     "smpl_tf/open_body/from_anny.py",
     "datasets/conversion_beam.py",
+    "datasets/photographs/models.py",
 }
 FLAG = re.compile(r"(?<![\w-])--[a-z{]")
 # A command that is told in full brings its own flags.

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from nbf import FittingLoss, FittingNetwork, parameters, targets
 from nbf.optimizers import paper_optimizer
-from smpl_tf import load_model_data
+from smpl_tf import BodyNotFoundError, load_model_data
 from tests.nbf.people import people
 
 SIZE = 32
@@ -247,9 +247,8 @@ def test_misuse_is_answered_in_one_line(network):
     with pytest.raises(ValueError, match=r"expected loss=FittingLoss\(...\), got 'mse'"):
         network.compute_loss(*batch(), network(batch()[0]))
     config = network.get_config()
-    config["body"]["path"] = "/nowhere/body.pkl"
-    message = r"/nowhere/body.pkl: no such file.* FittingNetwork.load\(file, body\) takes it"
-    with pytest.raises(ValueError, match=message):
+    config["body"] |= {"path": "/nowhere/body.pkl", "fingerprint": "of nobody"}
+    with pytest.raises(BodyNotFoundError, match="/nowhere/body.pkl: no such file.* keep it while"):
         FittingNetwork.from_config(config)
 
 
