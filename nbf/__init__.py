@@ -6,7 +6,7 @@ from nbf.losses import FittingLoss
 from nbf.neural_body_fitting import NeuralBodyFitting
 from nbf.prediction import FittedPerson, Predictor
 from nbf.refinenet import RefineNet
-from nbf.segmentation import SegmentationLoss
+from nbf.segmentation import PartSegmenter, SegmentationLoss
 from nbf.small_segmenter import SmallSegmenter
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "FittingLoss",
     "FittingNetwork",
     "NeuralBodyFitting",
+    "PartSegmenter",
     "Predictor",
     "RefineNet",
     "SegmentationLoss",

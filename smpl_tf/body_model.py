@@ -46,6 +46,13 @@ class SMPL(keras.layers.Layer):
       ValueError: if the body has no such vertices or fewer shape components.
 
     Source: SMPL (Loper 2015). NBF section 3.1 and SMPLR section 3.2 use it as a fixed layer.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from smpl_tf import SMPL
+      >>> body = SMPL()(betas=tf.zeros([2, 10]), pose=tf.zeros([2, 24, 3]))
+      >>> body.vertices.shape, body.joints.shape
+      (TensorShape([2, 6890, 3]), TensorShape([2, 24, 3]))
     """
 
     def __init__(

@@ -182,7 +182,7 @@ class SMPLR(keras.Model):
         Example:
           >>> model = SMPLR.from_pretrained()
           >>> model.hourglass is None, model.pose_regressor.input.shape
-          (True, (None, 41, 4))
+          (True, (None, 41, 3))
         """
         return load_model(pretrained.model_file(name), cls)
 

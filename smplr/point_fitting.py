@@ -114,6 +114,15 @@ def fit_points(
       ValueError: for an unknown skeleton or method, another shape, or networks that are missing
         or do not fit the body.
       UnitError: if the points are not in metres.
+
+    Example:
+      >>> import numpy as np
+      >>> from smpl_tf import SMPL
+      >>> from smplr import fit_points
+      >>> joints = SMPL()().joints[np.newaxis]  # of one body
+      >>> fit = fit_points(joints, "smpl_24", method="closed_form")
+      >>> fit.pose.shape, bool(fit.residuals.numpy().max() < 0.001)
+      (TensorShape([1, 24, 3]), True)
     """
     skeleton = find_skeleton(skeleton)
     if method not in METHODS:
