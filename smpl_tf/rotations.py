@@ -18,6 +18,7 @@ _SERIES_BELOW_SQUARED_ANGLE = 0.01
 _SERIES_BELOW_SQUARED_TANGENT = 1e-3
 # 2^24 steps of the power method: what is left of a second eigenvalue that is 1 - 1e-6 of the first
 # is below 1e-7.
+_LEAST_DETERMINANT = 4  # in units of rounding; below, a matrix has rank one
 _SQUARINGS = 24
 
 
@@ -133,7 +134,7 @@ def project_to_rotation(matrices: TensorLike, special: bool = True) -> tf.Tensor
     Source: NBF section 3.2 projects with U V^T; `special=True` differs from the paper where the
       network's matrix has a negative determinant.
     """
-    matrices = _with_last_dims(matrices, (3, 3), "matrices")
+    matrices = _of_unit_size(_with_last_dims(matrices, (3, 3), "matrices"))
     return _nearest_special(matrices) if special else _nearest_orthogonal(matrices)
 
 
@@ -154,7 +155,7 @@ def project_to_rotation_by_squaring(matrices: TensorLike, special: bool = True) 
       rotation's quaternion q is an eigenvector of a 4x4 matrix. Squaring that matrix again and
       again leaves q q^T, in which a rotation's entries are linear.
     """
-    matrices = _with_last_dims(matrices, (3, 3), "matrices")
+    matrices = _of_unit_size(_with_last_dims(matrices, (3, 3), "matrices"))
     sign = 1.0
     if not special:
         sign = tf.where(_determinant(matrices) < 0.0, -1.0, 1.0)[..., None, None]
@@ -187,6 +188,16 @@ def project_to_rotation_by_squaring(matrices: TensorLike, special: bool = True) 
     return sign * tf.reshape(tf.stack(entries, axis=-1), tf.shape(matrices))
 
 
+def _of_unit_size(matrices):
+    """The matrices divided by their largest entries, which changes no nearest rotation.
+
+    XLA's SVD iterates down to an absolute error, and squares overflow. No gradient goes through
+    the divisor: the nearest rotation and all its derivatives are the same for any.
+    """
+    size = tf.stop_gradient(tf.reduce_max(tf.abs(matrices), axis=[-2, -1], keepdims=True))
+    return matrices / tf.where(size > 0, size, tf.ones_like(size))
+
+
 @tf.custom_gradient
 def _nearest_special(matrices):
     _, u, v = tf.linalg.svd(matrices)
@@ -213,7 +224,7 @@ def _polar_pullback(matrices, nearest, upstream):
 
     dR = R [w]x with (tr(H) I - H) w = axial(R^T dM); the eigenvalues of that 3x3 matrix are the
     sums of two singular values, so only where such a sum is zero is R not a function of M, and
-    the gradient is zero by decree.
+    the gradient is defined as zero. M is of unit size, so zero means rounding's size.
     """
     h = tf.matmul(nearest, matrices, transpose_a=True)
     h = 0.5 * (h + tf.linalg.matrix_transpose(h))
@@ -223,7 +234,7 @@ def _polar_pullback(matrices, nearest, upstream):
         [tf.linalg.cross(columns[i - 2], columns[i - 1]) for i in range(3)], axis=-2
     )
     determinant = _determinant(system)[..., None]
-    unique = tf.abs(determinant) > np.finfo(h.dtype.as_numpy_dtype).tiny
+    unique = tf.abs(determinant) > _LEAST_DETERMINANT * np.finfo(h.dtype.as_numpy_dtype).eps
     w = tf.linalg.matvec(adjugate, _axial(tf.matmul(nearest, upstream, transpose_a=True)))
     w = tf.where(unique, w / tf.where(unique, determinant, tf.ones_like(w)), tf.zeros_like(w))
     return tf.matmul(nearest, _cross_matrix(w))

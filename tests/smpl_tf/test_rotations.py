@@ -299,11 +299,47 @@ def test_squaring_finds_rotations_near_reflections_too(last):
     )
 
 
-def test_squaring_keeps_its_precision_at_any_scale_and_has_no_nan():
-    rotation = reference_matrix(np.array([0.3, -2.0, 1.0]))
-    for scale in (1e-12, 1e12):
-        found = rotations.project_to_rotation_by_squaring((scale * rotation).astype(np.float32))
-        np.testing.assert_allclose(found, rotation, atol=1e-6)
+SCALES = (1e-30, 1e-12, 1e-6, 1e-3, 1e-2, 1.0, 1e3, 1e6, 1e12, 1e30)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
+@pytest.mark.parametrize("by_squaring", [False, True])
+def test_a_projection_and_its_gradient_do_not_depend_on_the_scale(jit_compile, by_squaring):
+    """XLA's SVD iterates to an absolute tolerance: it was off by 0.6 at 1e-5, silently."""
+    matrices = np.random.default_rng(3).normal(size=(6, 3, 3))
+    weights = np.random.default_rng(4).normal(size=(3, 3)).astype(np.float32)
+    project = (
+        rotations.project_to_rotation_by_squaring if by_squaring else rotations.project_to_rotation
+    )
+
+    @tf.function(jit_compile=jit_compile, autograph=False)
+    def run(values):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            nearest = project(values)
+            total = tf.reduce_sum(nearest * weights)
+        return nearest, tape.gradient(total, values)
+
+    exact, slope = (one.numpy() for one in run(tf.constant(matrices, tf.float32)))
+    u, _, vt = np.linalg.svd(matrices)
+    flip = np.linalg.det(u @ vt)
+    u[..., 2] *= flip[:, None]
+    np.testing.assert_allclose(exact, u @ vt, atol=2e-5)
+    for scale in SCALES:
+        nearest, gradient = run(tf.constant(scale * matrices, tf.float32))
+        np.testing.assert_allclose(nearest, exact, atol=1e-5, err_msg=str(scale))
+        if not by_squaring and 1e-12 <= scale <= 1e12:
+            np.testing.assert_allclose(scale * gradient, slope, atol=1e-3, err_msg=str(scale))
+
+
+def test_a_matrix_of_rank_one_has_a_bounded_gradient():
+    """Its nearest rotation is not unique, and rounding decides: the slope was 1e15."""
+    matrix = np.outer([1.0, 2.0, -0.5], [0.3, -1.0, 2.0]).astype(np.float32)
+    gradient = tape_gradient(rotations.project_to_rotation, matrix, np.ones((3, 3), np.float32))
+    assert np.abs(gradient).max() < 1e7
+
+
+def test_nothing_becomes_nan_by_squaring():
     assert np.isfinite(rotations.project_to_rotation_by_squaring(np.zeros((3, 3)))).all()
 
 
