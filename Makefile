@@ -29,6 +29,7 @@ $(VENV)/.installed: setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	$(PIP) -e .
+	$(BIN)/python -m datasets.photographs.models || echo "Only finding people in photographs needs this."
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

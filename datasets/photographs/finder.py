@@ -23,15 +23,16 @@ from smpl_tf.found_person import FoundPerson
 
 LEAST_PRESENCE = 0.5  # of the landmark network, for a person
 _LEAST_DETECTION = 0.5
-_LEAST_SCORE = 0.2  # of people who are not seen at the first look
+_LEAST_SCORE = 0.25  # of people beyond the first look: both networks at even odds
 # Where nobody is found otherwise, the detector is believed less.
 _LEAST_IN_NEED, _MOST_IN_NEED = 0.2, 5
 # From here on a person is taken as seen rightly at the first look.
-_SURE_DETECTION, _SURE_PRESENCE, _SURE_SCORE = 0.7, 0.9, 0.5
+_SURE_DETECTION, _SURE_PRESENCE, _SURE_SCORE = 0.7, 0.9, 0.4
 _SAME_SQUARE = 0.1  # squares that differ less show the same
 _SAME_SIGHT = 0.2  # and these will probably lead to the same
 _SMALL = 0.5  # a person's square over the picture, below which others may be too small to see
-_TILES = (0.55, 0.3)  # sides over the picture's
+_TILES = (0.55, 0.3, 0.17)  # sides over the picture's
+_CLOSEST_IF_EMPTY = 0.3  # the smallest of them where nobody was seen in the larger ones
 
 
 class LandmarkFinder:
@@ -86,24 +87,28 @@ class LandmarkFinder:
         Raises:
           ValueError: the picture is none.
         """
-        return [self.person(look, picture) for look in self.looks(picture)]
+        return [self.person(sighting, picture) for sighting in self.sightings(picture)]
 
-    def person(self, look: Look, picture: np.ndarray) -> FoundPerson:
-        """Returns a look as a `FoundPerson`."""
-        return look.person(self.source, *(picture.shape[:2] if self.masks else ()))
+    def person(self, sighting: Sighting, picture: np.ndarray) -> FoundPerson:
+        """Returns who was seen in a picture, `[H, W, 3]`, as a `FoundPerson`."""
+        size = picture.shape[:2] if self.masks else None
+        return sighting.look.person(self.source, sighting.score, size)
 
-    def looks(self, picture: np.ndarray) -> list[Look]:
-        """Finds the people of a picture as `__call__` does, and returns the looks at them."""
+    def sightings(self, picture: np.ndarray, thorough: bool | None = None) -> list[Sighting]:
+        """Finds the people of a picture as `__call__` does, and returns what the networks saw.
+
+        Args:
+          picture: `[H, W, 3]` uint8 RGB.
+          thorough: as the finder's own, which None leaves.
+        """
         check_picture(picture)
         size = picture.shape[0], picture.shape[1]
         detections = self.detect(picture, [search.whole(*size)])
         people = search.distinct(self._follow(picture, detections, ()))
-        thorough = self.thorough
-        if thorough is None:
-            thorough = not _is_sure(detections, people, size)
-        if thorough:
-            people = self._search(picture, people, detections)
-        return [person.look for person in people[: self.max_people]]
+        thorough = self.thorough if thorough is None else thorough
+        if thorough or (thorough is None and not _is_sure(detections, people, size)):
+            people = self._search(picture, people, detections, everywhere=bool(thorough))
+        return people[: self.max_people]
 
     def look(self, picture: np.ndarray, square: Square) -> Look | None:
         """Looks at the person in a square, and again where that leads; None: nobody is there."""
@@ -119,21 +124,29 @@ class LandmarkFinder:
         return sorted(found, key=lambda detection: -detection.score)
 
     def _search(
-        self, picture: np.ndarray, people: list[Sighting], detections: list[Detection]
+        self,
+        picture: np.ndarray,
+        people: list[Sighting],
+        detections: list[Detection],
+        everywhere: bool,
     ) -> list[Sighting]:
-        """Looks everywhere."""
+        """Looks closer and closer, as long as that shows more people, or everywhere."""
         size = picture.shape[0], picture.shape[1]
         squares = [search.whole(*size, margin=1.5)]
-        if self.thorough or not people or any(person.score < _SURE_SCORE for person in people):
+        if everywhere or not people or any(one.score < _SURE_SCORE for one in people):
             squares += search.turned(*size)
-        squares += search.tiles(*size, _TILES[0])
-        rounds = [squares]
-        if self.thorough or _smallest(people, size) < _SMALL * _TILES[0]:
-            rounds.append(search.tiles(*size, _TILES[1]))
-        for squares in rounds:
+        for share, closer in zip(_TILES, (*_TILES[1:], 0.0), strict=True):
+            squares += search.tiles(*size, share)
             more = self.detect(picture, squares)
-            people = search.distinct([*people, *self._follow(picture, more, people)])
-            detections = detections + more
+            seen = search.distinct(self._follow(picture, more, people))
+            more_is_likely = (
+                len(seen) > len(people) and _smallest(seen, size) < 2 * closer
+                if seen
+                else closer >= _CLOSEST_IF_EMPTY
+            )
+            people, detections, squares = seen, detections + more, []
+            if not everywhere and not more_is_likely:
+                break
         clear = [person for person in people if person.score >= _LEAST_SCORE]
         if clear:
             return clear
@@ -147,33 +160,40 @@ class LandmarkFinder:
         people: Sequence[Sighting],
         least: float = _LEAST_DETECTION,
     ) -> list[Sighting]:
-        """Looks at whom the detector sees, except where somebody was looked at already."""
-        squares = [square for look, _ in people for square in (look.square, look.next_square)]
-        sightings = []
+        """Adds those whom the detector sees to the people who were looked at already."""
+        sightings = list(people)
+        nobody: list[Square] = []
         for detection in detections:
-            if detection.score < least or any(
-                moved(detection.square, square) < _SAME_SIGHT for square in squares
-            ):
+            if detection.score < least or _near(detection.square, nobody):
                 continue
-            squares.append(detection.square)
+            known = [
+                i for i, one in enumerate(sightings) if _near(detection.square, one.look.squares)
+            ]
+            for i in known:  # the detector has a second opinion
+                best = max(sightings[i].detection, detection.score)
+                sightings[i] = sightings[i]._replace(detection=best)
+            if known:
+                continue
             look = self.look(picture, detection.square)
-            if look is not None:
-                squares += [look.square, look.next_square]
+            if look is None:
+                nobody.append(detection.square)
+            else:
                 sightings.append(Sighting(look, detection.score))
         return sightings
 
 
 def check_picture(picture: np.ndarray) -> None:
     """Refuses what is no RGB picture."""
-    if (
-        picture.ndim != 3
-        or picture.shape[-1] != 3
-        or picture.dtype != np.uint8
-        or not picture.size
-    ):
+    rgb = picture.ndim == 3 and picture.shape[-1] == 3 and picture.dtype == np.uint8
+    if not rgb or not picture.size:
         raise ValueError(
             f"Expected a picture [H, W, 3] uint8 RGB, got {list(picture.shape)} {picture.dtype}."
         )
+
+
+def _near(square: Square, others: Iterable[Square]) -> bool:
+    """Whether a look at a square will probably lead to where one of the others led."""
+    return any(moved(square, other) < _SAME_SIGHT for other in others)
 
 
 def _smallest(people: Sequence[Sighting], size: tuple[int, int]) -> float:
@@ -182,7 +202,7 @@ def _smallest(people: Sequence[Sighting], size: tuple[int, int]) -> float:
 
 
 def _is_sure(
-    detections: Iterable[Detection], people: Sequence[Sighting], size: tuple[int, int]
+    detections: Sequence[Detection], people: Sequence[Sighting], size: tuple[int, int]
 ) -> bool:
     """Whether the first look saw everybody rightly."""
     return (

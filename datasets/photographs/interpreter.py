@@ -22,6 +22,7 @@ def load_network(path: os.PathLike | str, threads: int = 2) -> Network:
 
     Raises:
       ValueError: the file is not a network.
+      ImportError: TensorFlow has no interpreter any more, and its successor is not installed.
     """
     interpreter = _interpreter(str(path), threads)
     interpreter.allocate_tensors()
@@ -37,13 +38,17 @@ def load_network(path: os.PathLike | str, threads: int = 2) -> Network:
 
 
 def _interpreter(path, threads):
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        import tensorflow as tf
-
-        Interpreter = tf.lite.Interpreter
     with warnings.catch_warnings():
         # TensorFlow's own says that it will be removed: from then on the other one is there.
         warnings.simplefilter("ignore")
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            import tensorflow as tf
+
+            Interpreter = getattr(tf.lite, "Interpreter", None)
+        if Interpreter is None:
+            raise ImportError(
+                "This TensorFlow runs no .tflite networks: pip install ai-edge-litert"
+            )
         return Interpreter(path, num_threads=threads)

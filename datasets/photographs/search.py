@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datasets.photographs.detector import intersection_over_union
 from datasets.photographs.landmarks import LIMBS, Look
 from datasets.photographs.squares import Square, to_picture, to_square
 from smpl_tf.skeleton import BLAZEPOSE_33
@@ -13,8 +14,9 @@ _SWAPPED = np.array([list(LIMBS).index(i) for i in BLAZEPOSE_33.mirror[LIMBS]])
 # Mean distance of two looks' limbs over the smaller square, below which they are one person's. A
 # square is about 1.25 body heights, so this is some 10 cm.
 _SAME_DISTANCE = 0.06
-# How much of the smaller mask lies in the other, for both to be one person's.
-_SAME_SHARE = 0.6
+# How much of the smaller mask lies in the other, for both to be one person's: less is enough where
+# the boxes agree (intersection over union).
+_SAME_SHARE, _SAME_SHARE_IN_BOX, _SAME_BOX = 0.6, 0.3, 0.5
 _GRID = 64  # places across a square where masks are compared
 
 
@@ -73,7 +75,8 @@ def same_person(one: Look, other: Look) -> bool:
         ways = np.linalg.norm(one.points_2d[LIMBS] - other.points_2d[LIMBS][order], axis=-1)
         if np.average(ways, weights=weights) < _SAME_DISTANCE * side:
             return True
-    return shared_mask(one, other) > _SAME_SHARE
+    same_box = intersection_over_union(one.box(), other.box()[None])[0] > _SAME_BOX
+    return shared_mask(one, other) > (_SAME_SHARE_IN_BOX if same_box else _SAME_SHARE)
 
 
 def shared_mask(one: Look, other: Look) -> float:
