@@ -4,13 +4,12 @@ The order is a function of (seed, epoch) alone: a training that was killed in ep
 `load(..., epoch=k)` and sees what it would have seen.
 """
 
-import os
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from datasets import example as example_lib
-from datasets import records
+from datasets.splits import Split, open_split
 
 _INTERLEAVED_SHARDS = 8
 _READ_BYTES = 1 << 20
@@ -22,7 +21,7 @@ Transform = Callable[[dict[str, tf.Tensor], tf.Tensor], dict[str, tf.Tensor]]
 
 def load(
     directory: str,
-    split: str,
+    split: str | Split,
     *,
     seed: int | None = None,
     epoch: int = 0,
@@ -41,7 +40,7 @@ def load(
 
     Args:
       directory: folder of the shards.
-      split: its name.
+      split: its name; or what `open_split` gave for this folder, which is not checked again.
       seed: None = stored order; otherwise each epoch has its own order, drawn from (seed, epoch).
       epoch: the first epoch to give, counted from 0.
       epochs: how many epochs to give from there; None = without end.
@@ -56,8 +55,9 @@ def load(
       worker: index of this input worker.
       num_workers: workers that share each epoch: the i-th Example goes to worker i mod n, so that
         a global batch holds the same Examples for any number of workers.
-      checksums: whether to check every byte of the shards now, and not only their sizes. Where
-        reading fails all the same, `records.diagnose` names the record.
+      checksums: whether to check every byte of the shards now, and not only their sizes, of a
+        split given by name. Where reading fails all the same, `records.diagnose` names the
+        record.
       deterministic: whether the order is exactly that of (seed, epoch). If not, Examples that are
         read or decoded sooner may come sooner: no core waits for a slow one.
 
@@ -66,12 +66,16 @@ def load(
 
     Raises:
       RecordError: see `records.check`.
-      ValueError: several workers without a common order, so that Examples would be lost.
+      ValueError: several workers without a common order, so that Examples would be lost; or an
+        opened split of another folder.
     """
     if num_workers > 1 and not deterministic:
         raise ValueError("num_workers > 1 needs deterministic=True: workers share one order")
-    manifest = records.check(directory, split, checksums=checksums)
-    files = [os.path.join(directory, shard.file) for shard in manifest.shards]
+    if isinstance(split, str):
+        split = open_split(directory, split, checksums=checksums)
+    elif split.directory != directory:
+        raise ValueError(f"expected a split of {directory}, got one of {split.directory}")
+    files, count = split.files, split.count
     keep = tuple(example_lib.EXAMPLE_FEATURES if features is None else features)
 
     def prepare(serialized):
@@ -109,9 +113,9 @@ def load(
         # Seeds this function's graph alone: the order must not depend on the global seed.
         tf.random.set_seed(_GRAPH_SEED)
         if cached is not None:
-            dataset, buffer = cached, manifest.count
+            dataset, buffer = cached, count
         else:
-            buffer = min(shuffle_buffer, manifest.count)
+            buffer = min(shuffle_buffer, count)
             order = tf.constant(files)
             if seed is not None:
                 order = tf.random.experimental.stateless_shuffle(order, seed=[seed, index])
@@ -130,7 +134,7 @@ def load(
 
     last = tf.int64.max if epochs is None else epoch + epochs
     dataset = tf.data.Dataset.range(epoch, last).flat_map(one_epoch)
-    per_epoch = len(range(worker, manifest.count, num_workers))
+    per_epoch = len(range(worker, count, num_workers))
     return dataset.apply(
         tf.data.experimental.assert_cardinality(
             tf.data.INFINITE_CARDINALITY if epochs is None else per_epoch * epochs

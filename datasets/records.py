@@ -91,8 +91,8 @@ class SplitWriter:
         self.finished = None
         tf.io.gfile.makedirs(directory)
         if tf.io.gfile.exists(self._path):
-            manifests.read_same(self._path, self._manifest)
-            self.finished = check(directory, manifest.split)
+            found = manifests.read_same(self._path, self._manifest)
+            self.finished = check_shards(directory, found)
         elif tf.io.gfile.exists(self._partial):
             self.done = _shards_done(manifests.read_same(self._partial, self._manifest), directory)
         else:
@@ -169,13 +169,18 @@ def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
     Raises:
       RecordError: naming the first bad shard and what to do.
     """
-    manifest = manifests.read(directory, split)
-    remedy = _remedy(split)
+    return check_shards(directory, manifests.read(directory, split), checksums=checksums)
+
+
+def check_shards(directory: str, manifest: Manifest, *, checksums: bool = False) -> Manifest:
+    """Checks the shards of a manifest that was read already; see `check`."""
+    remedy = _remedy(manifest.split)
     for shard in manifest.shards:
         path = os.path.join(directory, shard.file)
-        if not tf.io.gfile.exists(path):
-            raise RecordError(f"{path}: the shard is missing; {remedy}")
-        size = tf.io.gfile.stat(path).length
+        try:
+            size = tf.io.gfile.stat(path).length
+        except tf.errors.NotFoundError:
+            raise RecordError(f"{path}: the shard is missing; {remedy}") from None
         if size != shard.bytes:
             raise RecordError(
                 f"{path}: the shard has {size} bytes, its manifest says {shard.bytes}; {remedy}"
@@ -186,7 +191,8 @@ def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
                 raise RecordError(f"{path}: the shard is damaged{where}; {remedy}")
             frames.check(path)
     if manifest.count == 0:
-        raise RecordError(f"{manifests.path_of(directory, split)}: the split holds no Example")
+        path = manifests.path_of(directory, manifest.split)
+        raise RecordError(f"{path}: the split holds no Example")
     return manifest
 
 

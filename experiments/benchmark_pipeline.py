@@ -47,14 +47,14 @@ def main(values) -> None:
     from experiments.nbf.stages import stage_of
     from experiments.runs import synthetic_people
 
-    synthetic_people.generate(values)
+    made = synthetic_people.generate(values)
     stage, body = stage_of(values), networks.load_body(values)
-    nbf_data.check_data(values, body)
+    split = nbf_data.open_splits(values, body, made)["train"]
     network = stage.build(values, body)
     stage.compile(network, values, 1000)
     rounds = []
     for _ in range(1 + values.rounds):
-        batches, steps = nbf_data.training_batches(values, 0, stage.feed(values))
+        batches, steps = nbf_data.training_batches(values, split, 0, stage.feed(values))
         iterator = iter(batches)
         batch = next(iterator)  # opens the files, traces
         first = timed(iterator.get_next, steps - 1)

@@ -204,6 +204,7 @@ def input_cpu_ms(flag_file: str, rounds: int) -> float:
     from absl import flags
 
     from datasets import synthetic
+    from datasets.splits import Split
     from experiments.nbf import data as nbf_data
     from experiments.nbf import stages as nbf_stages
     from experiments.nbf.flags import define_run_flags
@@ -214,9 +215,10 @@ def input_cpu_ms(flag_file: str, rounds: int) -> float:
         path = common.REPOSITORY / "experiments" / "flags" / flag_file
         values(["", f"--flagfile={path}", f"--data={folder}", "--batch_size=4"])
         config = synthetic.SyntheticConfig(image_size=512)
-        synthetic.generate(folder, "train", _PEOPLE, config, workers=0, progress=False)
+        manifest = synthetic.generate(folder, "train", _PEOPLE, config, workers=0, progress=False)
         feed = nbf_stages.stage_of(values).feed(values)
-        batches, steps = nbf_data.training_batches(values, 0, feed)
+        split = Split(folder, "train", manifest)
+        batches, steps = nbf_data.training_batches(values, split, 0, feed)
         iterator = iter(batches)
         return cpu_ms(lambda: [next(iterator) for _ in range(steps)], rounds) / _PEOPLE
 

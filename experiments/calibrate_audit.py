@@ -97,14 +97,16 @@ _MEASURED = ("evidence", "error_mm", "doubt", "flipped")
 
 def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]:
     """Fits held-out people: evidence and error of each, doubt and swap of each pair of limbs."""
+    from datasets.splits import open_split
     from experiments.nbf import data as nbf_data
     from experiments.nbf.data import Feed
     from nbf.prediction import audit
     from nbf.prediction.part_finder import LIMBS
 
     features = ("image/encoded", "joints/3d", "smpl/translation", "smpl/valid")
-    nbf_data.check_split(values, predictor.bodies[0].model_data, split)
-    examples = nbf_data.held_out_examples(values, split, Feed(features, None)).take(count)
+    opened = open_split(values.data, split)
+    nbf_data.check_body_of(opened, predictor.bodies[0].model_data)
+    examples = nbf_data.held_out_examples(values, opened, Feed(features, None)).take(count)
     found = {name: [] for name in (*_MEASURED, "swapped")}
     for example in tqdm.tqdm(examples, desc=split, total=count, disable=None):
         pixels = example["image"].numpy()

@@ -70,6 +70,7 @@ def main(values) -> None:
     # Only now: these modules load TensorFlow.
     import cv2
 
+    from datasets.splits import open_split
     from experiments.nbf import chained_evaluation, networks, segmenters, stages
     from experiments.nbf import page as nbf_report
     from experiments.pages import report
@@ -77,7 +78,7 @@ def main(values) -> None:
 
     changed = {name: values[name].value for name in _CHANGEABLE}
     run_values = networks.flags_of(run, test_split=values.split, **changed)
-    split = run_values.test_split
+    split = open_split(run_values.data, run_values.test_split)
     trained = checkpoints.facts_of_record(run.read_record() or {})
     if values.segmentation_run is None:
         stage = stages.stage_of(run_values)

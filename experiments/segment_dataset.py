@@ -50,30 +50,30 @@ def main(values) -> None:
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from datasets import manifests, records
-    from experiments.nbf import data as nbf_data
+    from datasets.splits import open_split
     from experiments.nbf import networks, segmenters
 
     segmenter, run_values = segmenters.load_segmenter(run), networks.flags_of(run)
     if values.data is not None:
         run_values.data = values.data
-    source = records.check(run_values.data, values.split)
+    source = open_split(run_values.data, values.split)
     manifest = manifests.Manifest(
-        dataset=source.dataset,
+        dataset=source.manifest.dataset,
         split=values.split,
         num_items=source.count,
         items_per_shard=_PEOPLE_PER_SHARD,
-        bodies=source.bodies,
+        bodies=source.manifest.bodies,
         config={
             "parts_by": run.path.name,
             "weights": _hash(run.model_file),
             "num_parts": segmenter.num_parts,
-            "pictures": nbf_data.check_split(run_values, None, values.split),
+            "pictures": source.fingerprint,
             "crop": [run_values.crop_size, run_values.crop_by],
         },
         source=run_values.data,
     )
 
-    people = PeopleInOrder(segmenter, run_values, values.split)
+    people = PeopleInOrder(segmenter, run_values, source)
     # In this process: the network is not for sending to others.
     written = records.write_shards(people.between, manifest, values.output, workers=0)
     print(f"{values.output}: {written.count} people of split '{values.split}'")
@@ -84,8 +84,8 @@ class PeopleInOrder:
 
     Args:
       segmenter: the trained segmenter.
-      values: the flags of its run, with the folder of the data.
-      split: the split's name.
+      values: the flags of its run.
+      split: the opened split.
     """
 
     def __init__(self, segmenter, values, split):
@@ -114,8 +114,8 @@ def segmented(segmenter, values, split, start):
 
     Args:
       segmenter: the trained segmenter.
-      values: the flags of its run, with the folder of the data.
-      split: the split's name.
+      values: the flags of its run.
+      split: the opened split.
       start: the first person, in the stored order.
 
     Yields:
@@ -137,7 +137,7 @@ def segmented(segmenter, values, split, start):
     convert = segmenters.feed(values).convert
 
     predict = tf.function(segmenter, reduce_retracing=True)
-    people = pipelines.load(values.data, split, transform=nbf_data.crop(values)).skip(start)
+    people = pipelines.load(split.directory, split, transform=nbf_data.crop(values)).skip(start)
     # Converted one by one, as pictures that are not cut out differ in size.
     people = people.map(lambda one: (one, convert(one)[0]), num_parallel_calls=2)
     people = people.prefetch(values.batch_size).as_numpy_iterator()

@@ -31,6 +31,7 @@ def main(values) -> None:
     """
     with training.opened(values) as opened:
         # Only now: these modules load TensorFlow.
+        from datasets.splits import open_split
         from experiments.nbf import stages
         from experiments.nbf import training as nbf_training
         from experiments.pages import report
@@ -40,11 +41,12 @@ def main(values) -> None:
         if record and run.model_file.exists():
             print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
             network = stage.load(run, values.body_model)
+            split = open_split(values.data, values.test_split)
         else:
-            network, trained = nbf_training.train(opened, values, stage)
+            network, trained, split = nbf_training.train(opened, values, stage)
         if not opened.is_chief:
             return
-        evaluation = stage.evaluate(network, values, values.test_split)
+        evaluation = stage.evaluate(network, values, split)
         if not record:
             record = stage.make_record(run, values, network, trained, evaluation)
             write_json(run.record_file, record)

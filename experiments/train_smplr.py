@@ -42,13 +42,13 @@ def main(values) -> None:
         run = opened.run
         record = run.read_record()
         if not record:
-            model, state = smplr_training.train(opened, values)
+            model, state, split = smplr_training.train(opened, values)
         if not opened.is_chief:
             return
         if record:
             print(f"{run.path} is finished (--overwrite trains again)")
         else:
-            evaluation = smplr_evaluation.evaluate(model, values)
+            evaluation = smplr_evaluation.evaluate(model, values, split)
             record = smplr_evaluation.make_record(run, values, evaluation, model, state)
             report.write(page.make_page(values, evaluation, record), run.report)
             write_json(run.record_file, record)

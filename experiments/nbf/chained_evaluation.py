@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from datasets.splits import Split
 from experiments.nbf import evaluation as nbf_evaluation
 from experiments.nbf import page as nbf_report
 from experiments.nbf import segmenters
@@ -24,19 +25,19 @@ from nbf.metrics import f1_scores, iou
 _BY_PERSON = ("f1_percent", "iou_percent", "err_joints3d_mm", "pa_mpjpe_mm")
 
 
-def evaluate(model: NeuralBodyFitting, values: flags.FlagValues, split: str) -> Evaluation:
+def evaluate(model: NeuralBodyFitting, values: flags.FlagValues, split: Split) -> Evaluation:
     """Runs both stages over a split.
 
     Args:
       model: both stages.
       values: the flags of the fitting network's run.
-      split: the split's name.
+      split: an opened split.
 
     Returns:
       The evaluation; its errors hold `f1_percent` and `iou_percent` of each person's parts too.
 
     Raises:
-      RecordError: the split is missing or damaged.
+      RecordError: the split is damaged.
       UserError: its parameters belong to another body.
 
     Source: paper figure 3 and Table 2.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -11,9 +11,10 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import flags
 
-from datasets import manifests, person_crops, pipelines, records, transforms
+from datasets import person_crops, pipelines, records, transforms
+from datasets.splits import Split, open_split
 from experiments.runs.common import UserError
-from experiments.runs.epochs import ALONE, fingerprint, steps_per_epoch, whole_batches
+from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from nbf import body_fitting_model
 from smpl_tf import SMPLModelData
 
@@ -31,11 +32,10 @@ class Feed(NamedTuple):
 
 
 @contextmanager
-def naming_damage(directory: str, *splits: str) -> Iterator[None]:
+def naming_damage(*splits: Split) -> Iterator[None]:
     """Names the record when reading stumbles over a damaged one.
 
     Args:
-      directory: folder of the shards.
       *splits: those that the block reads.
 
     Yields:
@@ -48,48 +48,49 @@ def naming_damage(directory: str, *splits: str) -> Iterator[None]:
         yield
     except (tf.errors.OpError, UnicodeDecodeError):  # of a message that quotes the record
         for split in splits:
-            records.diagnose(directory, split)
+            records.diagnose(split.directory, split.name)
         raise
 
 
-def check_data(values: flags.FlagValues, body: SMPLModelData | None) -> dict[str, str]:
-    """Checks that every split that a run needs is there, whole, and of the body in use.
+def open_splits(
+    values: flags.FlagValues, body: SMPLModelData | None, made: Mapping[str, Split]
+) -> dict[str, Split]:
+    """Opens every split that a run needs: it is there, whole, and of the body in use.
 
     Args:
       values: the flags of the run.
       body: the body to fit; None where no body is fitted.
+      made: name -> split, of those that are open already.
 
     Returns:
-      Split -> a fingerprint of its bytes.
+      Name -> split: train, val and that of --test_split.
 
     Raises:
       RecordError: a split is missing or damaged.
       UserError: its parameters belong to another body.
     """
-    splits = dict.fromkeys(("train", "val", values.test_split))
-    return {split: check_split(values, body, split) for split in splits}
+    splits = {}
+    for name in ("train", "val", values.test_split):
+        if name not in splits:
+            splits[name] = made.get(name) or open_split(values.data, name)
+            check_body_of(splits[name], body)
+    return splits
 
 
-def check_split(values: flags.FlagValues, body: SMPLModelData | None, split: str) -> str:
-    """Checks that one split is there, whole, and of the body in use.
+def check_body_of(split: Split, body: SMPLModelData | None) -> None:
+    """Refuses a body other than the one that the parameters of a split belong to.
 
     Args:
-      values: the flags of the run.
+      split: an opened split.
       body: the body to fit; None where no body is fitted.
-      split: the split's name.
-
-    Returns:
-      A fingerprint of its bytes.
 
     Raises:
-      RecordError: it is missing or damaged.
-      UserError: its parameters belong to another body.
+      UserError: they differ.
     """
-    manifest = records.check(values.data, split)
+    bodies = split.manifest.bodies
     # Without a neutral body, nothing in the split depends on one.
-    if body is not None and "neutral" in manifest.bodies:
-        check_body(body, manifest.bodies["neutral"], f"{values.data}, split '{split}'")
-    return fingerprint(values.data, split)
+    if body is not None and "neutral" in bodies:
+        check_body(body, bodies["neutral"], f"{split.directory}, split '{split.name}'")
 
 
 def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
@@ -153,12 +154,17 @@ def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
 
 
 def training_batches(
-    values: flags.FlagValues, epoch: int, feed: Feed, reader: tf.distribute.InputContext = ALONE
+    values: flags.FlagValues,
+    split: Split,
+    epoch: int,
+    feed: Feed,
+    reader: tf.distribute.InputContext = ALONE,
 ) -> tuple[tf.data.Dataset, int]:
     """The batches from one epoch on, without end; a function of the seed and the epoch alone.
 
     Args:
       values: the flags of the run.
+      split: the training set.
       epoch: the first epoch, from 0.
       feed: how the network takes them.
       reader: which of several; together they read every Example once per epoch.
@@ -169,11 +175,10 @@ def training_batches(
     Raises:
       UserError: there are fewer Examples than a batch holds.
     """
-    count = manifests.read(values.data, "train").count
-    steps = steps_per_epoch(count, values.batch_size, values.data)
+    steps = steps_per_epoch(split, values.batch_size)
     examples = pipelines.load(
-        values.data,
-        "train",
+        split.directory,
+        split,
         seed=values.seed,
         epoch=epoch,
         epochs=None,
@@ -183,14 +188,14 @@ def training_batches(
         worker=reader.input_pipeline_id,
         num_workers=reader.num_input_pipelines,
     )
-    batches = whole_batches(examples, count, values.batch_size, reader)
+    batches = whole_batches(examples, split.count, values.batch_size, reader)
     batches = batches.map(feed.convert, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE), steps
 
 
 def held_out_examples(
     values: flags.FlagValues,
-    split: str,
+    split: Split,
     feed: Feed,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tf.data.Dataset:
@@ -198,7 +203,7 @@ def held_out_examples(
 
     Args:
       values: the flags of the run.
-      split: "val" or "test".
+      split: held out.
       feed: how the network takes them.
       reader: which of several.
 
@@ -207,7 +212,7 @@ def held_out_examples(
     """
     features = _features(values, feed)
     return pipelines.load(
-        values.data,
+        split.directory,
         split,
         features=features,
         transform=crop(values),
@@ -218,7 +223,7 @@ def held_out_examples(
 
 def held_out_batches(
     values: flags.FlagValues,
-    split: str,
+    split: Split,
     feed: Feed,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tf.data.Dataset:
@@ -226,7 +231,7 @@ def held_out_batches(
 
     Args:
       values: the flags of the run.
-      split: "val" or "test".
+      split: held out.
       feed: how the network takes them.
       reader: which of several.
 

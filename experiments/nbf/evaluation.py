@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from datasets.splits import Split
 from experiments.nbf import data as nbf_data
 from experiments.nbf import networks, protocols
 from experiments.nbf.data import Feed
@@ -63,8 +64,7 @@ class Evaluation(NamedTuple):
     """What came out of a split, in its stored order.
 
     Attributes:
-      split: the split's name.
-      data: a fingerprint of its bytes.
+      split: what was evaluated on.
       ids: `[N]` of the Examples.
       errors: name -> `[N]` errors of the network; NaN where labels are missing.
       baseline: the same for the mean pose.
@@ -72,8 +72,7 @@ class Evaluation(NamedTuple):
       global_rotations: `[N, 24, 3, 3]` predicted, camera frame.
     """
 
-    split: str
-    data: str
+    split: Split
     ids: list[str]
     errors: Mapping[str, np.ndarray]
     baseline: Mapping[str, np.ndarray]
@@ -97,19 +96,19 @@ class Evaluation(NamedTuple):
         return "err_joints3d_mm" if known else "measured_pa_mpjpe_mm"
 
 
-def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> Evaluation:
+def evaluate(network: FittingNetwork, values: flags.FlagValues, split: Split) -> Evaluation:
     """Runs the network over a split.
 
     Args:
       network: the trained network.
       values: the flags of the run.
-      split: the split's name.
+      split: an opened split.
 
     Returns:
       The evaluation.
 
     Raises:
-      RecordError: the split is missing or damaged.
+      RecordError: the split is damaged.
       UserError: its parameters belong to another body.
     """
     return measure(network, values, split, networks.feed(values))
@@ -118,7 +117,7 @@ def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> E
 def measure(
     model: BodyFittingModel,
     values: flags.FlagValues,
-    split: str,
+    split: Split,
     feed: Feed,
     further: Callable[[Batch, Batch], Batch] | None = None,
 ) -> Evaluation:
@@ -127,7 +126,7 @@ def measure(
     Args:
       model: a fitting network, or both stages in one.
       values: the flags of the fitting network's run.
-      split: the split's name.
+      split: an opened split.
       feed: how the model takes Examples.
       further: targets and predictions of a batch -> name and `[B]` of further errors.
 
@@ -135,12 +134,12 @@ def measure(
       The evaluation.
 
     Raises:
-      RecordError: the split is missing or damaged.
+      RecordError: the split is damaged.
       UserError: its parameters belong to another body, or no picture is of --protocol.
     """
     network = model.get_fitting_network()
     body = network.body.model_data
-    data = nbf_data.check_split(values, body, split)
+    nbf_data.check_body_of(split, body)
     protocol = protocols.protocol_of(values, body)
     measures = [further] if further else []
     if protocol:
@@ -159,7 +158,7 @@ def measure(
         return found
 
     ids, errors, baseline, betas, global_rotations = [], [], [], [], []
-    with nbf_data.naming_damage(values.data, split):
+    with nbf_data.naming_damage(split):
         for batch in examples.batch(values.batch_size).prefetch(2):
             inputs, true = feed.convert(batch)
             predicted = predict(inputs)
@@ -173,11 +172,11 @@ def measure(
             global_rotations.append(predicted["global_rotations"])
     if not ids:
         raise UserError(
-            f"{values.data}: no picture of split '{split}' is one of --protocol={values.protocol}"
+            f"{split.directory}: no picture of split '{split.name}' is one of "
+            f"--protocol={values.protocol}"
         )
     return Evaluation(
         split,
-        data,
         ids,
         _join(errors),
         _join(baseline),
@@ -210,8 +209,8 @@ def make_record(
         "body": {"name": body.name, "gender": body.gender, "fingerprint": body.fingerprint},
         "parameters": network.count_params(),
         **trained,
-        "data": {**trained["data"], evaluation.split: evaluation.data},
-        "split": evaluation.split,
+        "data": {**trained["data"], evaluation.split.name: evaluation.split.fingerprint},
+        "split": evaluation.split.name,
         "people": len(evaluation.ids),
         "metrics": evaluation.metrics,
         "mean_pose_metrics": evaluation.baseline_metrics,

@@ -9,6 +9,7 @@ import keras
 from absl import flags
 
 from datasets import pipelines
+from datasets.splits import Split
 from experiments.nbf.data import Feed
 from experiments.nbf.flags import define_run_flags
 from experiments.runs.common import UserError
@@ -54,16 +55,15 @@ def _landmarks(values):
     return None if values.points == "24" else int(values.points)
 
 
-def prepare_network(network: FittingNetwork, values: flags.FlagValues) -> None:
+def prepare_network(network: FittingNetwork, split: Split) -> None:
     """Gives a new network the mean of the training set, which it predicts offsets from.
 
     Args:
       network: the network.
-      values: the flags of the run.
+      split: the training set.
     """
-    examples = pipelines.load(
-        values.data, "train", features=parameters.STATISTICS_FEATURES, decode=False
-    )
+    features = parameters.STATISTICS_FEATURES
+    examples = pipelines.load(split.directory, split, features=features, decode=False)
     mean, _ = parameters.parameter_statistics(examples.batch(256))
     network.mean_parameters.assign(mean)
 

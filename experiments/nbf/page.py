@@ -146,7 +146,8 @@ def people(
       One group per quarter that has people.
     """
     smpl = SMPL(network.body.model_data)
-    examples = pipelines.load(values.data, evaluation.split, transform=nbf_data.crop(values))
+    split = evaluation.split
+    examples = pipelines.load(split.directory, split, transform=nbf_data.crop(values))
     protocol = protocols.protocol_of(values, network.body.model_data)
     if protocol:
         examples = examples.filter(protocol.counts)

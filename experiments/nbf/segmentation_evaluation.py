@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from datasets.splits import Split
 from experiments.nbf import data as nbf_data
 from experiments.nbf import segmenters
 from experiments.pages.report import Table
@@ -29,16 +30,14 @@ class Evaluation(NamedTuple):
     """What came out of a split, in its stored order.
 
     Attributes:
-      split: the split's name.
-      data: a fingerprint of its bytes.
+      split: what was evaluated on.
       ids: `[N]` of the Examples.
       scheme: the parts.
       confusions: `[N, C, C]` pixels by true (row) and predicted class; zeros for a picture without
         labels.
     """
 
-    split: str
-    data: str
+    split: Split
     ids: list[str]
     scheme: PartScheme
     confusions: np.ndarray
@@ -67,31 +66,30 @@ class Evaluation(NamedTuple):
         return {name: _number(value) for name, value in values.items()}
 
 
-def evaluate(segmenter: PartSegmenter, values: flags.FlagValues, split: str) -> Evaluation:
+def evaluate(segmenter: PartSegmenter, values: flags.FlagValues, split: Split) -> Evaluation:
     """Runs a segmenter over a split.
 
     Args:
       segmenter: the trained segmenter.
       values: the flags of the run.
-      split: the split's name.
+      split: an opened split.
 
     Returns:
       The evaluation.
 
     Raises:
-      RecordError: the split is missing or damaged.
+      RecordError: the split is damaged.
     """
-    data = nbf_data.check_split(values, None, split)
     feed = segmenters.feed(values)
     feed = feed._replace(features=(*feed.features, "id"))
     examples = nbf_data.held_out_examples(values, split, feed)
     count = tf.function(lambda pictures, true: confusions(true, segmenter(pictures)))
     ids, counts = [], []
-    with nbf_data.naming_damage(values.data, split):
+    with nbf_data.naming_damage(split):
         for batch in examples.batch(values.batch_size).prefetch(2):
             counts.append(count(*feed.convert(batch)))
             ids += [one.decode() for one in batch["id"].numpy()]
-    return Evaluation(split, data, ids, segmenter.scheme, np.concatenate(counts))
+    return Evaluation(split, ids, segmenter.scheme, np.concatenate(counts))
 
 
 def confusions(true: Mapping[str, tf.Tensor], logits: tf.Tensor) -> tf.Tensor:
@@ -131,8 +129,8 @@ def make_record(
     content = {
         "parameters": segmenter.count_params(),
         **trained,
-        "data": {**trained["data"], evaluation.split: evaluation.data},
-        "split": evaluation.split,
+        "data": {**trained["data"], evaluation.split.name: evaluation.split.fingerprint},
+        "split": evaluation.split.name,
         "people": len(evaluation.ids),
         "metrics": evaluation.metrics,
         "iou_percent": dict(zip(evaluation.scheme.names, ious, strict=True)),

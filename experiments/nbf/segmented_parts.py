@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from datasets.splits import Split
 from experiments.nbf import evaluation, networks, segmenters
 from experiments.nbf.data import Feed
 from experiments.nbf.evaluation import Evaluation
@@ -42,19 +43,19 @@ def feed(values: flags.FlagValues) -> Feed:
     return Feed((*of_parts.features, "image/encoded"), convert)
 
 
-def evaluate(network: FittingNetwork, values: flags.FlagValues, split: str) -> Evaluation:
+def evaluate(network: FittingNetwork, values: flags.FlagValues, split: Split) -> Evaluation:
     """Runs the fitting network over a split seen through the segmenter.
 
     Args:
       network: the trained network.
       values: the flags of its run.
-      split: the split's name.
+      split: an opened split.
 
     Returns:
       The evaluation.
 
     Raises:
-      RecordError: the split is missing or damaged.
+      RecordError: the split is damaged.
       UserError: its parameters belong to another body, or the segmentation does not fit.
     """
     return evaluation.measure(network, values, split, feed(values))

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from absl import flags
 
-from datasets import manifests
+from datasets.splits import Split
 from experiments.nbf import data as nbf_data
 from experiments.nbf import networks
 from experiments.nbf.stages import Stage
@@ -29,7 +29,7 @@ from smpl_tf.files import written_aside
 
 def train(
     opened: Training, values: flags.FlagValues, stage: Stage
-) -> tuple[keras.Model, dict[str, Any]]:
+) -> tuple[keras.Model, dict[str, Any], Split]:
     """Trains a network, from its newest checkpoint if there is one, and saves it.
 
     Args:
@@ -38,7 +38,7 @@ def train(
       stage: what is trained.
 
     Returns:
-      The trained network, and what is known of its training.
+      The trained network, what is known of its training, and the split to evaluate on.
 
     Raises:
       UserError: the data or a checkpoint belongs to another body, or a loss is not finite.
@@ -54,12 +54,12 @@ def train(
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.
         networks.start_from(RunFolder.existing(values.initial_run), network)
-    if opened.is_chief:
-        synthetic_people.generate(values)
+    made = synthetic_people.generate(values) if opened.is_chief else {}
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
-    data = nbf_data.check_data(values, body)
-    people = manifests.read(values.data, "train").count
-    steps = epochs.steps_per_epoch(people, values.batch_size, values.data)
+    splits = nbf_data.open_splits(values, body, made)
+    train_set, val = splits["train"], splits["val"]
+    data = {name: split.fingerprint for name, split in splits.items()}
+    steps = epochs.steps_per_epoch(train_set, values.batch_size)
     with strategy.scope():
         stage.compile(network, values, steps * values.epochs)
     if checkpoint:
@@ -72,30 +72,32 @@ def train(
             )
         checkpoints.restore(checkpoint, network)
     elif not values.initial_run:
-        with nbf_data.naming_damage(values.data, "train"):
-            stage.prepare(network, values)
-    watched = nbf_data.held_out_batches(values, "val", feed)
+        with nbf_data.naming_damage(train_set):
+            stage.prepare(network, train_set)
+    watched = nbf_data.held_out_batches(values, val, feed)
     distribution.prepare_fit(strategy, network, watched.element_spec)
     drawers = []
     if opened.is_chief:
         draw = stage.drawer(network, watched)
         drawers = [callbacks.LogPictures(run.tensorboard / "pictures", draw)]
-    with nbf_data.naming_damage(values.data, "train", "val"):
+
+    def train_batches(reader):
+        return nbf_data.training_batches(values, train_set, epoch, feed, reader)[0]
+
+    def val_batches(reader):
+        return nbf_data.held_out_batches(values, val, feed, reader)
+
+    with nbf_data.naming_damage(train_set, val):
         training.fit(
             opened,
             values,
             network,
-            distribution.spread(
-                strategy,
-                lambda reader: nbf_data.training_batches(values, epoch, feed, reader)[0],
-            ),
+            distribution.spread(strategy, train_batches),
             steps,
-            distribution.spread(
-                strategy, lambda reader: nbf_data.held_out_batches(values, "val", feed, reader)
-            ),
+            distribution.spread(strategy, val_batches),
             checkpoint,
-            {"body": body and body.fingerprint, "data": data, "people": people},
-            partial(epochs.example_ids, values, cache=values.cache),
+            {"body": body and body.fingerprint, "data": data, "people": train_set.count},
+            partial(epochs.example_ids, values, train_set, cache=values.cache),
             drawers,
         )
     if opened.is_chief:
@@ -103,4 +105,5 @@ def train(
             network.save(aside)
     if values.strategy != "none":
         network = stage.load(run, values.body_model)  # free of the strategy
-    return network, checkpoints.facts(checkpoints.latest(run.checkpoints))
+    trained = checkpoints.facts(checkpoints.latest(run.checkpoints))
+    return network, trained, splits[values.test_split]

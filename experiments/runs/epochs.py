@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import tensorflow as tf
 from absl import flags
 
-from datasets import pipelines, records
+from datasets import pipelines
+from datasets.splits import Split
 from experiments.runs.common import UserError
 
 # The one reader of a training on one device.
 ALONE = tf.distribute.InputContext()
 
 
-def fingerprint(directory: str, split: str) -> str:
-    """Names the bytes of a split.
-
-    Args:
-      directory: folder of the shards.
-      split: its name.
-
-    Returns:
-      16 hexadecimal digits.
-
-    Raises:
-      RecordError: it is missing or damaged.
-    """
-    shards = "".join(shard.sha256 for shard in records.check(directory, split).shards)
-    return hashlib.sha256(shards.encode()).hexdigest()[:16]
-
-
-def steps_per_epoch(count: int, batch_size: int, data: str) -> int:
+def steps_per_epoch(split: Split, batch_size: int) -> int:
     """How many whole batches a training set fills.
 
     Args:
-      count: Examples of the set.
+      split: the set.
       batch_size: Examples per batch.
-      data: the set's folder, for the message.
 
     Returns:
       The number of batches.
@@ -45,12 +26,12 @@ def steps_per_epoch(count: int, batch_size: int, data: str) -> int:
     Raises:
       UserError: there are fewer Examples than a batch holds.
     """
-    if count < batch_size:
+    if split.count < batch_size:
         raise UserError(
-            f"{data}: {count} training Examples do not fill a batch; "
+            f"{split.directory}: {split.count} training Examples do not fill a batch; "
             f"lower --batch_size={batch_size}"
         )
-    return count // batch_size
+    return split.count // batch_size
 
 
 def whole_batches(
@@ -101,11 +82,14 @@ def share_of_batches(
     return shares.rebatch(reader.get_per_replica_batch_size(batch_size))
 
 
-def example_ids(values: flags.FlagValues, epoch: int, step: int, cache: bool = False) -> list[str]:
+def example_ids(
+    values: flags.FlagValues, split: Split, epoch: int, step: int, cache: bool = False
+) -> list[str]:
     """Finds out again which Examples were in a batch.
 
     Args:
       values: the flags of the run.
+      split: the training set.
       epoch: counted from 0.
       step: of that epoch, counted from 0.
       cache: whether the training keeps the Examples in memory, and so shuffles all of them.
@@ -114,8 +98,8 @@ def example_ids(values: flags.FlagValues, epoch: int, step: int, cache: bool = F
       Their ids, in order.
     """
     examples = pipelines.load(
-        values.data,
-        "train",
+        split.directory,
+        split,
         seed=values.seed,
         epoch=epoch,
         features=("id",),

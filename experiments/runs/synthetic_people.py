@@ -5,14 +5,18 @@ from __future__ import annotations
 from absl import flags
 
 from datasets import synthetic
+from datasets.splits import Split
 from experiments.runs.common import quiet_c
 
 
-def generate(values: flags.FlagValues) -> None:
+def generate(values: flags.FlagValues) -> dict[str, Split]:
     """Makes the synthetic people that are asked for and not there yet.
 
     Args:
       values: the flags of the run.
+
+    Returns:
+      Name -> split, of those that were asked for.
 
     Raises:
       RecordError: the folder holds other data.
@@ -20,8 +24,13 @@ def generate(values: flags.FlagValues) -> None:
     config = synthetic.SyntheticConfig(
         seed=values.synthetic_seed, image_size=values.synthetic_image_size
     )
-    for split in ("train", "val", "test"):
-        count = values[f"synthetic_{split}"].value
+    made = {}
+    for name in ("train", "val", "test"):
+        count = values[f"synthetic_{name}"].value
         if count:
             with quiet_c():
-                synthetic.generate(values.data, split, count, config, workers=values.workers)
+                manifest = synthetic.generate(
+                    values.data, name, count, config, workers=values.workers
+                )
+            made[name] = Split(values.data, name, manifest)
+    return made

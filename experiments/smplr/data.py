@@ -10,7 +10,8 @@ import tensorflow as tf
 from absl import flags
 from tqdm import tqdm
 
-from datasets import manifests, pipelines, records, scenery, transforms
+from datasets import pipelines, scenery, transforms
+from datasets.splits import Split, open_split
 from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from experiments.smplr import motion, networks
 from smpl_tf.files import written_aside
@@ -92,7 +93,7 @@ def with_noise(
 
 def training_bodies(
     values: flags.FlagValues, body: PointBody, first_batch: int
-) -> tf.data.Dataset:
+) -> tuple[tf.data.Dataset, Split | None]:
     """Makes endless batches of bodies with noisy points; a function of the seed and the number.
 
     Args:
@@ -101,12 +102,16 @@ def training_bodies(
       first_batch: where a resumed training goes on.
 
     Returns:
-      A dataset of what `with_noise` returns.
+      A dataset of what `with_noise` returns, and the split that its people come from; None where
+      poses are drawn by the pose sampler.
     """
+    source = None
     if values.noise == "hourglass":
-        bodies = _reshuffled(seen_by_hourglass(values, body, "train"), values, first_batch)
+        people, source = seen_by_hourglass(values, body, "train")
+        bodies = _reshuffled(people, values, first_batch)
     else:
-        pool = motion.pose_pool(values, "train")
+        source = open_split(values.motion, "train") if values.motion else None
+        pool = motion.pose_pool(values, source or "train")
         bodies = motion_batches(
             pool, body, values.batch_size, values.seed, motion_config(values), first_batch
         )
@@ -115,7 +120,7 @@ def training_bodies(
     def corrupt(number, batch):
         return with_noise(batch, tf.stack([values.seed + _NOISE_STREAM, number]), values)
 
-    return numbered.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+    return numbered.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4), source
 
 
 def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch]:
@@ -130,7 +135,7 @@ def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch
     """
     kind = values.noise if values.test_noise == "same" else values.test_noise
     if kind == "hourglass":
-        seen = seen_by_hourglass(values, body, values.test_split)
+        seen, _ = seen_by_hourglass(values, body, values.test_split)
         people = tf.data.Dataset.from_tensor_slices(seen)
     else:
         poses = motion.pose_pool(values, "test")
@@ -148,34 +153,36 @@ def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch
 
 
 def seen_by_hourglass(
-    values: flags.FlagValues, body: PointBody, split: str
-) -> dict[str, np.ndarray]:
+    values: flags.FlagValues, body: PointBody, name: str
+) -> tuple[dict[str, np.ndarray], Split]:
     """Runs the hourglass of `--parts` over a split; kept beside it for the next run.
 
     Args:
       values: the flags of the run.
       body: the bodies.
-      split: of `--data`.
+      name: of a split of `--data`.
 
     Returns:
-      What `motion_batch` returns, and `seen` `[N, P, 3]`, for people whose truth is known.
+      What `motion_batch` returns, and `seen` `[N, P, 3]`, for people whose truth is known; and
+      the split.
 
     Raises:
       UserError: `--parts` names no hourglass.
       RecordError: the data is missing or damaged.
     """
     hourglass, folder = networks.earlier_hourglass(values)
-    shards = "".join(shard.sha256 for shard in records.check(values.data, split).shards)
-    key = hashlib.sha256("".join([shards, *(b.fingerprint for b in body.bodies)]).encode())
-    path = folder / "predictions" / f"{split}_{key.hexdigest()[:16]}.npz"
+    split = open_split(values.data, name)
+    digests = [shard.sha256 for shard in split.manifest.shards]
+    key = hashlib.sha256("".join([*digests, *(b.fingerprint for b in body.bodies)]).encode())
+    path = folder / "predictions" / f"{name}_{key.hexdigest()[:16]}.npz"
     if not path.exists():
         predict = tf.function(hourglass.points_model, reduce_retracing=True)
-        total = -(-manifests.read(values.data, split).count // _PREDICTION_BATCH)
+        total = -(-split.count // _PREDICTION_BATCH)
         pictures = held_out_pictures(
             values, body, split, hourglass.input.shape[1], _PREDICTION_BATCH
         )
         batches = []
-        for batch in tqdm(pictures, f"hourglass ({split})", total, unit="batch"):
+        for batch in tqdm(pictures, f"hourglass ({name})", total, unit="batch"):
             batch["seen"] = predict(batch.pop("pictures"))
             known = tf.reduce_all(tf.math.is_finite(batch["points"]), axis=(1, 2))
             batches.append({name: value[known].numpy() for name, value in batch.items()})
@@ -183,7 +190,7 @@ def seen_by_hourglass(
         with written_aside(path) as aside:
             np.savez(aside, **joined)
     with np.load(path) as arrays:
-        return dict(arrays)
+        return dict(arrays), split
 
 
 def _reshuffled(
@@ -233,6 +240,7 @@ def inputs_and_targets(batch: Batch, stage: str) -> tuple[tf.Tensor | Batch, Bat
 def training_pictures(
     values: flags.FlagValues,
     body: PointBody,
+    split: Split,
     epoch: int,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tuple[tf.data.Dataset, int]:
@@ -241,6 +249,7 @@ def training_pictures(
     Args:
       values: the flags of the run.
       body: the bodies.
+      split: the training set.
       epoch: the first epoch, from 0.
       reader: which of several; together they read every Example once per epoch.
 
@@ -248,14 +257,13 @@ def training_pictures(
       A dataset of dicts, `pictures` beside what `body_targets` returns; batches per epoch.
 
     Raises:
-      RecordError: the shards are missing or damaged.
+      RecordError: the shards of `--voc` are missing or damaged.
       UserError: there are fewer Examples than a batch holds.
     """
-    count = records.check(values.data, "train").count
-    steps = steps_per_epoch(count, values.batch_size, values.data)
+    steps = steps_per_epoch(split, values.batch_size)
     examples = pipelines.load(
-        values.data,
-        "train",
+        split.directory,
+        split,
         seed=values.seed,
         epoch=epoch,
         epochs=None,
@@ -264,14 +272,14 @@ def training_pictures(
         worker=reader.input_pipeline_id,
         num_workers=reader.num_input_pipelines,
     )
-    batches = whole_batches(examples, count, values.batch_size, reader)
+    batches = whole_batches(examples, split.count, values.batch_size, reader)
     return batches.map(lambda batch: with_bodies(batch, body)).prefetch(2), steps
 
 
 def held_out_pictures(
     values: flags.FlagValues,
     body: PointBody,
-    split: str,
+    split: Split,
     image_size: int | None = None,
     batch_size: int | None = None,
 ) -> tf.data.Dataset:
@@ -280,19 +288,16 @@ def held_out_pictures(
     Args:
       values: the flags of the run.
       body: the bodies.
-      split: its name.
+      split: held out.
       image_size: of the pictures, pixels; None: as in training.
       batch_size: None: as in training.
 
     Returns:
       A dataset of dicts as `training_pictures`.
-
-    Raises:
-      RecordError: the shards are missing or damaged.
     """
     size = image_size or values.image_size
     examples = pipelines.load(
-        values.data,
+        split.directory,
         split,
         features=PICTURE_FEATURES,
         transform=lambda example, _: cropped(example, size),

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from datasets.splits import Split, open_split
 from experiments.pages.report import Table
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
@@ -64,12 +65,15 @@ class Evaluation(NamedTuple):
     body: PointBody
 
 
-def evaluate(model: keras.Model, values: flags.FlagValues) -> Evaluation:
+def evaluate(
+    model: keras.Model, values: flags.FlagValues, split: Split | None = None
+) -> Evaluation:
     """Measures a model on people that its training did not see.
 
     Args:
       model: of the run's stage.
       values: the flags of the run.
+      split: of pictures, where it is open already; None opens that of --test_split.
 
     Returns:
       The evaluation.
@@ -82,7 +86,8 @@ def evaluate(model: keras.Model, values: flags.FlagValues) -> Evaluation:
     if values.stage in POINT_STAGES:
         batches = smplr_data.held_out_bodies(values, body)
     else:
-        batches = smplr_data.held_out_pictures(values, body, values.test_split)
+        split = split or open_split(values.data, values.test_split)
+        batches = smplr_data.held_out_pictures(values, body, split)
     predict = _predictor(model, values.stage)
     true, predicted, pictures = _collect((batch, predict(batch)) for batch in batches)
     if not len(true["points"]):

@@ -8,8 +8,10 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from datasets import pipelines, records
+from datasets import pipelines
+from datasets.frames import RecordError
 from datasets.processes import map_in_order
+from datasets.splits import Split
 from datasets.synthetic import people
 from experiments.runs.common import quiet_c
 from smpl_tf.files import written_aside
@@ -21,12 +23,12 @@ _CHUNK = 500
 _STREAMS = {"train": 0, "test": 1}
 
 
-def pose_pool(values: flags.FlagValues, split: str) -> np.ndarray:
+def pose_pool(values: flags.FlagValues, split: str | Split) -> np.ndarray:
     """Gathers the poses of a split.
 
     Args:
       values: the flags of the run.
-      split: "train" or "test".
+      split: "train" or "test"; or, with --motion, that split of it, opened.
 
     Returns:
       Axis-angles, parent-relative, the root's in camera axes, float32 `[M, 24, 3]`.
@@ -74,12 +76,12 @@ def _draw_poses(task: tuple[int, int, int]) -> np.ndarray:
     return people.choose_poses(drawn)[1].astype(np.float32)
 
 
-def shard_poses(folder: str, split: str) -> np.ndarray:
+def shard_poses(folder: str, split: str | Split) -> np.ndarray:
     """Reads the poses of a converted data set, such as AMASS.
 
     Args:
       folder: of the shards.
-      split: its name.
+      split: its name, or the opened split.
 
     Returns:
       float32 `[M, 24, 3]`, see `pose_pool`.
@@ -92,5 +94,6 @@ def shard_poses(folder: str, split: str) -> np.ndarray:
     poses = [batch["smpl/pose"][batch["smpl/valid"] > 0] for batch in examples.as_numpy_iterator()]
     poses = np.concatenate(poses)
     if not len(poses):
-        raise records.RecordError(f"{folder}: no Example of the split '{split}' has a pose")
+        name = split if isinstance(split, str) else split.name
+        raise RecordError(f"{folder}: no Example of the split '{name}' has a pose")
     return poses

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 from absl import flags
 
-from datasets import records
+from datasets.splits import Split
 from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.run_folder import RunFolder, serialize_flags
 from experiments.smplr.flags import define_run_flags
@@ -54,23 +55,22 @@ def bodies(values: flags.FlagValues) -> list[SMPLModelData]:
     return [load_model_data(values[f"{gender}_body"].value, gender) for gender in genders]
 
 
-def check_manifest(values: flags.FlagValues, split: str) -> None:
+def check_bodies_of(split: Split, bodies: Iterable[SMPLModelData]) -> None:
     """Refuses pictures whose shape parameters belong to other bodies.
 
     Args:
-      values: the flags of the run.
-      split: of `--data`.
+      split: of the pictures.
+      bodies: those of the run.
 
     Raises:
-      RecordError: the shards are missing or damaged.
       UserError: a body differs.
     """
-    known = records.check(values.data, split).bodies
-    for body in bodies(values):
+    known = split.manifest.bodies
+    for body in bodies:
         wanted = known.get(body.gender, body.fingerprint)
         if body.fingerprint != wanted:
             raise UserError(
-                f"{values.data}: its betas belong to the {body.gender} body {wanted}, but "
+                f"{split.directory}: its betas belong to the {body.gender} body {wanted}, but "
                 f"--{body.gender}_body gives {body.name} ({body.fingerprint}); give the body that "
                 "the data were converted with"
             )

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from datasets import manifests
+from datasets.splits import Split, open_split
 from experiments.runs import checkpoints, common, distribution, epochs, synthetic_people, training
 from experiments.runs.common import UserError
 from experiments.runs.training import Training
@@ -23,7 +23,9 @@ from smplr.bones import split_points
 from smplr.targets import shape_vector
 
 
-def train(opened: Training, values: flags.FlagValues) -> tuple[keras.Model, dict[str, Any]]:
+def train(
+    opened: Training, values: flags.FlagValues
+) -> tuple[keras.Model, dict[str, Any], Split | None]:
     """Trains a stage, from its newest checkpoint if there is one, and saves the model.
 
     Args:
@@ -31,7 +33,8 @@ def train(opened: Training, values: flags.FlagValues) -> tuple[keras.Model, dict
       values: the flags of the run.
 
     Returns:
-      The trained model, and the state of its last checkpoint.
+      The trained model, the state of its last checkpoint, and the split of pictures to evaluate
+      on; None of a stage that learns from points.
 
     Raises:
       UserError: networks or data are missing or do not fit, or a loss is not finite.
@@ -43,10 +46,11 @@ def train(opened: Training, values: flags.FlagValues) -> tuple[keras.Model, dict
         model = networks.build_model(values)
     body = PointBody(networks.bodies(values), dtype="float32")
     checkpoint = checkpoints.latest(run.checkpoints)
+    made = {}
     if values.stage not in POINT_STAGES and opened.is_chief:
-        synthetic_people.generate(values)
+        made = synthetic_people.generate(values)
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
-    supply = _supply(values, body, epoch, strategy.num_replicas_in_sync)
+    supply = _supply(values, body, epoch, strategy.num_replicas_in_sync, made)
     with strategy.scope():
         networks.compile_model(model, values, supply.steps * values.epochs)
     if checkpoint:
@@ -79,7 +83,7 @@ def train(opened: Training, values: flags.FlagValues) -> tuple[keras.Model, dict
             checkpoints.restore(checkpoint, model)
         with written_aside(run.model_file) as aside:
             model.save(aside)
-    return model, checkpoint.state
+    return model, checkpoint.state, supply.test
 
 
 class _Supply(NamedTuple):
@@ -93,6 +97,7 @@ class _Supply(NamedTuple):
       share_watched: reader -> its share of them.
       data: what was read -> a fingerprint of its bytes.
       name_batch: epoch, step -> what identifies the Examples of a batch.
+      test: the split of pictures to evaluate on, or None.
     """
 
     share: Callable
@@ -102,9 +107,10 @@ class _Supply(NamedTuple):
     share_watched: Callable | None
     data: dict[str, str]
     name_batch: Callable
+    test: Split | None
 
 
-def _supply(values, body, epoch, replicas):
+def _supply(values, body, epoch, replicas, made):
     if values.stage in POINT_STAGES:
         return _drawn_bodies(values, body, epoch)
 
@@ -112,32 +118,39 @@ def _supply(values, body, epoch, replicas):
         return batch["pictures"], picture_targets(batch, values)
 
     def share(reader):
-        return smplr_data.training_pictures(values, body, epoch, reader)[0].map(convert)
+        return smplr_data.training_pictures(values, body, train, epoch, reader)[0].map(convert)
 
     def share_watched(reader):
         if replicas == 1:
             return watched
         # Whole batches: Keras' mean over a replica's empty share would not be a number.
-        whole = min(values.batch_size, people // replicas * replicas)
-        batches = smplr_data.held_out_pictures(values, body, "val", batch_size=whole)
-        batches = batches.take(people // whole).map(convert)
+        whole = min(values.batch_size, val.count // replicas * replicas)
+        batches = smplr_data.held_out_pictures(values, body, val, batch_size=whole)
+        batches = batches.take(val.count // whole).map(convert)
         return epochs.share_of_batches(batches, whole, reader)
 
-    splits = sorted({"train", "val", values.test_split})
-    for split in splits:
-        networks.check_manifest(values, split)
-    people = manifests.read(values.data, "val").count
-    watched = smplr_data.held_out_pictures(values, body, "val").map(convert)
-    count = manifests.read(values.data, "train").count
-    steps = epochs.steps_per_epoch(count, values.batch_size, values.data)
-    data = {split: epochs.fingerprint(values.data, split) for split in splits}
-    names = partial(epochs.example_ids, values)
-    return _Supply(share, watched.element_spec, steps, watched, share_watched, data, names)
+    splits = {}
+    for name in sorted({"train", "val", values.test_split}):
+        splits[name] = made.get(name) or open_split(values.data, name)
+        networks.check_bodies_of(splits[name], body.bodies)
+    train, val = splits["train"], splits["val"]
+    watched = smplr_data.held_out_pictures(values, body, val).map(convert)
+    steps = epochs.steps_per_epoch(train, values.batch_size)
+    return _Supply(
+        share,
+        watched.element_spec,
+        steps,
+        watched,
+        share_watched,
+        data={name: split.fingerprint for name, split in splits.items()},
+        name_batch=partial(epochs.example_ids, values, train),
+        test=splits[values.test_split],
+    )
 
 
 def _drawn_bodies(values, body, epoch):
     steps = values.steps_per_epoch
-    bodies = smplr_data.training_bodies(values, body, epoch * steps)
+    bodies, source = smplr_data.training_bodies(values, body, epoch * steps)
     batches = bodies.map(lambda batch: smplr_data.inputs_and_targets(batch, values.stage))
 
     def share(reader):
@@ -149,11 +162,9 @@ def _drawn_bodies(values, body, epoch):
         return [f"of the motion's batch {epoch * steps + step}, seed {values.seed}"]
 
     data = {}
-    if values.noise == "hourglass":
-        data["train"] = epochs.fingerprint(values.data, "train")
-    elif values.motion:
-        data["motion"] = epochs.fingerprint(values.motion, "train")
-    return _Supply(share, batches.element_spec, steps, None, None, data, name_batch)
+    if source is not None:
+        data["train" if values.noise == "hourglass" else "motion"] = source.fingerprint
+    return _Supply(share, batches.element_spec, steps, None, None, data, name_batch, None)
 
 
 def picture_targets(batch: smplr_data.Batch, values: flags.FlagValues) -> smplr_data.Batch:

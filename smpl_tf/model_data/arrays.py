@@ -18,6 +18,9 @@ _LIVING: weakref.WeakSet["SMPLModelData"] = weakref.WeakSet()
 class SMPLModelData:
     """The arrays of a body model in SMPL's format: V vertices, J joints, B betas, F faces.
 
+    Whoever loads the same file shares one body, so the arrays are read-only; to change a body,
+    copy an array and use `dataclasses.replace`.
+
     Attributes:
       v_template: (V, 3) rest-pose vertices of the mean shape, metres; y up, z front, x left.
       shapedirs: (V, 3, B) metres per unit of each beta.
@@ -54,7 +57,7 @@ class SMPLModelData:
     path: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses arrays that do not fit together."""
+        """Refuses arrays that do not fit together, and keeps them as read-only views."""
         vertices, joints = len(self.v_template), len(self.parents)
         wanted = {
             "v_template": (vertices, 3),
@@ -86,6 +89,12 @@ class SMPLModelData:
                 f"Body {self.name}: expected gender to be one of {', '.join(GENDERS)}, got "
                 f"{self.gender!r}."
             )
+        for field in wanted:
+            array = getattr(self, field)
+            if array is not None:
+                view = np.asarray(array).view()
+                view.flags.writeable = False  # of the view: the caller's own array stays as it is
+                object.__setattr__(self, field, view)
         _LIVING.add(self)
 
     @property

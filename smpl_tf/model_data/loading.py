@@ -1,5 +1,6 @@
 """Which body: the open body, or the one of a file."""
 
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from smpl_tf.model_data.files import (
     from_official,
     read_contents,
 )
+
+# (path, gender, state of the file) -> its body, as long as somebody holds that: a body with its
+# 80 MB is freed with its last user.
+_IN_USE: weakref.WeakValueDictionary[tuple, SMPLModelData] = weakref.WeakValueDictionary()
 
 
 def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> SMPLModelData:
@@ -26,8 +31,9 @@ def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> 
         "unknown".
 
     Returns:
-      Its arrays, float64 as read. A body with SMPL's 6890 vertices has UP's and SMPLR's
-      landmarks.
+      Its arrays, float64 as read and read-only. A body with SMPL's 6890 vertices has UP's and
+      SMPLR's landmarks. While a body is in use, its file is not read again unless it has changed:
+      every call returns the same object.
 
     Raises:
       ModelFileError: if the file is missing, damaged, hostile or no body model.
@@ -41,6 +47,16 @@ def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> 
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file; expected a body model (.pkl, .npz or .h5).")
+    status = path.stat()
+    key = (path.absolute(), gender, status.st_ino, status.st_mtime_ns, status.st_size)
+    data = _IN_USE.get(key)
+    if data is None:
+        data = _IN_USE[key] = _read(path, gender)
+    return data
+
+
+def _read(path: Path, gender: str) -> SMPLModelData:
+    """Reads a body model of a file that is there."""
     if _holds_open_bodies(path):
         try:
             return open_body.load_body_file(path, gender)

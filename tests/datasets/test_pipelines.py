@@ -1,7 +1,10 @@
+import dataclasses
+
 import pytest
 import tensorflow as tf
 
 from datasets import pipelines, records
+from datasets.splits import open_split
 
 
 def ids(dataset):
@@ -98,3 +101,28 @@ def test_a_flipped_bit_is_found_when_every_byte_is_checked(tiny):
     shard.write_bytes(content)
     with pytest.raises(records.RecordError, match="00001.tfrecord: the shard is damaged, corrupt"):
         load(tiny, checksums=True)
+
+
+def test_an_opened_split_gives_the_same_examples_and_is_not_checked_again(tiny):
+    split = open_split(str(tiny), "train")
+    assert (split.name, split.count) == ("train", 10)
+    assert [path.rsplit("/", 1)[1] for path in split.files] == [
+        f"train-0000{index}.tfrecord" for index in range(3)
+    ]
+    expected = ids(load(tiny, seed=1))
+    (tiny / "train.manifest.json").unlink()
+    found = ids(pipelines.load(str(tiny), split, seed=1, decode=False))
+    assert found == expected
+    with pytest.raises(ValueError, match="expected a split of elsewhere, got one of "):
+        pipelines.load("elsewhere", split)
+
+
+def test_the_fingerprint_of_a_split_is_that_of_its_bytes(tiny):
+    split = open_split(str(tiny), "train")
+    changed = dataclasses.replace(split.manifest.shards[1], sha256="0" * 64)
+    shards = (split.manifest.shards[0], changed, split.manifest.shards[2])
+    other = dataclasses.replace(split.manifest, shards=shards)
+    assert len(split.fingerprint) == 16
+    assert dataclasses.replace(split, manifest=other).fingerprint != split.fingerprint
+    elsewhere = dataclasses.replace(split, directory="elsewhere")
+    assert elsewhere.fingerprint == split.fingerprint

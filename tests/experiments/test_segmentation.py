@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
+from datasets.splits import open_split
 from experiments import evaluate_nbf, train_nbf
 from experiments.nbf import (
     chained_evaluation,
@@ -84,9 +85,9 @@ def test_the_evaluation_of_its_checkpoint_gives_the_same_numbers(segmented, call
 
 def test_augmented_batches_do_not_depend_on_where_the_training_started(small):
     values = flags_of(*small)
-    feed = segmenters.feed(values)
-    from_the_start, steps = nbf_data.training_batches(values, 0, feed)
-    resumed, _ = nbf_data.training_batches(values, 1, feed)
+    feed, split = segmenters.feed(values), open_split(values.data, "train")
+    from_the_start, steps = nbf_data.training_batches(values, split, 0, feed)
+    resumed, _ = nbf_data.training_batches(values, split, 1, feed)
     first = list(from_the_start.take(2 * steps))[steps:]
     for (pictures, true), (again, true_again) in zip(first, resumed.take(steps), strict=True):
         np.testing.assert_array_equal(pictures, again)
@@ -130,20 +131,21 @@ def test_a_fitting_network_may_learn_from_what_a_segmenter_finds(finished, segme
     values = networks.flags_of(run, segmentation_run=str(segmented))
     stage = stages.stage_of(values)
     feed = stage.feed(values)
-    batches, _ = nbf_data.training_batches(values, 0, feed)
+    train, test = (open_split(values.data, name) for name in ("train", "test"))
+    batches, _ = nbf_data.training_batches(values, train, 0, feed)
     inputs, _ = next(iter(batches))
     assert inputs["input_map"].shape == (8, 16, 16, 3)
     # What it sees is what the chained model shows to its second stage, bit by bit.
     segmenter = segmenters.load_segmenter(RunFolder(segmented))
     network = networks.load_network(run)
     model = segmenters.join_stages(segmenter, network)
-    examples = next(iter(nbf_data.held_out_examples(values, "test", feed).batch(8)))
+    examples = next(iter(nbf_data.held_out_examples(values, test, feed).batch(8)))
     seen = feed.convert(examples)[0]["input_map"]
     pictures, _ = targets.picture_targets(examples, segmenter.input_size)
     np.testing.assert_array_equal(seen, model(pictures)["input_map"])
     # So the evaluation of such a run is that of the chain.
-    alone = stage.evaluate(network, values, "test").errors["err_joints3d_mm"]
-    chained = chained_evaluation.evaluate(model, values, "test").errors["err_joints3d_mm"]
+    alone = stage.evaluate(network, values, test).errors["err_joints3d_mm"]
+    chained = chained_evaluation.evaluate(model, values, test).errors["err_joints3d_mm"]
     np.testing.assert_allclose(alone, chained, rtol=1e-4)
 
 
@@ -199,7 +201,7 @@ def test_part_scores_are_means_over_the_parts_in_the_picture():
 def test_a_split_with_nobody_in_it_has_no_scores_and_no_nan():
     counts = np.zeros((2, 13, 13), np.float32)
     counts[0, 0, 0] = 9  # all background; the second has no labels
-    evaluation = segmentation_evaluation.Evaluation("test", "", ["a", "b"], PARTS_12, counts)
+    evaluation = segmentation_evaluation.Evaluation(None, ["a", "b"], PARTS_12, counts)
     metrics = evaluation.metrics
     assert metrics["mean_iou_percent"] is None and metrics["mean_f1_percent"] is None
     assert metrics["mean_iou_with_background_percent"] == 100.0

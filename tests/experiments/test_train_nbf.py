@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
+from datasets.splits import open_split
 from experiments import train_nbf
 from experiments.nbf import data as nbf_data
 from experiments.nbf import networks
@@ -56,9 +57,9 @@ def test_the_batches_of_an_epoch_do_not_depend_on_where_the_training_started(tin
     values = flags.FlagValues()
     define_run_flags(values)
     values(["", *tiny, "--nomirror"])
-    feed = networks.feed(values)
-    from_the_start, steps = nbf_data.training_batches(values, 0, feed)
-    resumed, _ = nbf_data.training_batches(values, 1, feed)
+    feed, split = networks.feed(values), open_split(values.data, "train")
+    from_the_start, steps = nbf_data.training_batches(values, split, 0, feed)
+    resumed, _ = nbf_data.training_batches(values, split, 1, feed)
     assert steps == 4
     first = [inputs["input_map"].numpy() for inputs, _ in from_the_start.take(2 * steps)]
     second = [inputs["input_map"].numpy() for inputs, _ in resumed.take(steps)]
@@ -79,11 +80,12 @@ def test_a_batch_is_the_same_for_any_number_of_readers_and_found_again_by_its_st
     define_run_flags(values)
     values(["", *tiny, "--nomirror", f"--cache={cache}", "--batch_size=6"])
     feed = nbf_data.Feed(("id",), lambda examples: examples["id"])
+    split = open_split(values.data, "train")
     steps, epoch = 5, 1  # of 32 people, two do not fill a batch
 
     def batches(index):
         reader = tf.distribute.InputContext(readers, index, readers)
-        read, expected_steps = nbf_data.training_batches(values, epoch, feed, reader)
+        read, expected_steps = nbf_data.training_batches(values, split, epoch, feed, reader)
         assert expected_steps == steps
         return [batch.numpy() for batch in read.take(2 * steps)]
 
@@ -92,7 +94,7 @@ def test_a_batch_is_the_same_for_any_number_of_readers_and_found_again_by_its_st
         np.stack(shares, 1).ravel() for shares in zip(*map(batches, range(readers)), strict=True)
     ]
     for step, batch in enumerate(read):
-        found = epochs.example_ids(values, epoch + step // steps, step % steps, cache)
+        found = epochs.example_ids(values, split, epoch + step // steps, step % steps, cache)
         assert found == [name.decode() for name in batch]
     for whole in (read[:steps], read[steps:]):
         assert len({*np.concatenate(whole)}) == 30

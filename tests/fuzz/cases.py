@@ -22,6 +22,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from datasets import example as example_lib
 from datasets import manifests, pipelines, records
 from datasets.photographs import people_files
+from datasets.splits import open_split
 from experiments.nbf import data as nbf_data
 from experiments.prediction import point_files
 from experiments.runs import checkpoints
@@ -140,8 +141,9 @@ def read_split(folder):
 
 def read_pipeline(folder):
     """As the training scripts read."""
-    with nbf_data.naming_damage(str(folder), "train"):
-        for _ in pipelines.load(str(folder), "train", seed=0):
+    split = open_split(str(folder), "train")
+    with nbf_data.naming_damage(split):
+        for _ in pipelines.load(str(folder), split, seed=0):
             pass
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import gc
 import os
 import pickle
@@ -405,3 +406,32 @@ def test_command_tells_the_bodies_of_a_file_apart_and_finds_nothing_odd(run, thr
     assert "gender       male" in screen.out
     assert "landmarks    97" in screen.out
     assert "ODD" not in screen.out
+
+
+def test_a_file_is_read_once_while_its_body_is_in_use_and_again_once_it_changed(
+    tmp_path, monkeypatch
+):
+    read = []
+    monkeypatch.setattr(
+        unpickler, "load", lambda file, load=unpickler.load: read.append(file.name) or load(file)
+    )
+    path = fakes.write_official_pickle(tmp_path / "a.pkl", fakes.random_arrays(60))
+    body = load_model_data(path)
+    assert load_model_data(str(path)) is body and len(read) == 1
+    fakes.write_official_pickle(path, fakes.random_arrays(61))
+    changed = load_model_data(path)
+    assert (body.num_vertices, changed.num_vertices, len(read)) == (60, 61, 2)
+    del changed
+    gc.collect()
+    load_model_data(path)
+    assert len(read) == 3
+
+
+def test_nobody_can_change_a_body_that_others_use_and_the_makers_arrays_stay_their_own(tmp_path):
+    body = load_model_data(fakes.write_npz(tmp_path / "a.npz", fakes.random_arrays(60)))
+    for name in (*ARRAYS, "parents", "faces"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(body, name)[:] = 0
+    own = np.array(body.v_template)
+    dataclasses.replace(body, v_template=own)
+    own[:] = 0

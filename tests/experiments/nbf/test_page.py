@@ -8,8 +8,7 @@ from experiments.pages import report
 def chained(f1, errors, difficulty):
     count = len(f1)
     return Evaluation(
-        split="test",
-        data="",
+        split=None,
         ids=[str(i) for i in range(count)],
         errors={"f1_percent": np.array(f1), "err_joints3d_mm": np.array(errors)},
         baseline={"err_joints3d_mm": np.array(difficulty)},
