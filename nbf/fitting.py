@@ -16,6 +16,7 @@ from nbf.body_fitting_model import BodyFittingModel, check_body
 from nbf.input_maps import input_map
 from nbf.landmarks import landmark_body, landmark_points, landmark_skeleton
 from nbf.parameters import NUM_PARAMETERS, split_parameters, upright_parameters
+from nbf.point_encoder import point_encoder
 from nbf.targets import NBF_INTRINSICS, fitting_targets
 from smpl_tf import SMPLModelData, kinematics, load_model_data, rotations
 from smpl_tf.camera import Camera
@@ -25,6 +26,7 @@ from smpl_tf.saved_models import load_model
 from smpl_tf.skeleton import SMPL_24
 
 HEADS = ("pool", "flatten")
+POINT_ENCODER = "points"  # the backbone of points and mask, `nbf.point_encoder`
 
 
 @keras.saving.register_keras_serializable(package="nbf")
@@ -56,8 +58,9 @@ class FittingNetwork(BodyFittingModel):
         """Builds the network.
 
         Args:
-          backbone: one of `nbf.backbones.BACKBONES`, or an encoder of your own: a functional model
-            from the input map to a dict of feature maps, of which `c5` `[B, h, w, C]` is used.
+          backbone: one of `nbf.backbones.BACKBONES`, or POINT_ENCODER for points and mask, or an
+            encoder of your own: a functional model from the input map (a dict of all inputs, for
+            points and mask) to a dict of feature maps, of which `c5` `[B, h, w, C]` is used.
           input_size: side of the input map, pixels.
           input_channels: its depth; None: that of `input_map`, or 3.
           head: "pool" averages the encoder's last level over the picture (the paper's), "flatten"
@@ -89,9 +92,7 @@ class FittingNetwork(BodyFittingModel):
         self._landmark_skeleton = landmark_skeleton(landmarks) if landmarks else None
         self.body = landmark_body(model_data, self._landmark_skeleton)
         self.backbone_name = backbone if isinstance(backbone, str) else None
-        self.encoder = _encoder(
-            backbone, (input_size, input_size, input_channels), backbone_weights
-        )
+        self.encoder = _encoder(backbone, self.input_shapes, backbone_weights)
         self.reduce = (
             keras.layers.GlobalAveragePooling2D() if head == "pool" else keras.layers.Flatten()
         )
@@ -118,7 +119,19 @@ class FittingNetwork(BodyFittingModel):
             dtype=self.body.geometry_dtype.name,
             autocast=False,
         )
-        self.build({"input_map": (None, input_size, input_size, input_channels)})
+        self.build({name: (None, *shape) for name, shape in self.input_shapes.items()})
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each input that the encoder sees, without the batch."""
+        if self.input_map is not None:
+            return input_map(self.input_map).shapes(self.input_size)
+        return {"input_map": (self.input_size, self.input_size, self.input_channels)}
+
+    @property
+    def sees_points(self) -> bool:
+        """Whether it sees found 2D points and a mask (`nbf.points_mask`)."""
+        return self.input_map is not None and input_map(self.input_map).points is not None
 
     @property
     def sees_parts(self) -> bool:
@@ -139,7 +152,8 @@ class FittingNetwork(BodyFittingModel):
         Args:
           inputs: `input_map` `[B, S, S, C]` in -1..1, alone or as a dict with it, and optionally
             `translation` `[B, 3]` metres and `intrinsics` `[B, 3, 3]` (`fitting_targets`), which
-            default to NBF's.
+            default to NBF's. Of points and mask (`nbf.points_mask`): `points` `[B, 21, 3]`, the
+            mask's `input_map` and the person's `intrinsics`, none of which has a default.
           training: whether batch normalisation uses the batch's statistics.
 
         Returns:
@@ -153,8 +167,10 @@ class FittingNetwork(BodyFittingModel):
         """
         if not isinstance(inputs, dict):
             inputs = {"input_map": inputs}
-        self._check_map(inputs["input_map"])
-        features = self.encoder(inputs["input_map"], training=training)["c5"]
+        self._check_shapes(inputs)
+        seen = {name: inputs[name] for name in self.input_shapes}
+        features = self.encoder(seen if len(seen) > 1 else seen["input_map"], training=training)
+        features = features["c5"]
         offsets = self.regressor(self.reduce(features))
         return self.pose(offsets + self.mean_parameters, inputs)
 
@@ -197,13 +213,15 @@ class FittingNetwork(BodyFittingModel):
             outputs["landmarks_2d"] = to_picture(outputs["landmarks_3d"])
         return outputs
 
-    def _check_map(self, input_map):
-        expected = (self.input_size, self.input_size, self.input_channels)
-        if not input_map.shape[1:].is_compatible_with(expected):
-            raise ValueError(
-                f"input_map: expected shape [B, {', '.join(map(str, expected))}], got "
-                f"{tuple(input_map.shape)}; make it with nbf.input_maps at this size."
-            )
+    def _check_shapes(self, inputs):
+        for name, expected in self.input_shapes.items():
+            got = inputs[name].shape if name in inputs else None
+            if got is None or not got[1:].is_compatible_with(expected):
+                maker = "nbf.points_mask" if self.sees_points else "nbf.input_maps at this size"
+                raise ValueError(
+                    f"{name}: expected shape [B, {', '.join(map(str, expected))}], got "
+                    f"{got and tuple(got)}; make it with {maker}."
+                )
 
     def get_fitting_network(self) -> FittingNetwork:
         """Returns the network itself."""
@@ -330,11 +348,20 @@ def _channels(name: str | None, channels: int | None) -> int:
 
 
 def _encoder(
-    backbone: str | keras.Model, input_shape: tuple[int, int, int], weights: str | None
+    backbone: str | keras.Model, shapes: Mapping[str, tuple[int, ...]], weights: str | None
 ) -> keras.Model:
     """Builds the encoder of a name, or checks one that was given."""
     if isinstance(backbone, str):
-        return build_backbone(backbone, input_shape, weights)
+        if len(shapes) == 1:
+            return build_backbone(backbone, shapes["input_map"], weights)
+        if backbone != POINT_ENCODER:
+            raise ValueError(
+                f"backbone={backbone!r}: expected {POINT_ENCODER!r} for points and mask."
+            )
+        encoder = point_encoder(shapes["points"][0], shapes["input_map"][0])
+        if weights:
+            encoder.load_weights(weights)
+        return encoder
     levels = getattr(backbone, "output", None)  # of a functional model
     if not isinstance(levels, dict) or "c5" not in levels or len(levels["c5"].shape) != 4:
         raise ValueError(
@@ -342,17 +369,23 @@ def _encoder(
             f"the level c5 [B, h, w, C], got {backbone!r} with the output {levels!r}; build it as "
             "keras.Model(inputs, {'c5': features})."
         )
-    shape = (None, *input_shape)
-    taken = getattr(backbone.input, "shape", None)
-    if (
-        taken is None
-        or len(taken) != 4
-        or any(b not in (None, a) for a, b in zip(shape[1:], taken[1:], strict=True))
-    ):
-        raise ValueError(
-            f"backbone: expected a model of one input map {shape}, got one of {taken}; build it "
-            "for the same input_size and input_channels."
-        )
+    _check_encoder_inputs(backbone, shapes)
     if weights:
         backbone.load_weights(weights)
     return backbone
+
+
+def _check_encoder_inputs(backbone, shapes):
+    taken = backbone.input if isinstance(backbone.input, dict) else {"input_map": backbone.input}
+    for name, shape in shapes.items():
+        expected = (None, *shape)
+        got = getattr(taken.get(name), "shape", None)
+        if (
+            got is None
+            or len(got) != len(expected)
+            or any(b not in (None, a) for a, b in zip(expected[1:], got[1:], strict=True))
+        ):
+            raise ValueError(
+                f"backbone: expected a model of one {name.replace('_', ' ')} {expected}, got one "
+                f"of {got}; build it for the same input_size and input_channels."
+            )

@@ -1,6 +1,7 @@
-"""What the fitting network sees: colour-coded parts, joint maps or the picture itself (Table 1).
+"""What the fitting network sees: parts, joint maps, the picture, or points and a mask (Table 1).
 
-Every map is `[S, S, C]` float32 with values in -1 to 1.
+Every map is `[S, S, C]` float32 with values in -1 to 1. `points_mask` is Table 1's joints and one
+part together; its points are numbers beside the map, see `nbf.points_mask`.
 """
 
 import dataclasses
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from smpl_tf.parts import PARTS_24, PartScheme, colour_code, merge_labels, part_scheme
+from smpl_tf.skeleton import PHOTOGRAPH_21, Skeleton
 from smpl_tf.tensor_like import TensorLike
 
 # Radius of a joint's disc, for image coordinates from -1 to 1: 3 pixels of 224, as released.
@@ -17,7 +19,8 @@ _DISC_RADIUS = 3.0 / 112.0
 _PART_MAPS = {f"parts_{n}": n for n in (1, 3, 6, 12, 24)}
 _PROBABILITY_MAPS = {f"probabilities_{n}": n for n in (1, 3, 6, 12, 24)}
 _JOINT_MAPS = {"joints_14": 14, "joints_24": 24}
-INPUT_MAPS = ("rgb", *_PART_MAPS, *_JOINT_MAPS, *_PROBABILITY_MAPS)
+POINTS_MASK = "points_mask"
+INPUT_MAPS = ("rgb", *_PART_MAPS, *_JOINT_MAPS, *_PROBABILITY_MAPS, POINTS_MASK)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +32,25 @@ class InputMap:
       channels: depth of the map.
       scheme: the part scheme it shows, None for pictures and joints.
       joints: how many joints it shows, None for pictures and parts.
+      points: whose points go with the map as numbers; None: there is the map alone.
     """
 
     name: str
     channels: int
     scheme: PartScheme | None = None
     joints: int | None = None
+    points: Skeleton | None = None
+
+    def shapes(self, size: int) -> dict[str, tuple[int, ...]]:
+        """Returns the shape of each input of the encoder, without the batch.
+
+        Args:
+          size: side of the map, pixels.
+        """
+        shapes: dict[str, tuple[int, ...]] = {"input_map": (size, size, self.channels)}
+        if self.points is not None:
+            shapes |= {"points": (len(self.points), 3), "intrinsics": (3, 3)}
+        return shapes
 
 
 def input_map(name: str) -> InputMap:
@@ -52,6 +68,8 @@ def input_map(name: str) -> InputMap:
         return InputMap(name, 3, joints=_JOINT_MAPS[name])
     if name == "rgb":
         return InputMap(name, 3)
+    if name == POINTS_MASK:
+        return InputMap(name, 1, points=PHOTOGRAPH_21)
     raise ValueError(f"Unknown input map {name!r}: expected one of {', '.join(INPUT_MAPS)}.")
 
 
@@ -151,6 +169,9 @@ def encode(example: Mapping[str, tf.Tensor], name: str, size: int) -> tf.Tensor:
     if name == "rgb":
         return to_unit_range(resize_picture(example["image"], size))
     if scheme is None:
-        raise ValueError(f"Expected a map of the picture or its parts, got {name!r}: `joint_map`.")
+        raise ValueError(
+            f"Expected a map of the picture or its parts, got {name!r}: see `joint_map` and "
+            "`nbf.points_mask`."
+        )
     draw = part_map if name in _PART_MAPS else probability_map
     return draw(example["parts"], scheme, size)

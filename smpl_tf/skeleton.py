@@ -234,6 +234,15 @@ BLAZEPOSE_33 = Skeleton(
     ),
 )
 
+# What finders and annotators mark on photographs and every body has: COCO's points and the feet.
+PHOTOGRAPH_21 = Skeleton(
+    name="Photograph-21",
+    names=(
+        *COCO_17.names,
+        *("left_heel", "right_heel", "left_big_toe", "right_big_toe"),
+    ),
+)
+
 # Vertices of the official SMPL mesh behind UP's landmarks, in the order of the file
 # models/pose/landmarks.pkl of UP's code (github.com/classner/up). A body with another vertex order
 # brings its own ids under the same names: SMPLModelData.landmarks.

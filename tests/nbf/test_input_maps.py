@@ -89,5 +89,5 @@ def test_skeleton_of_joint_maps():
 
 
 def test_a_map_of_joints_is_not_drawn_from_an_example():
-    with pytest.raises(ValueError, match="got 'joints_14': `joint_map`"):
+    with pytest.raises(ValueError, match="got 'joints_14': see `joint_map`"):
         input_maps.encode(people(), "joints_14", SIZE)

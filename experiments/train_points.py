@@ -1,0 +1,50 @@
+"""Trains NBF's network for photographs: from 2D points with visibility, and a mask, to bodies.
+
+    python experiments/train_points.py --flagfile=experiments/flags/nbf_photographs.cfg
+
+Draws people of any pose with their outlines if they are not there yet (data/point_people), then
+writes runs/<run_name>/: flags.cfg, model.keras, checkpoints/, tensorboard/ and record.json. Killed
+at any moment, the same command goes on from the last checkpoint and ends with the same numbers.
+Time and expected scores stand in the flag file.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run by path: the repository's packages come before all others
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiments.nbf.point_flags import define_point_flags
+from experiments.runs import common, training
+from smpl_tf.files import write_json
+
+
+def main(values) -> None:
+    """Trains and evaluates.
+
+    Args:
+      values: the flags.
+    """
+    with training.opened(values) as opened:
+        # Only now: these modules load TensorFlow.
+        from experiments.nbf import point_training
+
+        run = opened.run
+        record = run.read_record()
+        if record and run.model_file.exists():
+            print(f"{run.path} is finished (--overwrite trains again)")
+        else:
+            network = point_training.train(opened, values)
+            if not opened.is_chief:
+                return
+            measured = point_training.evaluate(network, values)
+            record = point_training.make_record(run, values, network, measured)
+            write_json(run.record_file, record)
+        print(f"\n{point_training.table(record)}\n")
+        print(f"record  {run.record_file}\nmodel   {run.model_file}")
+
+
+if __name__ == "__main__":
+    sys.exit(common.run(main, define_point_flags))
