@@ -1,0 +1,214 @@
+"""Moves a fitted body to the points that were found of the person, in 2D and in 3D.
+
+From the networks' answer, and not far from it: pose, shape and place are varied through the SMPL
+layer for a few dozen steps of gradient descent, seen by the person's own camera. The best of what
+was met on the way comes out, the start included.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from nbf.landmarks import landmark_body, landmark_points
+from nbf.prediction.fitted_person import FittedPerson
+from nbf.prediction.refinement import Refined
+from smpl_tf import SMPL, rotations
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.nbf_scale import NBF_FOCAL, NBF_TRANSLATION
+from smpl_tf.skeleton import PHOTOGRAPH_21, SMPL_24, Skeleton
+
+POINTS = Skeleton(
+    name="Photograph points and SMPL's joints",
+    names=tuple(dict.fromkeys(PHOTOGRAPH_21.names + SMPL_24.names)),
+)
+"""The points that a body is moved to; a finder gives some of them."""
+
+_HIPS = POINTS.indices(("left_hip", "right_hip"))
+_STEPS = 60
+_LEARNING_RATE = 0.02
+_PIXELS = NBF_FOCAL / NBF_TRANSLATION[2]  # of 512 per metre: the unit of all costs below
+_SOFTENING_2D, _SOFTENING_3D = 2.0, 25.0  # errors below count by their square
+_SHARE_OF_3D = 0.3  # of an error in 3D, beside one in the picture
+# What a departure from the networks' answer costs.
+_POSE_COST = 0.7  # per squared radian, summed over the joints
+_SHAPE_COST = 0.3  # per squared unit of betas
+_PLACE_COST = 4.0  # per squared step of place
+_STEP_OF_PLACE = 0.3  # metres across the view, and share of the distance along it
+
+
+class _Evidence(NamedTuple):
+    """What was found of N people.
+
+    Attributes:
+      rays: `[N, P, 2]` x / z and y / z of the points.
+      weights_2d: `[N, P]`, of each person 1 in all.
+      points_3d: `[N, P, 3]` metres from the middle of the hips, camera axes.
+      weights_3d: `[N, P]`, of each person 1 in all, or 0.
+      distance: `[N]` metres, along the view.
+    """
+
+    rays: tf.Tensor
+    weights_2d: tf.Tensor
+    points_3d: tf.Tensor
+    weights_3d: tf.Tensor
+    distance: tf.Tensor
+
+
+class PointRefiner:
+    """Refines people of one body; its graph is traced once, for any number of people.
+
+    Attributes:
+      body: the SMPL layer of the fitted people.
+    """
+
+    def __init__(self, body: SMPL, share_of_3d: float = _SHARE_OF_3D):
+        """Prepares the graph.
+
+        Args:
+          body: the SMPL layer of the fitted people.
+          share_of_3d: how much an error of found 3D points counts beside one in the picture.
+        """
+        self.body = body
+        self._share_of_3d = share_of_3d
+        self._points = landmark_body(body.model_data, POINTS)
+        person, points = [None], [None, len(POINTS)]
+        self._descend = tf.function(
+            self._descent,
+            input_signature=[
+                tuple(
+                    tf.TensorSpec([None, *shape], tf.float32)
+                    for shape in ([24, 3, 3], [self._points.num_betas], [3])
+                ),
+                _Evidence(
+                    tf.TensorSpec([*points, 2], tf.float32),
+                    tf.TensorSpec(points, tf.float32),
+                    tf.TensorSpec([*points, 3], tf.float32),
+                    tf.TensorSpec(points, tf.float32),
+                    tf.TensorSpec(person, tf.float32),
+                ),
+            ],
+        )
+
+    def __call__(self, people: Sequence[FittedPerson], found: Sequence[FoundPerson]) -> Refined:
+        """Moves bodies to found points.
+
+        Args:
+          people: the fitted people, before their cameras.
+          found: what was found of each; a point counts as much as its visibility.
+
+        Returns:
+          The refined people; the criterion is the mean distance of the points in the picture, in
+          pixels at NBF's scale, where 246 are a metre.
+        """
+        start = tuple(
+            tf.constant(np.stack([getattr(one, name) for one in people]), tf.float32)
+            for name in ("pose", "betas", "translation")
+        )
+        evidence = _gathered(people, found)
+        best, before, after = self._descend(start, evidence)
+        pose, betas, translation = (values.numpy() for values in best)
+        refined = [
+            dataclasses.replace(one, pose=pose[i], betas=betas[i], translation=translation[i])
+            for i, one in enumerate(people)
+        ]
+        return Refined(refined, before.numpy(), after.numpy())
+
+    def _descent(self, start, evidence):
+        """Adam from the start on; the best parameters, and the error before and after."""
+        pose, betas, translation = start
+        place = tf.stack([tf.ones_like(evidence.distance)] * 2 + [evidence.distance], -1)
+        place *= _STEP_OF_PLACE
+
+        def moved(changes):
+            turns, shapes, moves = changes
+            turned = tf.matmul(rotations.axis_angle_to_matrix(turns), pose)
+            return turned, betas + shapes, translation + moves * place
+
+        changes = [tf.zeros_like(pose[..., 0]), tf.zeros_like(betas), tf.zeros_like(translation)]
+        means = squares = [tf.zeros_like(change) for change in changes]
+        best = list(start)
+        lowest, before = self._loss(changes, moved(changes), evidence)
+        after = before
+        for step in tf.range(_STEPS):
+            with tf.GradientTape() as tape:
+                tape.watch(changes)
+                loss, _ = self._loss(changes, moved(changes), evidence)
+            gradients = tape.gradient(loss, changes)
+            time = tf.cast(step + 1, tf.float32)
+            means = [0.9 * m + 0.1 * g for m, g in zip(means, gradients, strict=True)]
+            squares = [0.99 * s + 0.01 * g * g for s, g in zip(squares, gradients, strict=True)]
+            rate = _LEARNING_RATE * tf.sqrt(1 - 0.99**time) / (1 - 0.9**time)
+            changes = [
+                c - rate * m / (tf.sqrt(s) + 1e-6)
+                for c, m, s in zip(changes, means, squares, strict=True)
+            ]
+            if step % 10 == 9:
+                parameters = moved(changes)
+                loss, error = self._loss(changes, parameters, evidence)
+                better = loss < lowest
+                lowest = tf.where(better, loss, lowest)
+                after = tf.where(better, error, after)
+                best = [
+                    tf.where(tf.reshape(better, [-1] + [1] * (value.shape.rank - 1)), value, kept)
+                    for value, kept in zip(parameters, best, strict=True)
+                ]
+        return best, before, after
+
+    def _loss(self, changes, parameters, evidence):
+        """What is minimised, `[N]`, and the mean error in the picture, `[N]`."""
+        turns, shapes, moves = changes
+        pose, betas, translation = parameters
+        body = self._points(pose=pose, betas=betas, translation=translation)
+        points = landmark_points(body, POINTS)
+        depth = tf.maximum(points[..., 2:], 0.05)
+        offsets = points[..., :2] / depth - evidence.rays
+        offsets *= _PIXELS * evidence.distance[:, tf.newaxis, tf.newaxis]
+        squared = tf.reduce_sum(tf.square(offsets), -1)
+        hips = tf.reduce_mean(tf.gather(points, _HIPS, axis=-2), -2, keepdims=True)
+        apart = tf.reduce_sum(tf.square(_PIXELS * (points - hips - evidence.points_3d)), -1)
+        loss = tf.reduce_sum(evidence.weights_2d * _softened(squared, _SOFTENING_2D), -1)
+        loss += self._share_of_3d * tf.reduce_sum(
+            evidence.weights_3d * _softened(apart, _SOFTENING_3D), -1
+        )
+        loss += _POSE_COST * tf.reduce_sum(tf.square(turns), [-2, -1])
+        loss += _SHAPE_COST * tf.reduce_sum(tf.square(shapes), -1)
+        loss += _PLACE_COST * tf.reduce_sum(tf.square(moves), -1)
+        error = tf.reduce_sum(evidence.weights_2d * tf.sqrt(squared), -1)
+        return loss, error
+
+
+def _softened(squared, softening):
+    """Distances from squared ones, smooth at 0."""
+    return tf.sqrt(squared + softening**2) - softening
+
+
+def _gathered(people: Sequence[FittedPerson], found: Sequence[FoundPerson]) -> _Evidence:
+    rays, weights_2d, points_3d, weights_3d, distance = [], [], [], [], []
+    for person, seen in zip(people, found, strict=True):
+        seen = seen.in_skeleton(POINTS)
+        known = np.isfinite(seen.points_2d).all(-1)
+        pixels = np.where(known[:, None], seen.points_2d, 0)
+        intrinsics = np.asarray(person.camera.intrinsics, float)
+        homogeneous = np.concatenate([pixels, np.ones((len(pixels), 1))], -1)
+        rays.append(np.linalg.solve(intrinsics, homogeneous.T).T[:, :2])
+        weights_2d.append(_shares(np.where(known, seen.visibility, 0)))
+        there = np.zeros(len(POINTS), bool)
+        place = np.zeros((len(POINTS), 3))
+        if seen.points_3d is not None:
+            there = np.isfinite(seen.points_3d).all(-1)
+            place = np.where(there[:, None], seen.points_3d, 0)
+        points_3d.append(place)
+        weights_3d.append(_shares(np.where(there, seen.visibility, 0)))
+        distance.append(max(float(person.joints_3d[:, 2].mean()), 0.1))
+    arrays = (rays, weights_2d, points_3d, weights_3d, distance)
+    return _Evidence(*(tf.constant(np.array(one), tf.float32) for one in arrays))
+
+
+def _shares(weights: np.ndarray) -> np.ndarray:
+    total = weights.sum()
+    return weights / total if total > 0 else weights
