@@ -1,7 +1,7 @@
 """SMPL as a Keras layer."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +75,8 @@ class SMPL(keras.layers.Layer):
         self.geometry_dtype = tf.float64 if precise else tf.float32
         with tf.init_scope():
             self._lay_out_arrays()
+        self._pose_axis_angles = self._traced(3)
+        self._pose_matrices = self._traced(3, 3)
         self.built = True  # it has no weights to wait for
 
     def _lay_out_arrays(self) -> None:
@@ -110,29 +112,56 @@ class SMPL(keras.layers.Layer):
           ValueError: if an argument has another shape.
         """
         betas, relative, translation = self._check_inputs(betas, pose, translation)
-        given = [(betas, 1), (relative, 3)] + [(translation, 1)] * (translation is not None)
+        inner = 2 if _ends_with(relative.shape, (len(self.parents), 3)) else 3
+        given = [(betas, 1), (relative, inner)] + [(translation, 1)] * (translation is not None)
         static, leading = _broadcast_leading(given)
 
-        # From here on the batch is one dimension, and stands last.
-        betas = tf.transpose(tf.reshape(_expand(betas, leading, 1), [-1, self.num_betas]))
-        relative = kinematics.batch_last(_expand(relative, leading, 3), 3)
+        # Called eagerly, the hundreds of small operations of a tree cost more than their numbers.
+        pose_batch = self._pose_batch
+        if tf.executing_eagerly():
+            pose_batch = self._pose_axis_angles if inner == 2 else self._pose_matrices
+        vertices, joints, global_rotations = pose_batch(
+            tf.reshape(_expand(betas, leading, 1), [-1, self.num_betas]),
+            tf.reshape(_expand(relative, leading, inner), [-1, *relative.shape[-inner:]]),
+        )
+
+        def with_leading(tensor: tf.Tensor) -> tf.Tensor:
+            tensor = tf.reshape(tensor, tf.concat([leading, tensor.shape[1:]], axis=0))
+            tensor.set_shape(static.concatenate(tensor.shape[static.rank :]))
+            return tensor
+
+        vertices, joints = with_leading(vertices), with_leading(joints)
+        if translation is not None:
+            vertices += translation[..., None, :]
+            joints += translation[..., None, :]
+        return BodyModelOutput(vertices, joints, with_leading(global_rotations))
+
+    def _traced(self, *rotation: int) -> Callable:
+        """`_pose_batch` as one graph for any number of bodies; traced when first called."""
+        dtype, joints = self.geometry_dtype, len(self.parents)
+        signature = [
+            tf.TensorSpec([None, self.num_betas], dtype),
+            tf.TensorSpec([None, joints, *rotation], dtype),
+        ]
+        return tf.function(self._pose_batch, input_signature=signature, autograph=False)
+
+    def _pose_batch(
+        self, betas: tf.Tensor, relative: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Poses `[N]` bodies; the pose is axis-angles or matrices, with the joints apart."""
+        if relative.shape.rank == 3:
+            relative = rotations.axis_angle_to_matrix(relative)
+        # From here on the batch stands last.
+        betas = tf.transpose(betas)
+        relative = kinematics.batch_last(relative, 3)
         rest = self._joint_template + tf.tensordot(self._joint_shapedirs, betas, 1)
         global_rotations, placed = kinematics.forward_kinematics_batch_last(
             relative, rest, self.parents
         )
         vertices = lbs.pose_vertices(betas, relative, global_rotations, rest, placed, self._blocks)
-
-        vertices = tf.reshape(vertices, tf.concat([leading, tf.shape(vertices)[1:]], axis=0))
-        joints = kinematics.batch_first(placed, leading)
-        if translation is not None:
-            vertices += translation[..., None, :]
-            joints += translation[..., None, :]
-        output = BodyModelOutput(
-            vertices, joints, kinematics.batch_first(global_rotations, leading)
-        )
-        for tensor in output:
-            tensor.set_shape(static.concatenate(tensor.shape[static.rank :]))
-        return output
+        batch = tf.shape(betas)[1:]
+        joints = kinematics.batch_first(placed, batch)
+        return vertices, joints, kinematics.batch_first(global_rotations, batch)
 
     def _check_inputs(self, betas, pose, translation):
         joints, dtype = len(self.parents), self.geometry_dtype
@@ -148,7 +177,7 @@ class SMPL(keras.layers.Layer):
             return betas, pose, translation
         if not _ends_with(pose.shape, (joints, 3)):
             pose = tf.reshape(pose, tf.concat([tf.shape(pose)[:-1], [joints, 3]], axis=0))
-        return betas, rotations.axis_angle_to_matrix(pose), translation
+        return betas, pose, translation
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs: the body's name, never its numbers."""

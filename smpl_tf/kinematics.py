@@ -41,12 +41,11 @@ def global_to_relative(rotations: TensorLike, parents: Sequence[int]) -> tf.Tens
     Returns:
       [..., J, 3, 3] parent-relative rotations; the root's is kept.
     """
-    joints = tf.unstack(rotations, num=len(parents), axis=-3)
-    relative = [
-        joint if parent < 0 else tf.matmul(joints[parent], joint, transpose_a=True)
-        for joint, parent in zip(joints, parents, strict=True)
-    ]
-    return tf.stack(relative, axis=-3)
+    rotations = tf.convert_to_tensor(rotations)
+    tree = np.asarray(parents)
+    outer = tf.gather(rotations, np.maximum(tree, 0), axis=-3)
+    relative = tf.matmul(outer, rotations, transpose_a=True)
+    return tf.where((tree < 0)[:, None, None], rotations, relative)
 
 
 def forward_kinematics(
