@@ -7,7 +7,7 @@
 
 --peers=N puts the closed-form fit, Gauss-Newton steps from there and 200 steps of gradient descent
 through SMPL beside the networks: accuracy on the same N bodies, clean, noisy and with points
-missing, and bodies per second of CPU time. --parts joins an hourglass, an autoencoder and both
+missing, and bodies per second of CPU time. --networks joins an hourglass, an autoencoder and both
 regressors (a row of the paper's Table 1) and keeps them in the folder of --run_name as one model,
 like a run of --stage=end_to_end. --real_clip=DIR asks instead how well Ω turns the joints of a
 real SMPL body, on a sequence of the authors' (CLOTH3D++, info_body.mat): degrees, leaf joints
@@ -37,7 +37,7 @@ _CHANGEABLE = (
         "test_noise",
         "noise_scale",
         "missing_rate",
-        "parts",
+        "networks",
     ),
     *("batch_size", "female_body", "male_body", "neutral_body"),
 )

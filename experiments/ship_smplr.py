@@ -3,9 +3,9 @@
     python experiments/ship_smplr.py --run=runs/smplr_pose_shape \
         --output=experiments/pretrained/smplr_pose_shape
 
-The copy is a run folder: evaluate_smplr.py, --parts and `keras.saving.load_model` take it like the
-run itself. Numbers are read as float32 again. A network that the run's stage does not train (the Ψ
-of --stage=pose) is all zeros in the copy.
+The copy is a run folder: evaluate_smplr.py, --networks and `keras.saving.load_model` take it like
+the run itself. Numbers are read as float32 again. A network that the run's stage does not train
+(the Ψ of --stage=pose) is all zeros in the copy.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main(values) -> None:
         raise common.UserError(f"{run.path}: not finished; run train_smplr.py to its end first")
     content, lines = model.read_bytes(), run.read_flags()
     if record["stage"] == "end_to_end":
-        content, lines["parts"] = hourglass_of(run)
+        content, lines["networks"] = hourglass_of(run)
     with written_aside(copy.path / model.name) as aside:
         aside.write_bytes(halved(content, _UNTRAINED.get(record["stage"])))
     write_text(copy.flags_file, "".join(f"{line}\n" for line in lines.values()))
@@ -83,12 +83,12 @@ def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
     """
     from experiments.smplr import networks  # loads TensorFlow
 
-    parts = [
+    behind = [
         folder
-        for folder in networks.flags_of(run).parts
+        for folder in networks.flags_of(run).networks
         if networks.flags_of(networks.named_run(folder)).stage != "hourglass"
     ]
-    for folder in parts:
+    for folder in behind:
         if not (common.REPOSITORY / folder).is_relative_to(PRETRAINED):
             raise common.UserError(
                 f"{run.path}: has its networks from {folder}; only what was trained behind "
@@ -98,7 +98,7 @@ def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.hourglass.save(path)
-        return path.read_bytes(), f"--parts={','.join(parts)}"
+        return path.read_bytes(), f"--networks={','.join(behind)}"
 
 
 def halved(model: bytes, emptied: str | None = None) -> bytes:

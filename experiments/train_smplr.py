@@ -5,7 +5,7 @@
 Stages: hourglass (picture to points), dae (noisy to clean points), pose (points to rotations),
 shape (points to betas and gender), pose_shape (both through SMPL) and end_to_end (the hourglass
 with the others frozen behind it). A later stage starts from the networks of earlier runs, which
---parts names. Points come from endless motion, pictures from the shards of --data.
+--networks names. Points come from endless motion, pictures from the shards of --data.
 
 Writes runs/<run_name>/: flags.cfg, checkpoints/, tensorboard/, model.keras, report/index.html and
 record.json. Killed at any moment, the same command goes on from the last checkpoint and ends with

@@ -71,7 +71,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("joints_3d_scale", 0.1, "What a robust L_3D takes for large, metres.")
     f.number("joints_2d_scale", 0.05, "What a robust L_2D takes for large, half pictures.")
     f.bool("projected_rotations", False, "L_lat after the projection to rotations, not before.")
-    f.enum("points", "24", ["24", "14", "91"], "Of L_3D and L_2D: SMPL's, LSP's or UP's.")
+    f.enum("loss_points", "24", ["24", "14", "91"], "Of L_3D and L_2D: SMPL's, LSP's or UP's.")
     f.enum("center_2d", "none", ["none", "neck", "hips"], "What L_2D sees both sides from.")
     f.number("weight_decay", 1e-4, "Factor of half the squared norm of the kernels.")
     f.number("share_3d", 1.0, "Share of the training set that keeps its 3D labels.", 1.0)

@@ -52,7 +52,7 @@ def feed(values: flags.FlagValues) -> Feed:
 
 def _landmarks(values):
     """How many landmarks take the place of SMPL's joints in L_3D and L_2D; None for the joints."""
-    return None if values.points == "24" else int(values.points)
+    return None if values.loss_points == "24" else int(values.loss_points)
 
 
 def prepare_network(network: FittingNetwork, split: Split) -> None:
@@ -109,7 +109,7 @@ def loss(values: flags.FlagValues) -> FittingLoss:
         parameters_scale=values.parameters_scale,
         joints_3d_scale=values.joints_3d_scale,
         joints_2d_scale=values.joints_2d_scale,
-        loss_points=int(values.points),
+        loss_points=int(values.loss_points),
         projected_rotations=values.projected_rotations,
         center_2d=None if values.center_2d == "none" else values.center_2d,
         weight_decay=values.weight_decay,

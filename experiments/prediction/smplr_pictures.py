@@ -86,6 +86,6 @@ def restore_picture_model(run: RunFolder) -> PictureModel:
     if stage != "end_to_end":
         raise UserError(
             f"{run.path}: --stage={stage} does not turn pictures into bodies; give a run of "
-            "--stage=end_to_end, or join networks with evaluate_smplr.py --parts=..."
+            "--stage=end_to_end, or join networks with evaluate_smplr.py --networks=..."
         )
     return PictureModel(model)

@@ -18,6 +18,7 @@ from types import ModuleType
 
 from absl import flags
 
+from experiments.runs.renamed_flags import explain
 from smpl_tf.errors import one_line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -65,8 +66,7 @@ def run(
         if rest:
             raise flags.Error(f"unexpected argument {rest[0]!r}; every option is a --flag=value")
     except (flags.Error, ValueError) as error:
-        message = one_line(error).removeprefix("ERROR:: ")
-        print(f"{script}: {message} (--help lists the flags)", file=sys.stderr)
+        print(f"{script}: {explain(error, values)} (--help lists the flags)", file=sys.stderr)
         return EXIT_USAGE
     if values.help:
         print(usage(main, values))

@@ -22,6 +22,7 @@ from typing import Any
 from absl import flags
 
 from experiments.runs.common import REPOSITORY, UserError
+from experiments.runs.renamed_flags import name_of, with_new_name
 from smpl_tf.files import ASIDE, write_text
 
 MODEL_FILE = "model.keras"
@@ -192,10 +193,11 @@ class RunFolder:
         """The flags this run was started with.
 
         Returns:
-          Flag name -> its line in flags.cfg.
+          Flag name -> its line in flags.cfg; flags that were renamed since by their new names.
         """
         lines = self.flags_file.read_text(encoding="utf-8").splitlines()
-        return {_name_of(line): line for line in lines if line.startswith("--")}
+        lines = [with_new_name(line) for line in lines if line.startswith("--")]
+        return {name_of(line): line for line in lines}
 
     def restore_flags(self, values: flags.FlagValues) -> None:
         """Sets flags to what this run was started with.
@@ -253,10 +255,6 @@ def _serialize(values: flags.FlagValues, name: str, value: Any) -> str | None:
     if isinstance(value, list):  # as the flag reads it
         return f"--{name}={','.join(value)}"
     return f"--{name}={str(value).lower() if values[name].boolean else value}"
-
-
-def _name_of(line: str) -> str:
-    return line.removeprefix("--").split("=", 1)[0]
 
 
 def versions() -> dict[str, str]:

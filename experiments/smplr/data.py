@@ -155,7 +155,7 @@ def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch
 def seen_by_hourglass(
     values: flags.FlagValues, body: PointBody, name: str
 ) -> tuple[dict[str, np.ndarray], Split]:
-    """Runs the hourglass of `--parts` over a split; kept beside it for the next run.
+    """Runs the hourglass of `--networks` over a split; kept beside it for the next run.
 
     Args:
       values: the flags of the run.
@@ -167,7 +167,7 @@ def seen_by_hourglass(
       the split.
 
     Raises:
-      UserError: `--parts` names no hourglass.
+      UserError: `--networks` names no hourglass.
       RecordError: the data is missing or damaged.
     """
     hourglass, folder = networks.earlier_hourglass(values)

@@ -21,7 +21,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     """
     f = FlagDefiner(values)
     f.enum("stage", "pose_shape", STAGES, "What is trained.")
-    f.strings("parts", [], "Run folders whose networks this run starts from, in any order.")
+    f.strings("networks", [], "Run folders whose networks this run starts from, in any order.")
     f.string("runs_dir", "runs", "Folder of all runs.")
     f.string("run_name", "smplr", "Folder of this run in --runs_dir.")
     f.bool("overwrite", False, "Start anew where --run_name holds other results.")
@@ -67,7 +67,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
 
     f.enum("activation", "relu", ["relu", "elu"], "Of the hidden layers; the released code: elu.")
     f.number("keep_probability", 0.8, "Of the autoencoder's dropouts.", 1.0)
-    f.bool("denoise", False, "Put the autoencoder of --parts before the regressors.")
+    f.bool("denoise", False, "Put the autoencoder of --networks before the regressors.")
     f.integer("image_size", 256, "Side of the hourglass's pictures, a multiple of 64.", 64)
     f.integer("stacks", 5, "Hourglasses in a row.", 1)
     f.integer("width", 256, "Channels of the hourglass.", 8)
@@ -103,7 +103,7 @@ def define_evaluation_flags(values: flags.FlagValues) -> None:
     """
     define_run_flags(values)
     f = FlagDefiner(values)
-    f.string("run", None, "Folder of a finished run; unset: the networks of --parts, joined.")
+    f.string("run", None, "Folder of a finished run; unset: the networks of --networks, joined.")
     f.integer("peers", 0, "Bodies that are also given to the peers; 0: none.", 0)
     f.string("noisy_run", None, "Folder of a run trained on noise, to stand among the peers.")
     f.string("real_clip", None, "Folder of a sequence with info_body.mat, for Ω's rotations.")

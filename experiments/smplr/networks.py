@@ -26,7 +26,7 @@ from smplr import (
 )
 
 # Which networks a finished run of each stage has to offer.
-PARTS_OF_STAGE = {
+NETWORKS_OF_STAGE = {
     "hourglass": ("hourglass",),
     "dae": ("autoencoder",),
     "pose": ("pose_regressor",),
@@ -39,7 +39,7 @@ OF_HOURGLASS = ("volumes", "points")
 # Outputs of SMPL behind the regressors.
 _OF_SMPL = ("joints", "landmarks")
 # Which networks a stage changes.
-TRAINED_PARTS = {**PARTS_OF_STAGE, "end_to_end": ("hourglass",)}
+TRAINED_NETWORKS = {**NETWORKS_OF_STAGE, "end_to_end": ("hourglass",)}
 
 
 def bodies(values: flags.FlagValues) -> list[SMPLModelData]:
@@ -83,13 +83,13 @@ def build_model(values: flags.FlagValues) -> keras.Model:
       values: the flags of the run.
 
     Returns:
-      A DenoisingAutoencoder, a StackedHourglass, or an SMPLR around them; parts that the stage
+      A DenoisingAutoencoder, a StackedHourglass, or an SMPLR around them; networks that the stage
       does not train are frozen.
 
     Raises:
       UserError: a stage lacks a network that it does not train, or a run cannot be read.
     """
-    found = earlier_parts(values)
+    found = earlier_networks(values)
     num_points = 41 if values.landmarks else 23
     if values.stage == "dae":
         return found.get("autoencoder") or DenoisingAutoencoder(
@@ -113,9 +113,9 @@ def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
     """Puts the networks of a stage into one model; those that it does not train are frozen."""
     num_points = 41 if values.landmarks else 23
     end_to_end = values.stage == "end_to_end"
-    _require_parts(values, found, PARTS_OF_STAGE["end_to_end"] if end_to_end else ())
+    _require_networks(values, found, NETWORKS_OF_STAGE["end_to_end"] if end_to_end else ())
     if values.denoise and not end_to_end:
-        _require_parts(values, found, ("autoencoder",))
+        _require_networks(values, found, ("autoencoder",))
     model = SMPLR(
         pose_regressor=found.get("pose_regressor") or PoseRegressor(num_points, values.activation),
         shape_regressor=found.get("shape_regressor")
@@ -125,44 +125,44 @@ def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
         bodies=bodies(values),
         gender_mode=values.gender_mode,
     )
-    for name in PARTS_OF_STAGE["end_to_end"]:
-        part = getattr(model, name)
-        if part is not None:
-            part.trainable = name in TRAINED_PARTS[values.stage]
+    for name in NETWORKS_OF_STAGE["end_to_end"]:
+        network = getattr(model, name)
+        if network is not None:
+            network.trainable = name in TRAINED_NETWORKS[values.stage]
     return model
 
 
-def _require_parts(values, found, names) -> None:
+def _require_networks(values, found, names) -> None:
     missing = [name for name in names if name not in found]
     if missing:
         raise UserError(
             f"--stage={values.stage} needs a trained {', '.join(missing)}; give the folders of "
-            "their runs as --parts=runs/a,runs/b"
+            "their runs as --networks=runs/a,runs/b"
         )
 
 
-def earlier_parts(values: flags.FlagValues) -> dict[str, keras.Model]:
-    """Loads the networks of the runs that `--parts` names; later runs win.
+def earlier_networks(values: flags.FlagValues) -> dict[str, keras.Model]:
+    """Loads the networks of the runs that `--networks` names; later runs win.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      Name of the part -> network.
+      Name -> network.
 
     Raises:
       UserError: a folder holds no finished run.
     """
     found = {}
-    for folder in values.parts:
+    for folder in values.networks:
         model, stage = load_model(named_run(folder))
-        for part in PARTS_OF_STAGE[stage]:
-            found[part] = model if stage in ("dae", "hourglass") else getattr(model, part)
+        for name in NETWORKS_OF_STAGE[stage]:
+            found[name] = model if stage in ("dae", "hourglass") else getattr(model, name)
     return found
 
 
 def named_run(folder: str) -> RunFolder:
-    """Finds a run of `--parts`.
+    """Finds a run of `--networks`.
 
     Args:
       folder: seen from the working directory or, as what is shipped, from the repository.
@@ -175,7 +175,7 @@ def named_run(folder: str) -> RunFolder:
 
 
 def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]:
-    """Finds the hourglass among the runs that `--parts` names.
+    """Finds the hourglass among the runs that `--networks` names.
 
     Args:
       values: the flags of the run.
@@ -186,12 +186,12 @@ def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]
     Raises:
       UserError: there is none, or a run is not finished.
     """
-    for folder in reversed(values.parts):
+    for folder in reversed(values.networks):
         run = named_run(folder)
         model, stage = load_model(run)
-        if "hourglass" in PARTS_OF_STAGE[stage]:
+        if "hourglass" in NETWORKS_OF_STAGE[stage]:
             return (model if stage == "hourglass" else model.hourglass), run.path
-    raise UserError("points of an hourglass need its run: give its folder in --parts=runs/...")
+    raise UserError("points of an hourglass need its run: give its folder in --networks=runs/...")
 
 
 def load_model(run: RunFolder) -> tuple[keras.Model, str]:
@@ -199,7 +199,7 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
 
     Args:
       run: the run. A copy of --stage=end_to_end that ship_smplr.py wrote holds the hourglass
-        alone, which is all that the stage trains, and is joined with its --parts.
+        alone, which is all that the stage trains, and is joined with its --networks.
 
     Returns:
       The model, and its stage.
@@ -224,7 +224,7 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
             "it anew, or get a whole copy"
         ) from error
     if values.stage == "end_to_end" and isinstance(model, StackedHourglass):
-        model = _joined({**earlier_parts(values), "hourglass": model}, values)
+        model = _joined({**earlier_networks(values), "hourglass": model}, values)
     return model, values.stage
 
 

@@ -10,11 +10,11 @@ from absl import flags
 
 from experiments.nbf import flags as nbf_flags
 from experiments.runs.common import UserError
+from experiments.runs.renamed_flags import explain, name_of, with_old_name
 from experiments.runs.run_folder import RunFolder, serialize_flags
 from experiments.smplr import flags as smplr_flags
 from experiments.tables.smplr import EVALUATED
 from experiments.tables.types import Variation
-from smpl_tf.errors import one_line
 
 _NUMBER_WORDS = {
     "half an": 0.5,
@@ -60,7 +60,7 @@ class FlagFile:
         try:
             self.values(["", *self.arguments])
         except flags.Error as error:
-            raise UserError(f"{self.path}: {one_line(error)}") from error
+            raise UserError(f"{self.path}: {explain(error, self.values)}") from error
 
     @property
     def script(self) -> str:
@@ -79,7 +79,9 @@ class FlagFile:
         """
         default = serialize_flags(self._defaults())
         shaping = {n: f for n, f in serialize_flags(self.values).items() if default.get(n) != f}
-        lines = [self.script, f"--seed={seed}", *(shaping[n] for n in sorted(shaping))]
+        # By their oldest names: a flag that is renamed shapes what it has shaped before.
+        oldest = sorted(map(with_old_name, shaping.values()), key=name_of)
+        lines = [self.script, f"--seed={seed}", *oldest]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
     def difference(self, run: RunFolder, command: list[str]) -> str | None:

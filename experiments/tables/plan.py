@@ -151,7 +151,7 @@ class Plan:
             return name
         needs, command = self._people(file), [file.script, *file.arguments]
         command += [f"--seed={seed}", f"--runs_dir={self._runs}"]
-        for flag in ("parts", "initial_run", "segmentation_run", "run"):
+        for flag in ("networks", "initial_run", "segmentation_run", "run"):
             if flag not in file.values or not file.values[flag].value:
                 continue
             value = file.values[flag].value
@@ -301,8 +301,8 @@ def difference(step: Step) -> str | None:
 
 
 def _weights(folder: str) -> str:
-    """A short hash of the newest weights in the folder of a shipped run."""
-    newest = max(Path(folder, "checkpoints").glob("epoch_*.weights.h5"), default=None)
-    if newest is None:
-        raise UserError(f"{folder}: no weights here; start inside the repository")
-    return hashlib.sha256(newest.read_bytes()).hexdigest()[:8]
+    """A short hash of the model of a shipped run."""
+    model = RunFolder(folder).model_file
+    if not model.is_file():
+        raise UserError(f"{model}: no weights here; start inside the repository")
+    return hashlib.sha256(model.read_bytes()).hexdigest()[:8]

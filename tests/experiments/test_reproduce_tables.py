@@ -57,7 +57,7 @@ def test_every_step_comes_after_what_it_needs(plan):
     parts = {f"{prefix}_{name}_seed3" for name in ("shn_l_aug", "dae", "pose_shape")}
     assert {*stitched.needs} >= parts
     # The parts of this seed, not those that the flag file names.
-    named = next(flag for flag in stitched.command if flag.startswith("--parts="))
+    named = next(flag for flag in stitched.command if flag.startswith("--networks="))
     assert all(name in named for name in parts) and "runs/smplr" not in named
 
 

@@ -65,7 +65,7 @@ def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
         run = RunFolder(tmp_path / name)
         values = flags.FlagValues()
         define_run_flags(values)
-        values(["", "--stage=end_to_end", f"--parts={','.join(str(f) for f in folders)}"])
+        values(["", "--stage=end_to_end", f"--networks={','.join(str(f) for f in folders)}"])
         networks.keep_joined(run, model, values)
         write_json(run.record_file, {"stage": "end_to_end"})
         return run

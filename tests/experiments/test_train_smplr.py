@@ -88,8 +88,8 @@ def test_a_part_that_is_missing_is_named(run):
     assert answer.status == 1
     assert "needs a trained hourglass, autoencoder, pose_regressor, shape_regressor" in answer.err
     answer, _ = run("dae", "--stage=dae", "--noise=hourglass")
-    assert answer.err.strip().endswith("give its folder in --parts=runs/...")
-    answer, _ = run("pose", "--stage=pose", "--parts=runs/nothing")
+    assert answer.err.strip().endswith("give its folder in --networks=runs/...")
+    answer, _ = run("pose", "--stage=pose", "--networks=runs/nothing")
     assert "model.keras: not found; run experiments/train_smplr.py" in answer.err
 
 
@@ -99,12 +99,12 @@ def test_every_stage_follows_the_others(run, call, people):
     small = ("--stacks=1", "--width=8", "--bins=4", "--prior_bias")
     stages = {
         "hourglass": ("--augment", "--point_weight=0.1", *small, *pictures),
-        "dae": ("--noise=hourglass", "--parts=runs/hourglass", *pictures),
+        "dae": ("--noise=hourglass", "--networks=runs/hourglass", *pictures),
         "pose": ("--noise=uniform", "--missing_rate=0.1"),
         "shape": ("--noise=gaussian",),
-        "pose_shape": ("--parts=runs/dae,runs/pose,runs/shape", "--denoise"),
+        "pose_shape": ("--networks=runs/dae,runs/pose,runs/shape", "--denoise"),
         "end_to_end": (
-            "--parts=runs/hourglass,runs/dae,runs/pose_shape",
+            "--networks=runs/hourglass,runs/dae,runs/pose_shape",
             "--point_weight=0.1",
             *pictures,
         ),
@@ -136,7 +136,7 @@ def test_every_stage_follows_the_others(run, call, people):
     assert answer.status == 0, answer.err
     assert "clean: closed form" in answer.out
     assert "structured: 200 steps of gradient descent" in answer.out
-    stitched = ("--parts=runs/hourglass,runs/dae,runs/pose_shape", "--run_name=stitched")
+    stitched = ("--networks=runs/hourglass,runs/dae,runs/pose_shape", "--run_name=stitched")
     answer = call(evaluate_smplr, *stitched, *pictures, "--workers=0")
     assert answer.status == 0, answer.err
     assert "points: mean of 16 joints, mm" in answer.out

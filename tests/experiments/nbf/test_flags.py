@@ -67,7 +67,7 @@ def test_a_flag_file_is_read_and_its_network_built(file):
         values.segmentation_run = str(SHIPPED_SEGMENTER)
     assert set(stages.stage_of(values).feed(values).features) <= EXAMPLE_FEATURES.keys()
     nbf_data.augmentation(values)
-    shaping = ("stage", "input_map", "head", "points", "special_rotations", "num_parts")
+    shaping = ("stage", "input_map", "head", "loss_points", "special_rotations", "num_parts")
     network = built(**{name: values[name].value for name in shaping}, **TOY)
     assert network.count_params() > 0
 

@@ -5,8 +5,11 @@ import sys
 import pytest
 from absl import flags
 
+from experiments import evaluate_smplr, train_nbf, train_smplr
+from experiments.nbf import flags as nbf_flags
 from experiments.runs import common
 from experiments.runs.common import REPOSITORY, UserError, run
+from experiments.smplr import flags as smplr_flags
 
 
 def define_flags(values):
@@ -44,6 +47,27 @@ def test_a_wrong_flag_is_one_line_and_status_2(arguments, words, capsys):
     assert captured.err.startswith("train.py: ")
     assert captured.err.count("\n") == 1
     assert all(word in captured.err for word in [*words, "--help"])
+
+
+@pytest.mark.parametrize(
+    ("script", "define", "old", "new"),
+    [
+        (train_nbf, nbf_flags.define_run_flags, "--points=91", "--points is now --loss_points"),
+        (train_smplr, smplr_flags.define_run_flags, "--parts=a", "--parts is now --networks"),
+        (evaluate_smplr, evaluate_smplr.define_flags, "--parts=a", "--parts is now --networks"),
+    ],
+)
+def test_an_old_flag_says_its_new_name(script, define, old, new, tmp_path, capsys):
+    file = tmp_path / "mine.cfg"
+    file.write_text(f"{old}\n")
+    for argument in (old, f"--flagfile={file}"):
+        assert run(script.main, define, ["t.py", argument]) == 2
+        assert capsys.readouterr().err == f"t.py: {new} (--help lists the flags)\n"
+
+
+def test_an_old_name_that_means_nothing_here_is_unknown(capsys):
+    assert run(do_nothing, define_flags, ["t.py", "--points=91"]) == 2
+    assert "Unknown command line flag 'points'" in capsys.readouterr().err
 
 
 def test_the_flags_of_a_file_stand_where_the_file_is_named(tmp_path):

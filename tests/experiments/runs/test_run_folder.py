@@ -16,7 +16,7 @@ def make_flags(*arguments):
     flags.DEFINE_float("learning_rate", 1e-4, "", flag_values=values)
     flags.DEFINE_bool("mirror", True, "", flag_values=values)
     flags.DEFINE_string("body_model", None, "", flag_values=values)
-    flags.DEFINE_list("parts", [], "", flag_values=values)
+    flags.DEFINE_list("networks", [], "", flag_values=values)
     flags.DEFINE_bool("debug", False, "", flag_values=values)
     values(["", *arguments])
     return values
@@ -43,12 +43,14 @@ def test_a_file_has_its_old_content_until_the_new_one_is_whole(tmp_path):
 
 
 def test_the_same_flags_are_taken_up_again(folder):
-    folder.adopt_flags(make_flags("--epochs=5", "--nomirror", "--parts=runs/a,runs/b"))
-    folder.adopt_flags(make_flags("--nomirror", "--parts=runs/a,runs/b", "--epochs=5", "--debug"))
+    folder.adopt_flags(make_flags("--epochs=5", "--nomirror", "--networks=runs/a,runs/b"))
+    folder.adopt_flags(
+        make_flags("--nomirror", "--networks=runs/a,runs/b", "--epochs=5", "--debug")
+    )
     restored = make_flags()
     folder.restore_flags(restored)
     assert (restored.epochs, restored.mirror, restored.body_model) == (5, False, None)
-    assert restored.parts == ["runs/a", "runs/b"]
+    assert restored.networks == ["runs/a", "runs/b"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,19 @@ def test_a_run_from_before_a_flag_existed_counts_as_its_default(folder):
     folder.adopt_flags(make_flags())
     with pytest.raises(UserError, match="--mirror=true, now --mirror=false"):
         folder.adopt_flags(make_flags("--nomirror"))
+
+
+def test_a_run_from_before_a_flag_was_renamed_is_read_and_taken_up(folder):
+    folder.adopt_flags(make_flags("--networks=runs/a,runs/b"))
+    content = folder.flags_file.read_text()
+    folder.flags_file.write_text(content.replace("--networks=", "--parts="))
+    assert folder.read_flags()["networks"] == "--networks=runs/a,runs/b"
+    restored = make_flags()
+    folder.restore_flags(restored)
+    assert restored.networks == ["runs/a", "runs/b"]
+    folder.adopt_flags(make_flags("--networks=runs/a,runs/b"))
+    with pytest.raises(UserError, match="--networks=runs/a,runs/b, now --networks=runs/c"):
+        folder.adopt_flags(make_flags("--networks=runs/c"))
 
 
 def test_a_run_from_before_a_flag_was_free_is_taken_up(folder):

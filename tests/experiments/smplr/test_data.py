@@ -26,8 +26,8 @@ def test_every_flag_file_is_read(file):
     values = run_flags(f"--flagfile={file}", define=define_flags)
     assert values.run or values.run_name == file.stem
     assert file.read_text().startswith("# ")
-    for part in values.parts:
-        assert (file.parent / part.removeprefix("runs/")).with_suffix(".cfg").exists()
+    for network in values.networks:
+        assert (file.parent / network.removeprefix("runs/")).with_suffix(".cfg").exists()
 
 
 def test_noise_goes_in_and_the_truth_stays():
