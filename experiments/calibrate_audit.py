@@ -48,8 +48,8 @@ def main(values) -> None:
       values: the flags.
     """
     common.require(values, "run", "segmentation_run")
-    run = RunFolder.existing(values.run)
-    segmentation = RunFolder.existing(values.segmentation_run)
+    run = RunFolder.existing(values.run, "NBF")
+    segmentation = RunFolder.existing(values.segmentation_run, "NBF")
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments.nbf import networks, segmenters

@@ -253,4 +253,4 @@ def _every(values) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(common.run(main, define_flags))
+    sys.exit(common.run(main, define_flags, resumes=True))

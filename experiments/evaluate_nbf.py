@@ -65,7 +65,8 @@ def main(values) -> None:
       values: the flags.
     """
     common.require(values, "run")
-    run = RunFolder.existing(values.run)
+    run = RunFolder.existing(values.run, "NBF")
+    segmentation = values.segmentation_run and RunFolder.existing(values.segmentation_run, "NBF")
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     import cv2
@@ -80,7 +81,7 @@ def main(values) -> None:
     run_values = networks.flags_of(run, test_split=values.split, **changed)
     split = open_split(run_values.data, run_values.test_split)
     trained = checkpoints.facts_of_record(run.read_record() or {})
-    if values.segmentation_run is None:
+    if segmentation is None:
         stage = stages.stage_of(run_values)
         network = stage.load(run, values.body_model)
         evaluation = stage.evaluate(network, run_values, split)
@@ -88,11 +89,12 @@ def main(values) -> None:
         page = stage.make_page(run_values, network, evaluation, record)
         output = run.path / "evaluation"
     else:
-        first = RunFolder.existing(values.segmentation_run)
         network = networks.load_network(run, values.body_model)
-        model = segmenters.join_stages(segmenters.load_segmenter(first), network)
+        model = segmenters.join_stages(segmenters.load_segmenter(segmentation), network)
         evaluation = chained_evaluation.evaluate(model, run_values, split)
-        record = chained_evaluation.make_record(run, run_values, model, trained, evaluation, first)
+        record = chained_evaluation.make_record(
+            run, run_values, model, trained, evaluation, segmentation
+        )
         page = chained_evaluation.make_page(run_values, model, evaluation, record)
         output = run.path / "chained"
     output = Path(values.output) if values.output else output

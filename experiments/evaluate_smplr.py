@@ -49,14 +49,15 @@ def main(values) -> None:
     Args:
       values: the flags.
     """
+    run = RunFolder.existing(values.run, "SMPLR") if values.run else None
+    noisy = RunFolder.existing(values.noisy_run, "SMPLR") if values.noisy_run else None
     common.load_tensorflow(values.deterministic)
     # Only now: these modules load TensorFlow.
     from experiments.pages import report
     from experiments.smplr import clip, motion, networks, page
     from experiments.smplr import evaluation as smplr_evaluation
 
-    if values.run:
-        run = RunFolder.existing(values.run)
+    if run:
         run_values = networks.flags_of(run)
         for name in _CHANGEABLE:
             if values[name].present:
@@ -82,8 +83,7 @@ def main(values) -> None:
         from experiments.smplr import peers
 
         models = {"networks": model}
-        if values.noisy_run:
-            noisy = RunFolder.existing(values.noisy_run)
+        if noisy:
             models["networks, trained on noise"] = networks.load_model(noisy)[0]
         record["peers"] = peers.compare(models, run_values, values.peers)
         print(f"{peers.table(record['peers'])}\n")

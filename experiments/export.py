@@ -86,7 +86,7 @@ def _runs(values) -> tuple[RunFolder, RunFolder | None]:
         return shipped_runs.chosen_runs(values)
     segmentation = values.segmentation_run
     run = RunFolder.existing(values.run)
-    return run, RunFolder.existing(segmentation) if segmentation else None
+    return run, RunFolder.existing(segmentation, "NBF") if segmentation else None
 
 
 def _served(run: RunFolder, segmentation: RunFolder | None, body_model: str | None):
@@ -95,7 +95,7 @@ def _served(run: RunFolder, segmentation: RunFolder | None, body_model: str | No
     from experiments.serving import served_models
     from experiments.smplr import networks as smplr_networks
 
-    if shipped_runs.is_smplr(run):
+    if run.method == "SMPLR":
         if segmentation is not None:
             raise UsageError(
                 f"--segmentation_run means nothing for an SMPLR run such as {run.path}"

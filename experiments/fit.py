@@ -60,7 +60,7 @@ def main(values) -> None:
     common.require(values, "points", "output")
     if values.method in ("denoise", "networks") and not values.run:
         raise common.UsageError(f"--method={values.method} needs --run=FOLDER, a run with Ω and Ψ")
-    run = RunFolder.existing(values.run) if values.run else None
+    run = RunFolder.existing(values.run, "SMPLR") if values.run else None
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments.prediction import fitted_bodies

@@ -135,7 +135,7 @@ def _predictor(run, segmentation_run, values, stopwatch):
     if segmentation_run is not None:
         segmenter = segmenters.load_segmenter(segmentation_run)
         part_finder = PartFinder(segmenter)
-    if shipped_runs.is_smplr(run):
+    if run.method == "SMPLR":
         if values.body_model:
             raise UserError(
                 f"{run.path}: an SMPLR run names its own bodies; leave out --body_model"

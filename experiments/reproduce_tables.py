@@ -182,4 +182,4 @@ def _rows(tables, wanted):
 
 
 if __name__ == "__main__":
-    sys.exit(common.run(main, define_flags))
+    sys.exit(common.run(main, define_flags, resumes=True))

@@ -46,7 +46,7 @@ def main(values) -> None:
       values: the flags.
     """
     common.require(values, "run", "output")
-    run = RunFolder.existing(values.run)
+    run = RunFolder.existing(values.run, "NBF")
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from datasets import manifests, records
@@ -163,4 +163,4 @@ def _hash(path):
 
 
 if __name__ == "__main__":
-    sys.exit(common.run(main, define_flags))
+    sys.exit(common.run(main, define_flags, resumes=True))

@@ -53,7 +53,7 @@ def main(values) -> None:
       values: the flags.
     """
     common.require(values, "run", "output")
-    run, copy = RunFolder.existing(values.run), RunFolder(values.output)
+    run, copy = RunFolder.existing(values.run, "SMPLR"), RunFolder(values.output)
     record, model = run.read_record(), run.path / "model.keras"
     if record is None or not model.exists():
         raise common.UserError(f"{run.path}: not finished; run train_smplr.py to its end first")

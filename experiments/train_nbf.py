@@ -57,4 +57,4 @@ def main(values) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(common.run(main, define_run_flags))
+    sys.exit(common.run(main, define_run_flags, resumes=True))

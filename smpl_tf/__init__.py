@@ -1,15 +1,25 @@
-"""An SMPL layer in pure TensorFlow, and the geometry around it."""
+"""An SMPL layer in pure TensorFlow, and the geometry around it.
 
-from smpl_tf import rotations
-from smpl_tf.body_model import SMPL, BodyModelOutput
-from smpl_tf.mixed_gender import MixedGenderSMPL
-from smpl_tf.model_data import (
-    BodyNotFoundError,
-    ModelFileError,
-    SMPLModelData,
-    load_model_data,
-    save_model_data,
-)
+TensorFlow is loaded when one of the names below is first used: `smpl_tf.files` and
+`smpl_tf.errors`, which every script needs to answer a mistyped flag at once, do without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smpl_tf import rotations
+    from smpl_tf.body_model import SMPL, BodyModelOutput
+    from smpl_tf.mixed_gender import MixedGenderSMPL
+    from smpl_tf.model_data import (
+        BodyNotFoundError,
+        ModelFileError,
+        SMPLModelData,
+        load_model_data,
+        save_model_data,
+    )
 
 __all__ = [
     "SMPL",
@@ -22,3 +32,24 @@ __all__ = [
     "rotations",
     "save_model_data",
 ]
+
+_HOME = {
+    "SMPL": "body_model",
+    "BodyModelOutput": "body_model",
+    "MixedGenderSMPL": "mixed_gender",
+    **dict.fromkeys(
+        (
+            *("BodyNotFoundError", "ModelFileError", "SMPLModelData"),
+            *("load_model_data", "save_model_data"),
+        ),
+        "model_data",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "rotations":
+        return importlib.import_module("smpl_tf.rotations")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -27,7 +27,7 @@ def feed(values: flags.FlagValues) -> Feed:
     Raises:
       UserError: the run is no segmentation, is not finished, or finds other parts.
     """
-    run = RunFolder.existing(values.segmentation_run)
+    run = RunFolder.existing(values.segmentation_run, "NBF")
     segmenter = segmenters.load_segmenter(run)
     segmenters.check_parts(segmenter, values.input_map)
     of_parts = networks.feed(values)

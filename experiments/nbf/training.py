@@ -53,7 +53,7 @@ def train(
     checkpoint = checkpoints.latest(run.checkpoints)
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.
-        networks.start_from(RunFolder.existing(values.initial_run), network)
+        networks.start_from(RunFolder.existing(values.initial_run, "NBF"), network)
     made = synthetic_people.generate(values) if opened.is_chief else {}
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
     splits = nbf_data.open_splits(values, body, made)

@@ -44,6 +44,8 @@ def run(
     main: Callable[[flags.FlagValues], int | None],
     define_flags: Callable[[flags.FlagValues], None],
     argv: Sequence[str] | None = None,
+    *,
+    resumes: bool = False,
 ) -> int:
     """Reads the flags, runs a script, and turns what goes wrong into one line.
 
@@ -51,6 +53,7 @@ def run(
       main: the script; gets the parsed flags and returns an exit status (None is 0).
       define_flags: adds the script's flags.
       argv: program name and arguments; None takes the process's own.
+      resumes: whether the script, given again after Ctrl-C, keeps what it has done.
 
     Returns:
       The exit status: 0, 1 after an error, 2 for wrong flags, 130 after Ctrl-C.
@@ -75,7 +78,8 @@ def run(
         check_packages()
         return main(values) or 0
     except KeyboardInterrupt:
-        print(f"\n{script}: stopped; the same command goes on from here", file=sys.stderr)
+        further = "; the same command goes on from here" if resumes else ""
+        print(f"\n{script}: stopped{further}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         if values.debug:

@@ -7,6 +7,7 @@ process at a time works in a folder, and only with the flags that the folder was
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
 import platform
@@ -26,6 +27,12 @@ from experiments.runs.renamed_flags import name_of, with_new_name
 from smpl_tf.files import ASIDE, write_text
 
 MODEL_FILE = "model.keras"
+
+# Method -> the script that trains it, and the folder of a run.
+_PRINTED_BY = {
+    "NBF": ("train_nbf.py", "runs/nbf_quickstart"),
+    "SMPLR": ("train_smplr.py", "runs/smplr_pose_shape"),
+}
 
 # These say how a run is carried out, not what comes out of it: they may change on resuming.
 FREE_FLAGS = frozenset(
@@ -76,25 +83,36 @@ class RunFolder:
         self.report = self.path / "report" / "index.html"
 
     @classmethod
-    def existing(cls, path: Path | str) -> RunFolder:
+    def existing(cls, path: Path | str, method: str | None = None) -> RunFolder:
         """Opens the folder of an earlier run.
 
         Args:
           path: the folder.
+          method: whose run it must be, "NBF" or "SMPLR"; None: either's.
 
         Returns:
           The run folder.
 
         Raises:
-          UserError: there is no run in it.
+          UserError: there is no run in it, or one of the other method.
         """
         folder = cls(path)
+        scripts, examples = zip(
+            *([_PRINTED_BY[method]] if method else _PRINTED_BY.values()), strict=True
+        )
+        remedy = (
+            f"give the folder that {' or '.join(scripts)} printed, such as {' or '.join(examples)}"
+        )
         if not folder.flags_file.is_file():
-            raise UserError(
-                f"{folder.path}: no run here (flags.cfg is missing); "
-                "give the folder that train_nbf.py printed, such as runs/nbf_quickstart"
-            )
+            raise UserError(f"{folder.path}: no run here (flags.cfg is missing); {remedy}")
+        if method not in (None, folder.method):
+            raise UserError(f"{folder.path}: a run of {folder.method}, not of {method}; {remedy}")
         return folder
+
+    @functools.cached_property
+    def method(self) -> str:
+        """Whose run it is, "NBF" or "SMPLR": only the latter has bodies of two genders."""
+        return "SMPLR" if "gender_mode" in self.read_flags() else "NBF"
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -24,21 +24,9 @@ def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
     """
     run = RunFolder.existing(values.run) if values.run else _shipped(_FITTING)
     if values.segmentation_run:
-        return run, RunFolder.existing(values.segmentation_run)
+        return run, RunFolder.existing(values.segmentation_run, "NBF")
     # A segmenter belongs to NBF's fitting network; SMPLR needs any, to find people.
-    return run, None if values.run and not is_smplr(run) else _shipped(_SEGMENTER)
-
-
-def is_smplr(run: RunFolder) -> bool:
-    """Tells the two methods' runs apart.
-
-    Args:
-      run: of either.
-
-    Returns:
-      Whether it is one of SMPLR's.
-    """
-    return "gender_mode" in run.read_flags()
+    return run, None if values.run and run.method == "NBF" else _shipped(_SEGMENTER)
 
 
 def _shipped(name: str) -> RunFolder:

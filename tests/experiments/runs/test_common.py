@@ -130,9 +130,12 @@ def test_debug_shows_where_it_happened():
         run(raises(UserError("gone")), define_flags, ["t.py", "--debug"])
 
 
-def test_ctrl_c_is_status_130_and_says_how_to_go_on(capsys):
-    assert run(raises(KeyboardInterrupt()), define_flags, ["t.py"]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+def test_ctrl_c_is_status_130_and_promises_to_go_on_only_where_that_is_so(capsys):
+    main = raises(KeyboardInterrupt())
+    assert run(main, define_flags, ["t.py"]) == 130
+    assert capsys.readouterr().err == "\nt.py: stopped\n"
+    assert run(main, define_flags, ["t.py"], resumes=True) == 130
+    assert capsys.readouterr().err == "\nt.py: stopped; the same command goes on from here\n"
 
 
 def test_help_names_every_flag_with_its_default(capsys):

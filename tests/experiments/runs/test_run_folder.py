@@ -7,6 +7,7 @@ from absl import flags
 
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder, git_commit, versions
+from experiments.runs.shipped_runs import PRETRAINED
 from smpl_tf.files import write_json, write_text, written_aside
 
 
@@ -154,8 +155,22 @@ def test_clear_leaves_no_flags_and_no_results(folder):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"no run here .*runs/nbf_quickstart"):
+    with pytest.raises(UserError, match=r"no run here .*train_nbf.py or train_smplr.py printed"):
         RunFolder.existing(tmp_path)
+    with pytest.raises(UserError, match=r"no run here .*that train_smplr.py printed") as error:
+        RunFolder.existing(tmp_path, "SMPLR")
+    assert "nbf" not in str(error.value)
+
+
+def test_a_run_of_the_other_method_is_refused():
+    run = RunFolder.existing(PRETRAINED / "smplr_dae", "SMPLR")
+    assert run.method == "SMPLR"
+    with pytest.raises(UserError, match="a run of SMPLR, not of NBF; .*that train_nbf.py printed"):
+        RunFolder.existing(run.path, "NBF")
+    segmentation = RunFolder.existing(PRETRAINED / "nbf_segmentation_small", "NBF")
+    assert segmentation.method == "NBF"
+    with pytest.raises(UserError, match="a run of NBF, not of SMPLR"):
+        RunFolder.existing(segmentation.path, "SMPLR")
 
 
 def test_what_a_killed_process_was_writing_is_removed(folder):
