@@ -1,12 +1,14 @@
 """An SMPL layer in pure TensorFlow, and the geometry around it.
 
 TensorFlow is loaded when one of the names below is first used: `smpl_tf.files` and
-`smpl_tf.errors`, which every script needs to answer a mistyped flag at once, do without it.
+`smpl_tf.errors`, which every script needs to answer a mistyped flag at once, do without it. Where
+Keras or TensorFlow is loaded already, the layers are too, so that saved models find them.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,3 +55,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+if "keras" in sys.modules or "tensorflow" in sys.modules:
+    importlib.import_module("smpl_tf.mixed_gender")  # and body_model with it

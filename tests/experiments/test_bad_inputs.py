@@ -98,6 +98,6 @@ def test_a_mistake_is_one_line(refused, name, arguments, status, words):
 
 def test_a_run_that_is_not_finished_is_not_shipped(refused, tmp_path):
     run = RunFolder(tmp_path / "runs" / "half")
-    write_text(run.flags_file, "--stage=pose\n")
+    write_text(run.flags_file, "--gender_mode=hard\n--stage=pose\n")
     status, line = refused("ship_smplr", f"--run={run.path}", "--output=out")
     assert status == 1 and "not finished" in line

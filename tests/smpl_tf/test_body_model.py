@@ -1,4 +1,6 @@
 import gc
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -259,6 +261,17 @@ def test_saved_model_finds_the_open_body():
     config = SMPL(gender="male", vertex_ids=[5]).get_config()
     assert config["model"]["name"] == "open_body" and config["model"]["gender"] == "male"
     assert SMPL.from_config(config).model_data is load_model_data(gender="male")
+
+
+def test_saved_model_loads_where_smpl_tf_was_only_imported(tmp_path):
+    path = tmp_path / "model.keras"
+    functional_model(SMPL(vertex_ids=[3])).save(path)
+    program = (
+        "import keras, smpl_tf\n"
+        f"assert keras.saving.load_model({str(path)!r}).output['vertices'].shape == (None, 1, 3)"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_saved_model_refuses_another_body_and_asks_for_a_lost_one(tmp_path):
