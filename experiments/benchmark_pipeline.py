@@ -45,11 +45,12 @@ def main(values) -> None:
     from experiments.nbf import data as nbf_data
     from experiments.nbf import networks
     from experiments.nbf.stages import stage_of
-    from experiments.runs import synthetic_people
+    from experiments.runs import epochs, synthetic_people
 
     made = synthetic_people.generate(values)
     stage, body = stage_of(values), networks.load_body(values)
-    split = nbf_data.open_splits(values, body, made)["train"]
+    split = epochs.open_splits(values, made)["train"]
+    nbf_data.check_body_of(split, body)
     network = stage.build(values, body)
     stage.compile(network, values, 1000)
     rounds = []

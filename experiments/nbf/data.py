@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from datasets import person_crops, pipelines, records, transforms
-from datasets.splits import Split, open_split
+from datasets.splits import Split
 from experiments.runs.common import UserError
 from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from nbf import body_fitting_model
@@ -50,31 +50,6 @@ def naming_damage(*splits: Split) -> Iterator[None]:
         for split in splits:
             records.diagnose(split.directory, split.name)
         raise
-
-
-def open_splits(
-    values: flags.FlagValues, body: SMPLModelData | None, made: Mapping[str, Split]
-) -> dict[str, Split]:
-    """Opens every split that a run needs: it is there, whole, and of the body in use.
-
-    Args:
-      values: the flags of the run.
-      body: the body to fit; None where no body is fitted.
-      made: name -> split, of those that are open already.
-
-    Returns:
-      Name -> split: train, val and that of --test_split.
-
-    Raises:
-      RecordError: a split is missing or damaged.
-      UserError: its parameters belong to another body.
-    """
-    splits = {}
-    for name in ("train", "val", values.test_split):
-        if name not in splits:
-            splits[name] = made.get(name) or open_split(values.data, name)
-            check_body_of(splits[name], body)
-    return splits
 
 
 def check_body_of(split: Split, body: SMPLModelData | None) -> None:

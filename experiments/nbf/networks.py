@@ -143,13 +143,7 @@ def flags_of(run: RunFolder, **changed: str | None) -> flags.FlagValues:
     Returns:
       The flags.
     """
-    values = flags.FlagValues()
-    define_run_flags(values)
-    run.restore_flags(values)
-    for name, value in changed.items():
-        if value is not None:
-            values[name].value = value
-    return values
+    return run.flags(define_run_flags, **changed)
 
 
 def load_body(values: flags.FlagValues) -> SMPLModelData | None:

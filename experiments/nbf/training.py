@@ -56,7 +56,9 @@ def train(
         networks.start_from(RunFolder.existing(values.initial_run, "NBF"), network)
     made = synthetic_people.generate(values) if opened.is_chief else {}
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
-    splits = nbf_data.open_splits(values, body, made)
+    splits = epochs.open_splits(values, made)
+    for split in splits.values():
+        nbf_data.check_body_of(split, body)
     train_set, val = splits["train"], splits["val"]
     data = {name: split.fingerprint for name, split in splits.items()}
     steps = epochs.steps_per_epoch(train_set, values.batch_size)

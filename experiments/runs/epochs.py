@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 from absl import flags
 
 from datasets import pipelines
-from datasets.splits import Split
+from datasets.splits import Split, open_split
 from experiments.runs.common import UserError
 
 # The one reader of a training on one device.
 ALONE = tf.distribute.InputContext()
+
+
+def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> dict[str, Split]:
+    """Opens every split that a training needs, once.
+
+    Args:
+      values: the flags of the run.
+      made: name -> split, of those that are open already.
+
+    Returns:
+      Name -> split: train, val and that of --test_split.
+
+    Raises:
+      RecordError: a split is missing or damaged.
+    """
+    names = dict.fromkeys(("train", "val", values.test_split))
+    return {name: made.get(name) or open_split(values.data, name) for name in names}
 
 
 def steps_per_epoch(split: Split, batch_size: int) -> int:

@@ -14,7 +14,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -216,6 +216,26 @@ class RunFolder:
         lines = self.flags_file.read_text(encoding="utf-8").splitlines()
         lines = [with_new_name(line) for line in lines if line.startswith("--")]
         return {name_of(line): line for line in lines}
+
+    def flags(
+        self, define: Callable[[flags.FlagValues], None], **changed: str | None
+    ) -> flags.FlagValues:
+        """The flags that this run was started with, as values.
+
+        Args:
+          define: adds the flags of its method.
+          **changed: flags to set otherwise; None leaves what the run has.
+
+        Returns:
+          The flags.
+        """
+        values = flags.FlagValues()
+        define(values)
+        self.restore_flags(values)
+        for name, value in changed.items():
+            if value is not None:
+                values[name].value = value
+        return values
 
     def restore_flags(self, values: flags.FlagValues) -> None:
         """Sets flags to what this run was started with.

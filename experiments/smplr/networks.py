@@ -260,10 +260,7 @@ def flags_of(run: RunFolder) -> flags.FlagValues:
     Returns:
       The flags.
     """
-    values = flags.FlagValues()
-    define_run_flags(values)
-    run.restore_flags(values)
-    return values
+    return run.flags(define_run_flags)
 
 
 def compile_model(model: keras.Model, values: flags.FlagValues, steps: int) -> None:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from datasets.splits import Split, open_split
+from datasets.splits import Split
 from experiments.runs import checkpoints, common, distribution, epochs, synthetic_people, training
 from experiments.runs.common import UserError
 from experiments.runs.training import Training
@@ -129,10 +129,9 @@ def _supply(values, body, epoch, replicas, made):
         batches = batches.take(val.count // whole).map(convert)
         return epochs.share_of_batches(batches, whole, reader)
 
-    splits = {}
-    for name in sorted({"train", "val", values.test_split}):
-        splits[name] = made.get(name) or open_split(values.data, name)
-        networks.check_bodies_of(splits[name], body.bodies)
+    splits = epochs.open_splits(values, made)
+    for split in splits.values():
+        networks.check_bodies_of(split, body.bodies)
     train, val = splits["train"], splits["val"]
     watched = smplr_data.held_out_pictures(values, body, val).map(convert)
     steps = epochs.steps_per_epoch(train, values.batch_size)
