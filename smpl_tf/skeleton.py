@@ -206,6 +206,17 @@ COCO_17 = Skeleton(
     ),
 )
 
+# MPII's points. Its upper neck and head top are those of LSP.
+MPII_16 = Skeleton(
+    name="MPII-16",
+    names=(
+        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+        *("pelvis_mpii", "thorax_mpii", "lsp_neck", "head_top"),
+        *("right_wrist", "right_elbow", "right_shoulder"),
+        *("left_shoulder", "left_elbow", "left_wrist"),
+    ),
+)
+
 # OpenPose's BODY_25. Its neck and middle hip are the middles of COCO's shoulders and hips.
 OPENPOSE_25 = Skeleton(
     name="OpenPose-25",

@@ -10,17 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from datasets.photographs import coco
+from datasets.photographs.annotations import person_of_points
 from smpl_tf.found_person import FoundPerson
-from smpl_tf.skeleton import COCO_17, OPENPOSE_25, Skeleton
+from smpl_tf.skeleton import OPENPOSE_25
 
 _LEAST_SCORE = 0.3  # of a detected person
 _LEAST_CONFIDENCE = 0.1  # of one of OpenPose's keypoints
 _OPENPOSE_ENDING = "_keypoints"
-# What a file of another form, or a damaged one, makes `_people_of` raise.
-_DAMAGED = (
-    *(KeyError, TypeError, ValueError, AttributeError, IndexError),
-    *(OverflowError, RecursionError),
-)
 
 
 class GivenPeople:
@@ -88,7 +85,7 @@ def read(path: Path) -> GivenPeople:
                 people.setdefault(name, [])
                 if person:
                     people[name].append(person)
-        except _DAMAGED as error:
+        except coco.DAMAGED as error:
             raise ValueError(
                 f"{file}: neither COCO annotations or results nor OpenPose's form "
                 f"({type(error).__name__}: {error})"
@@ -100,16 +97,13 @@ def _people_of(content: Any, file: Path) -> Iterator[tuple[str, FoundPerson | No
     if isinstance(content, list):
         for result in content:
             if result.get("category_id", 1) == 1 and result.get("score", 1) >= _LEAST_SCORE:
-                yield _coco_name(result["image_id"]), _coco_person(result)
+                yield _coco_name(result["image_id"]), coco.person(result)
     elif "annotations" in content:
-        names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
-        kinds = {kind["id"]: kind["name"] for kind in content.get("categories", ())}
-        for name in names.values():
+        for path, annotations in coco.annotations_by_picture(content).items():
+            name = Path(path).name
             yield name, None
-        for annotation in content["annotations"]:
-            if kinds.get(annotation.get("category_id"), "person") == "person":
-                if not annotation.get("iscrowd"):
-                    yield names[annotation["image_id"]], _coco_person(annotation)
+            for annotation in annotations:
+                yield name, coco.person(annotation)
     else:
         name = file.stem.removesuffix(_OPENPOSE_ENDING)
         yield name, None
@@ -117,42 +111,13 @@ def _people_of(content: Any, file: Path) -> Iterator[tuple[str, FoundPerson | No
             points = np.reshape(np.asarray(person["pose_keypoints_2d"], float), (-1, 3))
             if len(points) != len(OPENPOSE_25):
                 raise ValueError(f"expected 25 keypoints of BODY_25, got {len(points)}")
+            confidences = points[:, 2]
             yield (
                 name,
-                _person(OPENPOSE_25, points[:, :2], points[:, 2], _LEAST_CONFIDENCE),
+                person_of_points(OPENPOSE_25, points[:, :2], confidences, _LEAST_CONFIDENCE),
             )
 
 
 def _coco_name(image: str | int) -> str:
     """A picture's name, or its number, from which COCO makes its names."""
     return Path(image).name if isinstance(image, str) else f"#{int(image)}"
-
-
-def _coco_person(annotation: Mapping[str, Any]) -> FoundPerson:
-    box = annotation.get("bbox")
-    if box is not None:
-        if np.shape(box) != (4,):
-            raise ValueError(f"expected a bbox of 4 numbers, got {box}")
-        left, top, width, height = np.asarray(box, float)
-        box = np.array([left, top, left + width, top + height])
-    points = np.reshape(np.asarray(annotation.get("keypoints") or [0.0] * 51, float), (-1, 3))
-    if len(points) != len(COCO_17):
-        raise ValueError(f"expected 17 keypoints, got {len(points)}")
-    # 2: visible, 1: hidden but marked, 0: not marked. Results have scores there.
-    return _person(COCO_17, points[:, :2], points[:, 2] / 2, 0.0, box)
-
-
-def _person(
-    skeleton: Skeleton,
-    points: np.ndarray,
-    visibility: np.ndarray,
-    least: float,
-    box: np.ndarray | None = None,
-) -> FoundPerson:
-    known = visibility > least
-    return FoundPerson(
-        box=box,
-        skeleton=skeleton,
-        points_2d=np.where(known[:, None], points, np.nan),
-        visibility=np.where(known, np.clip(visibility, 0, 1), 0),
-    )

@@ -1,0 +1,83 @@
+"""What annotators marked on photographs: the form in which every set of them is read.
+
+A set lists its pictures and reads one at a time, as a `datasets.sources.Source` does: the list is
+cheap to make and always in the same order, and a picture that cannot be used fails alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.skeleton import Skeleton
+
+HIDDEN = 0.5  # the visibility of a point that is hidden but marked
+# From coordinates that give the centre of the first pixel as 1, as MATLAB's users write them, to
+# the rule of `smpl_tf.camera`.
+ONE_BASED = -0.5
+
+
+class AnnotatedPicture(NamedTuple):
+    """A photograph and who is in it.
+
+    Attributes:
+      path: of the picture.
+      people: everybody who was annotated, one at least; pixels of the file.
+    """
+
+    path: Path
+    people: Sequence[FoundPerson]
+
+
+class AnnotatedSet(Protocol):
+    """The annotated photographs of a folder."""
+
+    def items(self) -> Sequence[str]:
+        """Lists the names of the pictures that should be there."""
+
+    def read(self, item: str) -> AnnotatedPicture:
+        """Reads the people of one picture.
+
+        Raises:
+          BadItemError: the picture is missing, shows nobody, or its annotation is damaged.
+        """
+
+
+def person_of_points(
+    skeleton: Skeleton,
+    points_2d: np.ndarray,
+    visibility: np.ndarray,
+    least: float = 0.0,
+    box: np.ndarray | None = None,
+    points_3d: np.ndarray | None = None,
+) -> FoundPerson:
+    """Makes an annotated person of points, of which some are unknown.
+
+    Args:
+      skeleton: whose P points.
+      points_2d: `[P, 2]` pixels; unknown ones may hold anything.
+      visibility: `[P]`; above 1 counts as 1.
+      least: points with more visibility than this are known.
+      box: `[4]` left, top, right, bottom, pixels; None: unknown.
+      points_3d: `[P, 3]` metres, camera axes, NaN where unknown; None: no depth.
+
+    Returns:
+      The person.
+    """
+    known = (visibility > least) & np.isfinite(points_2d).all(-1)
+    return FoundPerson(
+        box=box,
+        skeleton=skeleton,
+        points_2d=np.where(known[:, None], points_2d, np.nan),
+        visibility=np.where(known, np.clip(visibility, 0, 1), 0),
+        points_3d=points_3d,
+    )
+
+
+def existing(candidates: Sequence[Path]) -> Path | None:
+    """Returns the first of several paths where a file is; None: there is none."""
+    return next((path for path in candidates if path.is_file()), None)

@@ -1,0 +1,136 @@
+"""COCO's people: boxes and 17 keypoints, as annotations or as a detector's results.
+
+COCO counts pixels from the corner of the first one, as `smpl_tf.camera` does. A crowd
+(`iscrowd`) is many people in one annotation without keypoints of any: it is nobody here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.photographs.annotations import AnnotatedPicture, existing, person_of_points
+from datasets.sources import BadItemError, SourceError
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.skeleton import COCO_17
+
+# What a file of another form, or a damaged one, makes the functions here raise.
+DAMAGED = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError),
+    *(OverflowError, RecursionError),
+)
+
+
+def annotations_by_picture(content: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """Sorts the annotations of people by picture, in the order of the file.
+
+    Args:
+      content: of a file of annotations.
+
+    Returns:
+      file_name of a picture -> its people without crowds; every picture of the file is there.
+
+    Raises:
+      Exception: one of DAMAGED, if the file has another form.
+    """
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    kinds = {kind["id"]: kind["name"] for kind in content.get("categories", ())}
+    people: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names.values()}
+    for annotation in content["annotations"]:
+        if kinds.get(annotation.get("category_id"), "person") == "person":
+            if not annotation.get("iscrowd"):
+                people[names[annotation["image_id"]]].append(annotation)
+    return people
+
+
+def person(annotation: Mapping[str, Any]) -> FoundPerson:
+    """Reads one person.
+
+    Args:
+      annotation: an annotation or a result.
+
+    Raises:
+      Exception: one of DAMAGED, if it has another form.
+    """
+    box = annotation.get("bbox")
+    if box is not None:
+        if np.shape(box) != (4,):
+            raise ValueError(f"expected a bbox of 4 numbers, got {box}")
+        left, top, width, height = np.asarray(box, float)
+        box = np.array([left, top, left + width, top + height])
+    points = np.reshape(np.asarray(annotation.get("keypoints") or [0.0] * 51, float), (-1, 3))
+    if len(points) != len(COCO_17):
+        raise ValueError(f"expected 17 keypoints, got {len(points)}")
+    # 2: visible, 1: hidden but marked, 0: not marked. Results have scores there.
+    return person_of_points(COCO_17, points[:, :2], points[:, 2] / 2, box=box)
+
+
+class COCO:
+    """COCO's annotated photographs, or any others in its form.
+
+    Args:
+      source: a JSON file of annotations, or the folder of `annotations/` and the pictures.
+      split: such as "val2017"; None: what is there, and val2017 if there are several.
+
+    Raises:
+      SourceError: there are no annotations, or they have another form.
+    """
+
+    def __init__(self, source: Path, split: str | None = None):
+        self.annotations = _annotations_file(source, split)
+        self._folders = _picture_folders(self.annotations)
+        try:
+            content = json.loads(self.annotations.read_text(encoding="utf-8"))
+            self._people = annotations_by_picture(content)
+        except DAMAGED as error:
+            raise SourceError(
+                f"{self.annotations}: expected COCO's annotations of people "
+                f"({type(error).__name__}: {error})"
+            ) from error
+
+    def items(self) -> Sequence[str]:
+        """Lists the pictures with people."""
+        return [name for name, people in self._people.items() if people]
+
+    def read(self, item: str) -> AnnotatedPicture:
+        """Reads the people of one picture.
+
+        Raises:
+          BadItemError: the picture is missing, or an annotation is damaged.
+        """
+        path = existing([folder / item for folder in self._folders])
+        if path is None:
+            raise BadItemError(f"no such picture in {self._folders[-1]} or beside the annotations")
+        try:
+            return AnnotatedPicture(path, [person(one) for one in self._people[item]])
+        except DAMAGED as error:
+            raise BadItemError(f"damaged annotation ({error})") from error
+
+
+def _annotations_file(source: Path, split: str | None) -> Path:
+    if source.is_file():
+        return source
+    named = [
+        path
+        for folder in (source / "annotations", source)
+        for path in sorted(folder.glob(f"person_keypoints*{split or ''}.json"))
+    ]
+    usual = [path for path in named if path.stem.endswith("val2017")]
+    if not named or (len(named) > 1 and len(usual) != 1):
+        raise SourceError(
+            f"{source}: expected one person_keypoints_{split or '*'}.json here or in "
+            f"annotations/, got {len(named)}; give the file itself, or another split"
+        )
+    return named[0] if len(named) == 1 else usual[0]
+
+
+def _picture_folders(annotations: Path) -> list[Path]:
+    """Where the pictures of a file of annotations may be."""
+    here = annotations.parent
+    root = here.parent if here.name == "annotations" else here
+    split = annotations.stem.removeprefix("person_keypoints").removeprefix("_")
+    return [here, root / "images" / split, root / "images", root, root / split]
