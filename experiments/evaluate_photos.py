@@ -15,7 +15,8 @@ the annotated box, nbf_parts the shipped NBF networks, nbf_parts_found the same 
 people.
 
 --output gets results.md, record.json, and index.html with the best, median and worst people by the
-first method. 60 photographs by four methods take about TIME.
+first method. 60 photographs by the four default methods take a minute of CPU time (AMD EPYC), 25 s
+of it the start.
 """
 
 from __future__ import annotations
@@ -90,11 +91,12 @@ def main(values) -> int:
         more = len(evaluation.failures) - _NAMED
         print(f"evaluate_photos.py: {more} more are in record.json", file=sys.stderr)
     if not evaluation.pictures:
-        raise UserError(f"{values.source}: none of {len(items)} pictures could be used")
+        raise UserError(f"{values.source}: none of {len(items)} pictures could be scored")
     title = f"Photographs of {values.dataset}"
     lead = (
         f"{evaluation.pictures} of {len(items)} photographs, {len(evaluation.people)} annotated "
-        f"people, {len(evaluation.failures)} failures."
+        f"people; {len(evaluation.failures)} failures, {len(evaluation.unscored)} photographs in "
+        "which nobody has joints enough to be scored."
     )
     table = photo_scores.table(evaluation)
     output = Path(values.output)

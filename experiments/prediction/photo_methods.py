@@ -55,12 +55,14 @@ class Tools:
         """
         from datasets.photographs.finder import LandmarkFinder
 
-        return LandmarkFinder(self._finder_model, masks=False)
+        return LandmarkFinder(self._finder_model)
 
 
 def of_finder(find: Callable[[np.ndarray], Sequence[FoundPerson]]) -> Method:
-    """Makes a method of a finder: its points as they are."""
-    return lambda pixels, _: [MethodPerson(person) for person in find(pixels)]
+    """Makes a method of a finder: its points as they are; masks are not kept."""
+    return lambda pixels, _: [
+        MethodPerson(dataclasses.replace(person, mask=None)) for person in find(pixels)
+    ]
 
 
 def of_predictor(predictor: Any) -> Method:
@@ -136,7 +138,7 @@ def _nbf_parts_found(tools: Tools, refine: bool = False) -> Method:
     return of_predictor(Predictor.from_pretrained(finder=tools.finder, refine=refine))
 
 
-# Name -> what loads the method.
+# Name -> what loads the method; the start is not timed.
 METHODS: dict[str, Callable[[Tools], Method]] = {
     "finder": _finder,
     "rest": _rest,

@@ -50,12 +50,14 @@ class Evaluation(NamedTuple):
       people: everybody who was annotated in them.
       cpu_seconds: method -> of each picture.
       failures: what could not be used, a line each.
+      unscored: the pictures in which nobody has joints enough to be scored; no method saw them.
     """
 
     pictures: int
     people: list[ScoredPerson]
     cpu_seconds: dict[str, list[float]]
     failures: list[str]
+    unscored: list[str]
 
 
 def evaluate(
@@ -74,7 +76,7 @@ def evaluate(
     Returns:
       The scores.
     """
-    result = Evaluation(0, [], {name: [] for name in methods}, [])
+    result = Evaluation(0, [], {name: [] for name in methods}, [], [])
     count = 0
     for item in items:
         try:
@@ -82,6 +84,9 @@ def evaluate(
             photograph = pictures.read(annotation.path)
         except (BadItemError, PictureError) as error:
             result.failures.append(f"{item}: {one_line(error)}")
+            continue
+        if scores.largest(annotation.people) is None:
+            result.unscored.append(item)
             continue
         count += 1
         true = [person.scaled(photograph.scale) for person in annotation.people]
@@ -201,6 +206,7 @@ def record_of(evaluation: Evaluation) -> dict:
         **summaries(evaluation),
         "cpu_seconds_per_picture": {n: s for n, s in cpu.items() if s is not None},
         "failures": evaluation.failures,
+        "unscored": evaluation.unscored,
         "people": people,
     }
 
