@@ -6,7 +6,7 @@ import keras
 
 
 def point_encoder(
-    num_points: int, map_size: int, width: int = 448, blocks: int = 4, mask_features: int = 128
+    num_points: int, map_size: int, width: int = 480, blocks: int = 4, mask_features: int = 96
 ) -> keras.Model:
     """Builds an encoder of what `nbf.points_mask` makes.
 
@@ -27,11 +27,10 @@ def point_encoder(
     points = keras.Input((num_points, 3), name="points")
     intrinsics = keras.Input((3, 3), name="intrinsics")
     mask = keras.Input((map_size, map_size, 1), name="input_map")
-    level = mask
-    for channels in (16, 32, 64, 96):
-        level = keras.layers.Conv2D(
-            channels, 5 if channels == 16 else 3, 2, padding="same", activation="relu"
-        )(level)
+    # Patches of 4 x 4 first: an outline has no finer detail that a stride would lose.
+    level = keras.layers.Conv2D(32, 4, 4, activation="relu")(mask)
+    for channels in (48, 64):
+        level = keras.layers.Conv2D(channels, 3, 2, padding="same", activation="relu")(level)
     seen = keras.layers.Dense(mask_features, "relu")(keras.layers.Flatten()(level))
     # How large the person is seen, hence how strong the perspective is; about 0 at 10 metres.
     size = keras.ops.log(intrinsics[:, 0, :1]) - 3.0

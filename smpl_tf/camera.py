@@ -150,6 +150,35 @@ class Camera(NamedTuple):
         return _warp_world(warped, tf.linalg.matrix_transpose(roll_matrix(angle)))
 
 
+FIELD_OF_VIEW = 55.0  # degrees across the diagonal: that of a normal lens
+
+
+def pinhole(width: int, height: int, field_of_view: float = FIELD_OF_VIEW) -> Camera:
+    """Returns a plausible camera for a picture of which nothing is known.
+
+    Args:
+      width: of the picture, pixels.
+      height: of the picture, pixels.
+      field_of_view: across the diagonal, degrees.
+
+    Returns:
+      The camera, float64, its axis through the middle of the picture.
+
+    Raises:
+      ValueError: if the angle is none of a pinhole camera's.
+
+    Source: CLIFF (Li et al. 2022) takes the diagonal for the focal length, which is 53 degrees.
+    """
+    if not 0.0 < field_of_view < 180.0:
+        raise ValueError(
+            f"field_of_view: expected degrees between 0 and 180, got {field_of_view}; 55 is a "
+            "normal lens."
+        )
+    focal = np.hypot(width, height) / 2 / np.tan(np.radians(field_of_view) / 2)
+    intrinsics = [[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]
+    return Camera(np.array(intrinsics), width, height)
+
+
 def crop_matrix(x0: TensorLike, y0: TensorLike) -> tf.Tensor:
     """Returns the [..., 3, 3] float64 map of pixels to those of the crop with corner (x0, y0)."""
     return _affine([[1, 0, -tf.cast(x0, tf.float64)], [0, 1, -tf.cast(y0, tf.float64)]])
