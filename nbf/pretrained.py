@@ -11,10 +11,12 @@ from smpl_tf.saved_models import find_model
 
 FITTING = "small_synthetic_parts"
 SEGMENTER = "small_synthetic_segmenter"
+POINTS = "photographs_points_mask"
 
 NAMES = {
     FITTING: "nbf_fitting_small_segmented",
     SEGMENTER: "nbf_segmentation_small",
+    POINTS: "nbf_photographs",
 }
 """Name of a shipped network -> its folder."""
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from experiments.smplr import motion
+from experiments.runs.pose_pool import sampled_poses
 from nbf.point_targets import OUTLINE_SIZE
 from smpl_tf import SMPL, SMPLModelData
 from smpl_tf.camera import Camera
@@ -106,7 +106,7 @@ def draw_people(
 def _base_poses(split, workers):
     path = _FOLDER / f"{split}_poses.npy"
     if not path.exists():
-        poses = motion.sampled_poses(_POSES, split, workers)
+        poses = sampled_poses(_POSES, split, workers)
         with written_aside(path) as aside:
             np.save(aside, poses)
     return np.load(path)

@@ -37,6 +37,10 @@ class NBFBodies:
         """
         if fitting.input_map is None:
             raise ValueError("the fitting network does not say which input map it was made for")
+        if fitting.sees_points:
+            raise ValueError(
+                "the fitting network sees points and a mask; nbf.prediction.point_bodies takes it"
+            )
         input_map, encoding = fitting.input_map, input_maps.input_map(fitting.input_map)
         if encoding.joints:
             raise ValueError(

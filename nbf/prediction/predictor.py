@@ -16,6 +16,7 @@ from nbf.prediction.audit_calibration import Calibration
 from nbf.prediction.bodies import NBFBodies
 from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
 from nbf.prediction.part_finder import PartFinder, PartMaps
+from nbf.prediction.point_bodies import PointBodies
 from nbf.prediction.windows import Window
 from nbf.segmentation import PartSegmenter
 from smpl_tf import SMPL, SMPLModelData, pictures
@@ -54,7 +55,7 @@ class Predictor:
 
     def __init__(
         self,
-        fit: FitBodies,
+        fit: FitBodies | PointBodies,
         bodies: Sequence[SMPL],
         part_finder: PartFinder | None = None,
         *,
@@ -75,7 +76,15 @@ class Predictor:
           refine: whether bodies are moved to found 2D joints, or else to their part maps.
           timed: a stage's name ("segment", "fit", "refine", "audit") -> a context that its time
             is spent in.
+
+        Raises:
+          ValueError: a network that sees points is to be used with parts or refined.
         """
+        if isinstance(fit, PointBodies) and (part_finder is not None or refine):
+            raise ValueError(
+                "a network that sees points and masks goes without a segmenter and without "
+                "refinement, which know NBF's fixed camera alone; leave both out"
+            )
         self.bodies = tuple(bodies)
         self.metres = float(np.mean([np.ptp(body().vertices[:, 1]) for body in bodies]))
         self.scheme = part_finder.scheme if part_finder else None
@@ -104,7 +113,8 @@ class Predictor:
             or a `.keras` file.
           segmenter: likewise, or a segmenter itself; None: the shipped one, for a network that
             sees body parts.
-          finder: what finds the people of a picture; None: the segmenter, one person.
+          finder: what finds the people of a picture; None: the segmenter, one person. A network
+            that sees points and masks (`nbf.pretrained.POINTS`) needs one.
           body: the body that the network was trained with, or its file, if that has moved.
           refine: whether bodies are moved to found 2D joints, or else to their part maps.
           timed: see `Predictor`.
@@ -121,7 +131,8 @@ class Predictor:
         if segmenter is not None and not isinstance(segmenter, PartSegmenter):
             segmenter = PartSegmenter.from_pretrained(segmenter)
         part_finder = None if segmenter is None else PartFinder(segmenter)
-        fit = NBFBodies(network, part_finder)
+        fit: FitBodies | PointBodies
+        fit = PointBodies(network) if network.sees_points else NBFBodies(network, part_finder)
         calibration = None
         if segmenter is not None:
             record = audit_calibration.read(
@@ -192,7 +203,7 @@ class Predictor:
         if found is None and self._finder is not None:
             found = self._finder(pixels)
         squares = self.squares(pixels, found)
-        people = self.fit([pixels] * len(squares), squares)
+        people = self.fit([pixels] * len(squares), squares, found)
         people = self.refine(people, found)
         return self.judge([pixels] * len(people), people) if audited else people
 
@@ -236,21 +247,29 @@ class Predictor:
             return self._part_finder.find(pixels, self.metres)
 
     def fit(
-        self, pictures: Sequence[np.ndarray], squares: Sequence[Window]
+        self,
+        pictures: Sequence[np.ndarray],
+        squares: Sequence[Window],
+        found: Sequence[FoundPerson] | None = None,
     ) -> list[PredictedPerson]:
         """Fits a body to the person of each square.
 
         Args:
           pictures: `[H, W, 3]` uint8 RGB, one for each square.
           squares: where the people are.
+          found: who they are, for a network that sees points and masks.
 
         Returns:
           The people, in the order of the squares; not refined, not judged.
+
+        Raises:
+          ValueError: the network sees points, and nobody was found or has too few.
         """
         people = []
         for first in range(0, len(squares), _BATCH):
             batch = slice(first, first + _BATCH)
-            people += self._fit_batch(pictures[batch], squares[batch])
+            given = None if found is None else found[batch]
+            people += self._fit_batch(pictures[batch], squares[batch], given)
         return people
 
     def fit_mirrored(
@@ -340,8 +359,19 @@ class Predictor:
             ]
 
     def _fit_batch(
-        self, pictures: Sequence[np.ndarray], squares: Sequence[Window]
+        self,
+        pictures: Sequence[np.ndarray],
+        squares: Sequence[Window],
+        found: Sequence[FoundPerson] | None,
     ) -> list[PredictedPerson]:
+        if isinstance(self._fit, PointBodies):
+            if found is None:
+                raise ValueError(
+                    "the network sees points and masks, and nothing finds them; give a finder, "
+                    "such as datasets.photographs.finder.LandmarkFinder()"
+                )
+            with self._timed("fit"):
+                return self._fit(pictures, squares, found)
         maps = None
         if self._part_finder is not None:
             with self._timed("segment"):
