@@ -23,7 +23,7 @@ from smpl_tf.found_person import FoundPerson
 
 LEAST_PRESENCE = 0.5  # of the landmark network, for a person
 _LEAST_DETECTION = 0.5
-_LEAST_SCORE = 0.25  # of people beyond the first look: both networks at even odds
+_LEAST_SCORE = 0.3  # of people beyond the first look
 # Where nobody is found otherwise, the detector is believed less.
 _LEAST_IN_NEED, _MOST_IN_NEED = 0.2, 5
 # From here on a person is taken as seen rightly at the first look.

@@ -122,3 +122,14 @@ def test_without_the_files_the_command_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("NBF_CACHE", str(tmp_path))
     with pytest.raises(ModelsMissingError, match="python -m datasets.photographs.models"):
         LandmarkFinder()
+
+
+def test_the_surest_detection_of_a_person_counts():
+    class SurerLater(FakeNetworks):
+        def detector(self, picture):
+            self.detection = 0.55 if self.detections == 0 else 0.95
+            return super().detector(picture)
+
+    person = (320, 230, 130, 0.0)
+    (found,) = LandmarkFinder(networks=SurerLater().pair)(paint(480, 640, [person]))
+    assert found.score == pytest.approx(0.95 * 0.99, rel=0.03)

@@ -91,3 +91,14 @@ def test_of_two_sightings_of_one_person_the_better_stays():
 
 def test_a_square_is_a_plain_tuple():
     assert search.whole(10, 20) == Square(10, 5, 20)
+
+
+def test_in_one_box_less_of_the_masks_must_agree():
+    upright, wrong = look_at(300, 300, 100), look_at(300, 300, 100, np.pi)
+    masks = [look.mask.copy() for look in (upright, wrong)]
+    for mask in masks:  # each knows its own upper part, hence the other's lower one
+        mask[150:] = -9
+    upright, wrong = upright._replace(mask=masks[0]), wrong._replace(mask=masks[1])
+    assert 0.3 < search.shared_mask(upright, wrong) < 0.6
+    assert search.same_person(upright, wrong)
+    assert not search.same_person(upright, wrong._replace(points_2d=wrong.points_2d + 120))

@@ -5,6 +5,7 @@ import pytest
 
 from datasets.photographs.finder import LandmarkFinder
 from datasets.photographs.tracker import PersonTracker
+from smpl_tf.skeleton import BLAZEPOSE_33
 from tests.datasets.photographs.fake_networks import FakeNetworks, paint, true_points
 
 
@@ -84,6 +85,22 @@ def test_frames_without_anybody_are_empty():
     assert follow([[]] * 6, fakes, every=6) == [{}] * 6
     # One search, then one detection a frame.
     assert fakes.detections < 40
+
+
+def test_a_misread_person_is_read_anew_when_a_search_sees_better():
+    right = (300, 200, 120, 0)
+    picture = paint(400, 900, [right])
+    finder = LandmarkFinder(networks=FakeNetworks().pair, masks=False)
+    (good,) = finder.sightings(picture)
+    points = good.look.points_2d[BLAZEPOSE_33.mirror]
+    bad = good._replace(look=good.look._replace(points_2d=points, presence=0.6))
+    searches = iter([[bad], [good]])
+    finder.look = lambda *_: bad.look
+    finder.sightings = lambda *_, **__: next(searches)
+    tracker = PersonTracker(finder, every=2)
+    shown = [tracker(picture) for _ in range(3)]
+    assert [[one.track for one in frame] for frame in shown] == [[0]] * 3
+    assert [is_at(frame[0].person, right) for frame in shown] == [False, False, True]
 
 
 @pytest.mark.parametrize("options", [{"every": 0}, {"patience": -1}])
