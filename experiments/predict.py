@@ -202,7 +202,7 @@ def _unused(people) -> list[str]:
 def _gains(results) -> list[str]:
     """What the refinement brought, on average over the people."""
     lines = []
-    for kind in ("joints", "parts"):
+    for kind in ("points", "parts"):
         gains = [gain for result in results for gain in result.gains if gain.kind == kind]
         if gains:
             before, after = np.mean([[gain.before, gain.after] for gain in gains], axis=0)

@@ -138,6 +138,35 @@ def _nbf_parts_found(tools: Tools, refine: bool = False) -> Method:
     return of_predictor(Predictor.from_pretrained(finder=tools.finder, refine=refine))
 
 
+def _fit(tools: Tools, refine: bool = False) -> Method:
+    """The finder's 3D points by optimisation."""
+    from experiments.prediction.point_fits import PointFits
+    from nbf.prediction import Predictor
+
+    fit = PointFits()
+    return of_predictor(Predictor(fit, fit.bodies, finder=tools.finder, refine=refine))
+
+
+def _smplr(tools: Tools, refine: bool = False) -> Method:
+    """The finder's 3D points by SMPLR's networks."""
+    from experiments.prediction.point_fits import PointFits
+    from nbf.prediction import Predictor
+    from smplr import SMPLR, pretrained
+
+    fit = PointFits(SMPLR.from_pretrained(pretrained.PHOTOGRAPHS), "networks")
+    return of_predictor(Predictor(fit, fit.bodies, finder=tools.finder, refine=refine))
+
+
+def _nbf(tools: Tools, refine: bool = False) -> Method:
+    """The finder's 2D points and mask by NBF's network of points and mask."""
+    from nbf import pretrained
+    from nbf.prediction import Predictor
+
+    return of_predictor(
+        Predictor.from_pretrained(pretrained.POINTS, finder=tools.finder, refine=refine)
+    )
+
+
 # Name -> what loads the method; the start is not timed.
 METHODS: dict[str, Callable[[Tools], Method]] = {
     "finder": _finder,
@@ -145,5 +174,11 @@ METHODS: dict[str, Callable[[Tools], Method]] = {
     "nbf_parts": _nbf_parts,
     "nbf_parts_found": _nbf_parts_found,
     "nbf_parts_refined": functools.partial(_nbf_parts_found, refine=True),
+    "nbf": _nbf,
+    "nbf_refined": functools.partial(_nbf, refine=True),
+    "smplr": _smplr,
+    "smplr_refined": functools.partial(_smplr, refine=True),
+    "fit": _fit,
+    "fit_refined": functools.partial(_fit, refine=True),
 }
 DEFAULT = ("finder", "rest", "nbf_parts", "nbf_parts_found")

@@ -29,6 +29,8 @@ class PointBodies:
       bodies: the SMPL layer of the fitted bodies.
     """
 
+    needs_found = True
+
     def __init__(self, fitting: FittingNetwork, camera_of: CameraOf = pinhole):
         """Takes the network.
 

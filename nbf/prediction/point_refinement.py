@@ -16,7 +16,6 @@ import tensorflow as tf
 
 from nbf.landmarks import landmark_body, landmark_points
 from nbf.prediction.fitted_person import FittedPerson
-from nbf.prediction.refinement import Refined
 from smpl_tf import SMPL, rotations
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.nbf_scale import NBF_FOCAL, NBF_TRANSLATION
@@ -39,6 +38,20 @@ _POSE_COST = 0.7  # per squared radian, summed over the joints
 _SHAPE_COST = 0.3  # per squared unit of betas
 _PLACE_COST = 4.0  # per squared step of place
 _STEP_OF_PLACE = 0.3  # metres across the view, and share of the distance along it
+
+
+class Refined(NamedTuple):
+    """What a refinement brought.
+
+    Attributes:
+      people: the refined people.
+      before: `[N]` criterion of the network's answer.
+      after: `[N]` criterion of the refined people.
+    """
+
+    people: list[FittedPerson]
+    before: np.ndarray
+    after: np.ndarray
 
 
 class _Evidence(NamedTuple):

@@ -30,6 +30,11 @@ _BATCH = 16  # people at once
 FitBodies = Callable[
     [Sequence[np.ndarray], Sequence[Window], PartMaps | None], list[PredictedPerson]
 ]
+# Pictures, the person's square of each, and what was found of them, to bodies. It says of itself
+# `needs_found = True`.
+FitFound = Callable[
+    [Sequence[np.ndarray], Sequence[Window], Sequence[FoundPerson]], list[PredictedPerson]
+]
 # Who is in a picture `[H, W, 3]` uint8 RGB.
 FindPeople = Callable[[np.ndarray], Sequence[FoundPerson]]
 # What measures the stages by name.
@@ -55,7 +60,7 @@ class Predictor:
 
     def __init__(
         self,
-        fit: FitBodies | PointBodies,
+        fit: FitBodies | FitFound,
         bodies: Sequence[SMPL],
         part_finder: PartFinder | None = None,
         *,
@@ -73,17 +78,18 @@ class Predictor:
             either, every picture is taken for one of a single person who fills it.
           finder: what finds the people of a picture.
           calibration: what error to expect of a body; None: unknown.
-          refine: whether bodies are moved to found 2D joints, or else to their part maps.
-          timed: a stage's name ("segment", "fit", "refine", "audit") -> a context that its time
-            is spent in.
+          refine: whether bodies are moved to found points, or else to their part maps.
+          timed: a stage's name ("find", "segment", "fit", "refine", "audit") -> a context that
+            its time is spent in.
 
         Raises:
-          ValueError: a network that sees points is to be used with parts or refined.
+          ValueError: what fits found points is to be used with parts.
         """
-        if isinstance(fit, PointBodies) and (part_finder is not None or refine):
+        self._needs_found = bool(getattr(fit, "needs_found", False))
+        if self._needs_found and part_finder is not None:
             raise ValueError(
-                "a network that sees points and masks goes without a segmenter and without "
-                "refinement, which know NBF's fixed camera alone; leave both out"
+                "what fits found points and masks goes without a segmenter, which knows NBF's "
+                "fixed camera alone; leave it out"
             )
         self.bodies = tuple(bodies)
         self.metres = float(np.mean([np.ptp(body().vertices[:, 1]) for body in bodies]))
@@ -201,7 +207,8 @@ class Predictor:
           ValueError: a found person lies outside of the picture, or nowhere.
         """
         if found is None and self._finder is not None:
-            found = self._finder(pixels)
+            with self._timed("find"):
+                found = self._finder(pixels)
         squares = self.squares(pixels, found)
         people = self.fit([pixels] * len(squares), squares, found)
         people = self.refine(people, found)
@@ -320,7 +327,7 @@ class Predictor:
     def refine(
         self, people: list[PredictedPerson], found: Sequence[FoundPerson] | None = None
     ) -> list[PredictedPerson]:
-        """Moves bodies to found 2D joints, or else to their part maps, if that is asked for.
+        """Moves bodies to found points, or else to their part maps, if that is asked for.
 
         Args:
           people: of `fit`.
@@ -332,8 +339,7 @@ class Predictor:
         if not self._refiners or not people:
             return people
         with self._timed("refine"):
-            joints = None if found is None else [person.joints_2d for person in found]
-            return refinement.refine(people, joints, self.scheme, self._refiners)
+            return refinement.refine(people, found, self.scheme, self._refiners)
 
     def judge(
         self, pictures: Sequence[np.ndarray], people: Sequence[PredictedPerson]
@@ -364,20 +370,21 @@ class Predictor:
         squares: Sequence[Window],
         found: Sequence[FoundPerson] | None,
     ) -> list[PredictedPerson]:
-        if isinstance(self._fit, PointBodies):
+        fit: Callable = self._fit
+        if self._needs_found:
             if found is None:
                 raise ValueError(
-                    "the network sees points and masks, and nothing finds them; give a finder, "
-                    "such as datasets.photographs.finder.LandmarkFinder()"
+                    "found points are needed, and nothing finds them; give a finder, such as "
+                    "datasets.photographs.finder.LandmarkFinder()"
                 )
             with self._timed("fit"):
-                return self._fit(pictures, squares, found)
+                return fit(pictures, squares, found)
         maps = None
         if self._part_finder is not None:
             with self._timed("segment"):
                 maps = self._part_finder.look(pictures, squares)
         with self._timed("fit"):
-            people = self._fit(pictures, squares, maps)
+            people = fit(pictures, squares, maps)
         if maps is None:
             return people
         return [

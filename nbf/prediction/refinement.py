@@ -1,4 +1,4 @@
-"""Makes a fitted body agree better with 2D joints or with a part map, by gradient descent.
+"""Makes a fitted body agree better with found points or with a part map, by gradient descent.
 
 From the network's answer, and not far from it: pose, shape and place are varied through the SMPL
 layer for a few dozen steps. What comes out is the best of what was met on the way by the criterion
@@ -15,8 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from nbf.prediction import part_agreement
-from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
+from nbf.prediction.fitted_person import PredictedPerson
+from nbf.prediction.point_refinement import POINTS, PointRefiner, Refined
 from smpl_tf import SMPL, rotations
+from smpl_tf.found_person import FoundPerson
 from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, nbf_camera
 from smpl_tf.parts import PartScheme
 
@@ -32,29 +34,15 @@ _PLACE_COST = 4.0  # per squared step of place
 # One step of place, metres: along the view a metre changes the size by a twentieth only.
 _STEP_OF_PLACE = (0.3, 0.3, 6.0)
 _CAMERA = nbf_camera(NBF_IMAGE_SIZE)
-_LEAST_JOINTS = 6  # known ones that a refinement starts from
+_LEAST_POINTS = 6  # known ones that a refinement starts from
 _SOFTENING = 2.0  # pixels: errors below count by their square
-
-
-class Refined(NamedTuple):
-    """What a refinement brought.
-
-    Attributes:
-      people: the refined people.
-      before: `[N]` criterion of the network's answer.
-      after: `[N]` criterion of the refined people.
-    """
-
-    people: list[FittedPerson]
-    before: np.ndarray
-    after: np.ndarray
 
 
 class Gain(NamedTuple):
     """What a refinement brought to a person.
 
     Attributes:
-      kind: "joints" or "parts".
+      kind: "points" or "parts".
       before: the criterion of the network's answer.
       after: that of the refined body.
     """
@@ -65,22 +53,22 @@ class Gain(NamedTuple):
 
     def __str__(self) -> str:
         """The gain in words."""
-        if self.kind == "joints":
-            return f"joints {self.before:.1f} → {self.after:.1f} px of {NBF_IMAGE_SIZE}"
+        if self.kind == "points":
+            return f"points {self.before:.1f} → {self.after:.1f} px of {NBF_IMAGE_SIZE}"
         return f"parts' IoU {100 * self.before:.0f} → {100 * self.after:.0f} %"
 
 
 def refine(
     people: Sequence[PredictedPerson],
-    joints_2d: Sequence[np.ndarray] | None,
+    found: Sequence[FoundPerson] | None,
     scheme: PartScheme | None,
     refiners: Sequence[Refiner],
 ) -> list[PredictedPerson]:
-    """Refines people to their found joints, or else to their part maps.
+    """Refines people to their found points, or else to their part maps.
 
     Args:
       people: the fitted people.
-      joints_2d: of each, `[24, 2]` pixels, NaN where unknown; None: nothing is known.
+      found: what was found of each; None: nothing.
       scheme: of the part maps; None where there are none.
       refiners: one for each body that there is.
 
@@ -90,18 +78,19 @@ def refine(
     """
     refined = list(people)
     known = [
-        joints_2d is not None and np.isfinite(joints_2d[i]).all(-1).sum() >= _LEAST_JOINTS
+        found is not None and (found[i].in_skeleton(POINTS).visibility > 0).sum() >= _LEAST_POINTS
         for i in range(len(people))
     ]
     for refiner in refiners:
         own = [i for i, one in enumerate(people) if one.person.body is refiner.body]
-        by_joints = [i for i in own if known[i]]
+        by_points = [i for i in own if known[i]]
         by_parts = [i for i in own if not known[i]] if scheme is not None else []
         outcomes = []
-        if by_joints and joints_2d is not None:
-            joints = [joints_2d[i] for i in by_joints]
-            outcome = refiner.to_joints([people[i] for i in by_joints], joints)
-            outcomes.append(("joints", by_joints, outcome))
+        if by_points and found is not None:
+            outcome = refiner.to_points(
+                [people[i].person for i in by_points], [found[i] for i in by_points]
+            )
+            outcomes.append(("points", by_points, outcome))
         if by_parts and scheme is not None:
             outcome = refiner.to_parts([people[i] for i in by_parts], scheme)
             outcomes.append(("parts", by_parts, outcome))
@@ -120,6 +109,7 @@ class Refiner:
 
     Attributes:
       body: the SMPL layer of the fitted people.
+      to_points: moves bodies to found points.
     """
 
     def __init__(self, body: SMPL):
@@ -129,38 +119,8 @@ class Refiner:
           body: the SMPL layer of the fitted people.
         """
         self.body = body
-        self._joints = SMPL(body.model_data, vertex_ids=[])
-        self._round_of_joints = _compiled(self._joints, _joint_loss)
+        self.to_points = PointRefiner(body)
         self._round_of_parts = _compiled(body, _part_loss)
-
-    def to_joints(
-        self, people: Sequence[PredictedPerson], joints_2d: Sequence[np.ndarray]
-    ) -> Refined:
-        """Moves bodies to given 2D joints.
-
-        Args:
-          people: the fitted people.
-          joints_2d: of each, `[24, 2]` pixels of the picture, NaN where unknown; one known at
-            least.
-
-        Returns:
-          The refined people; the criterion is the mean distance of the known joints in pixels at
-          NBF's scale, where 246 are a metre.
-        """
-        scale = np.array([NBF_IMAGE_SIZE / one.view.window.side for one in people])
-        corner = np.array([one.view.window[:2] for one in people])
-        target = (np.stack(joints_2d) - corner[:, None]) * scale[:, None, None]
-        known = np.isfinite(target).all(-1)
-        weights = np.float32(known / known.sum(-1, keepdims=True))
-        target = np.float32(np.where(known[..., None], target, 0))
-
-        def criterion(posed):
-            offsets = _CAMERA.project(posed.joints).numpy() - target
-            return (weights * np.linalg.norm(offsets, axis=-1)).sum(-1)
-
-        return _descend(
-            self._joints, people, self._round_of_joints, lambda _: (target, weights), criterion, 1
-        )
 
     def to_parts(self, people: Sequence[PredictedPerson], scheme: PartScheme) -> Refined:
         """Moves bodies to the part maps that they were fitted to.
@@ -191,11 +151,6 @@ class Refiner:
             return target, corners, weights, np.float32(in_map & on_body)
 
         return _descend(body, people, self._round_of_parts, visible, criterion, -1)
-
-
-def _joint_loss(posed, target, weights):
-    offsets = _CAMERA.project(posed.joints) - target
-    return tf.reduce_sum(weights * _softened(tf.reduce_sum(offsets * offsets, -1)), -1)
 
 
 def _part_loss(posed, target, corners, weights, both):

@@ -179,7 +179,7 @@ def test_people_named_beforehand(runs, photographs, given, call, tmp_path):
     metres = np.ptp(SMPL()().vertices[:, 1])
     camera = windows.from_box((22, 5, 37, 55), metres).camera(40, 60)
     np.testing.assert_allclose(second["intrinsics"], camera.intrinsics, rtol=1e-4)
-    assert "refined 1 people: joints" in answer.out
+    assert "refined 1 people: points" in answer.out
     before, after = (
         float(text.split()[-1])
         for text in answer.out.split("joints ")[1].split(" px")[0].split(" → ")

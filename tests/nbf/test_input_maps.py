@@ -68,7 +68,9 @@ def test_mirrored_people_give_mirrored_maps():
     np.testing.assert_allclose(shown, expected * (2 / 255) - 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in input_maps.INPUT_MAPS if n.startswith(("rgb", "parts", "prob"))])
+@pytest.mark.parametrize(
+    "name", [n for n in input_maps.INPUT_MAPS if n.startswith(("rgb", "parts", "prob"))]
+)
 def test_channels_are_as_announced_and_tf_data_agrees(name):
     example = {key: people()[key] for key in ("image", "parts")}
     eager = input_maps.encode(example, name, 20)

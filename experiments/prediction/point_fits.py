@@ -1,0 +1,105 @@
+"""SMPLR on photographs: a finder's 3D points to bodies, placed in the picture's camera.
+
+As `nbf.Predictor` wants it. `fit_points` does the work, by optimisation or by SMPLR's networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
+from nbf.prediction.windows import Window
+from smpl_tf import SMPL, load_model_data
+from smpl_tf.camera import Camera, pinhole
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.placing import place
+from smpl_tf.skeleton import SMPL_24
+from smplr import SMPLR, fit_points
+from smplr.named_points import SKELETONS
+from smplr.point_fitting import Method
+
+_LEAST_POINTS = 6  # known ones, of a person who can be placed
+
+
+class PointFits:
+    """Bodies of found 3D points.
+
+    Attributes:
+      bodies: the SMPL layers of the fitted bodies.
+    """
+
+    needs_found = True
+
+    def __init__(
+        self,
+        networks: SMPLR | None = None,
+        method: Method = "optimise",
+        camera_of: Callable[[int, int], Camera] = pinhole,
+    ):
+        """Makes the bodies.
+
+        Args:
+          networks: SMPLR's, for the methods that use them.
+          method: of `fit_points`.
+          camera_of: width and height of a picture -> its camera.
+        """
+        models = networks.body.bodies if networks is not None else (load_model_data(),)
+        self.bodies = tuple(SMPL(model) for model in models)
+        self._networks = networks
+        self._method = method
+        self._camera_of = camera_of
+
+    def __call__(
+        self,
+        pictures: Sequence[np.ndarray],
+        squares: Sequence[Window],
+        found: Sequence[FoundPerson],
+    ) -> list[PredictedPerson]:
+        """Fits a body to each found person.
+
+        Args:
+          pictures: `[H, W, 3]` uint8, one for each person; only their size is looked at.
+          squares: where the people are, for who shows them.
+          found: the people, all of one skeleton that `fit_points` knows.
+
+        Returns:
+          The people, placed so that their joints meet the found points.
+
+        Raises:
+          ValueError: somebody has no 3D points, or too few.
+        """
+        if not found:
+            return []
+        names = {skeleton: name for name, skeleton in SKELETONS.items()}
+        skeleton = found[0].skeleton
+        points = [one.points_3d for one in found if one.points_3d is not None]
+        if len(points) < len(found) or skeleton not in names:
+            raise ValueError(
+                f"expected people with 3D points of a known skeleton, got {skeleton.name} of "
+                f"{found[0].source}; use a finder that gives them, or another method"
+            )
+        fit = fit_points(
+            np.stack(points),
+            names[skeleton],
+            weights=np.stack([one.visibility for one in found]),
+            method=self._method,
+            networks=self._networks,
+            camera_axes=True,
+        )
+        people = []
+        for i, person in enumerate(found):
+            body = self.bodies[-1 if fit.gender[i] > 0 else 0]
+            pose = fit.rotations[i].numpy()
+            still = body(betas=fit.betas[i], pose=tf.constant(pose))
+            seen = person.in_skeleton(SMPL_24)
+            weights = np.where(np.isfinite(seen.points_2d).all(-1), seen.visibility, 0)
+            if (weights > 0).sum() < _LEAST_POINTS:
+                raise ValueError(f"a person has {(weights > 0).sum()} points in the picture")
+            camera = self._camera_of(*pictures[i].shape[1::-1])
+            translation = place(still.joints.numpy(), seen.points_2d, weights, camera)
+            fitted = FittedPerson(body, fit.betas[i].numpy(), pose, translation, camera)
+            people.append(PredictedPerson(fitted, PersonView(squares[i])))
+        return people
