@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from datasets.photographs import scores
+from smpl_tf import SMPL
 from smpl_tf.found_person import FoundPerson
-from smpl_tf.skeleton import LSP_14
+from smpl_tf.skeleton import LSP_14, SMPL_24
 
 # A person of whom head (40 pixels) and torso (100 pixels: 60 across, 80 down) are round numbers.
 PLACES = {
@@ -37,6 +38,14 @@ def test_sizes():
     assert scores.torso_size(person(without=["left_shoulder"])) == 100  # the other diagonal
     neither = person(without=["left_shoulder", "left_hip", "lsp_neck"])
     assert np.isnan([scores.torso_size(neither), scores.head_size(neither)]).all()
+
+
+def test_half_a_torso_is_the_head_of_the_open_body():
+    posed = SMPL()()
+    landmarks = posed.vertices.numpy()[[SMPL().model_data.landmarks[n] for n in LSP_14.names[12:]]]
+    joints = posed.joints.numpy()[SMPL_24.indices(("left_shoulder", "right_hip"))]
+    head, torso = (np.linalg.norm(ends[0] - ends[1]) for ends in (landmarks, joints))
+    assert head / torso == pytest.approx(0.5, abs=0.01)
 
 
 def test_joints_are_right_within_half_the_head_and_a_fifth_of_the_torso():
@@ -125,4 +134,6 @@ def test_the_largest_person_can_be_scored():
     without_size = dataclasses.replace(person(without=["lsp_neck", "left_hip", "left_shoulder"]))
     assert scores.largest([small, person(), without_size]) == 1
     assert scores.largest([small, without_size]) == 0
+    boxed = dataclasses.replace(small, box=np.array([0.0, 0, 300, 300]))  # it is seen whole
+    assert scores.largest([person(), boxed]) == 1
     assert scores.largest([without_size]) is scores.largest([]) is None
