@@ -143,7 +143,7 @@ def flags_of(run: RunFolder, **changed: str | None) -> flags.FlagValues:
     Returns:
       The flags.
     """
-    return run.flags(define_run_flags, **changed)
+    return run.flag_values(define_run_flags, **changed)
 
 
 def load_body(values: flags.FlagValues) -> SMPLModelData | None:

@@ -217,7 +217,7 @@ class RunFolder:
         lines = [with_new_name(line) for line in lines if line.startswith("--")]
         return {name_of(line): line for line in lines}
 
-    def flags(
+    def flag_values(
         self, define: Callable[[flags.FlagValues], None], **changed: str | None
     ) -> flags.FlagValues:
         """The flags that this run was started with, as values.

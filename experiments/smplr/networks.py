@@ -260,7 +260,7 @@ def flags_of(run: RunFolder) -> flags.FlagValues:
     Returns:
       The flags.
     """
-    return run.flags(define_run_flags)
+    return run.flag_values(define_run_flags)
 
 
 def compile_model(model: keras.Model, values: flags.FlagValues, steps: int) -> None:
