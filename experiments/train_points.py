@@ -47,4 +47,4 @@ def main(values) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(common.run(main, define_point_flags))
+    sys.exit(common.run(main, define_point_flags, resumes=True))

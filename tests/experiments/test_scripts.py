@@ -15,7 +15,8 @@ SCRIPTS = sorted(
 )
 # They find what an earlier call has done: checkpoints, shards, records.
 RESUMING = {
-    *("train_nbf", "train_smplr", "convert_dataset", "segment_dataset", "reproduce_tables"),
+    *("train_nbf", "train_smplr", "train_points"),
+    *("convert_dataset", "segment_dataset", "reproduce_tables"),
 }
 
 
