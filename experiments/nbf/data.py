@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import flags
 
-from datasets import person_crops, pipelines, records, transforms
+from datasets import part_corruption, person_crops, pipelines, records, transforms
 from datasets.splits import Split
 from experiments.runs.common import UserError
 from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
@@ -125,6 +125,8 @@ def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
         steps.append(zoom)
     if values.colour_strength:
         steps.append(partial(transforms.random_colour, strength=values.colour_strength))
+    if values.corrupt_parts:
+        steps.append(part_corruption.random_corruption)
     return transforms.chain(*steps) if len(steps) > 1 else next(iter(steps), None)
 
 

@@ -45,6 +45,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("most_scale", 0.0, "Scale pictures by up to this share.", 0.5)
     f.number("most_shift", 0.0, "Shift pictures by up to this share of their width.", 0.5)
     f.number("colour_strength", 0.0, "Change colours at random; 1: as datasets/README.md says.")
+    f.bool("corrupt_parts", False, "Hide, shift and swap true parts as segmenters do.")
 
     f.enum("segmenter", "small", ["small", "refinenet", "deeplab"], "Network of the segmentation.")
     f.integer("segmenter_width", 16, "Channels of the small segmenter's finest level.", 1)
