@@ -9,15 +9,19 @@ import tensorflow as tf
 
 from nbf.fitting import FittingNetwork
 from nbf.landmarks import landmark_body, landmark_points
+from nbf.parameters import split_parameters
 from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
-from nbf.prediction.point_inputs import PersonInputs, person_inputs
+from nbf.prediction.point_inputs import PersonInputs, mirrored, person_inputs
 from nbf.prediction.windows import Window
 from smpl_tf import SMPL, kinematics
 from smpl_tf.camera import Camera, pinhole
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.placing import place
+from smpl_tf.rotations import mirror_rotations, project_to_rotation
 from smpl_tf.skeleton import PHOTOGRAPH_21, SMPL_24
 
+# How far the views of a person are turned, radians; each is seen mirrored, too.
+_ROLLS = (0.0, -0.3, 0.3)
 # The camera of a picture of some width and height, pixels.
 CameraOf = Callable[[int, int], Camera]
 
@@ -54,12 +58,9 @@ class PointBodies:
             name: tf.TensorSpec([None, *shape], tf.float32)
             for name, shape in fitting.input_shapes.items()
         }
-        self._fit = tf.function(self._fitted, input_signature=[signature])
-        self._network = fitting
-
-    def _fitted(self, inputs):
-        fitted = self._network(inputs)
-        return fitted["betas"], fitted["global_rotations"]
+        self._predict = tf.function(
+            lambda inputs: fitting(inputs)["parameters"], input_signature=[signature]
+        )
 
     def __call__(
         self,
@@ -84,27 +85,44 @@ class PointBodies:
             return []
         cameras = [self.camera_of(*picture.shape[1::-1]) for picture in pictures]
         seen = [
-            person_inputs(person, camera, self._size)
+            [person_inputs(person, camera, self._size, roll) for roll in _ROLLS]
             for person, camera in zip(found, cameras, strict=True)
         ]
-        batch = {
-            name: tf.constant(np.stack([getattr(one, name) for one in seen]), tf.float32)
-            for name in PersonInputs._fields
-            if name != "turn"
-        }
-        betas, turned = self._fit(batch)
-        turns = tf.constant(np.stack([one.turn for one in seen]), turned.dtype)
-        turned = tf.matmul(turns[:, tf.newaxis], turned)
+        betas, turned = self._fit(seen)
         relative = kinematics.global_to_relative(turned, SMPL_24.parents)
         points = landmark_points(self._points(betas=betas, pose=relative), PHOTOGRAPH_21)
         people = []
         for i, person in enumerate(found):
             used = person.in_skeleton(PHOTOGRAPH_21)
             # What the network did not see, for being too uncertain, does not count here either.
-            weights = seen[i].points[:, 2]
+            weights = seen[i][0].points[:, 2]
             translation = place(points[i].numpy(), used.points_2d, weights, cameras[i])
             fitted = FittedPerson(
                 self.bodies[0], betas[i].numpy(), relative[i].numpy(), translation, cameras[i]
             )
             people.append(PredictedPerson(fitted, PersonView(squares[i])))
         return people
+
+    def _fit(self, seen: Sequence[Sequence[PersonInputs]]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Betas `[N, 10]` and global rotations `[N, 24, 3, 3]` of people seen in several ways.
+
+        The network's answers are averaged before they are projected to rotations: what it gets
+        wrong in one view and not in its mirror image, it gets half as wrong.
+        """
+        views = [view for views in seen for one in views for view in (one, mirrored(one))]
+        batch = {
+            name: tf.constant(np.stack([getattr(view, name) for view in views]), tf.float32)
+            for name in PersonInputs._fields
+            if name != "turn"
+        }
+        betas, matrices = split_parameters(self._predict(batch))
+        is_mirrored = np.tile([False, True], len(views) // 2)[:, None, None, None]
+        back = mirror_rotations(matrices, SMPL_24.mirror)
+        matrices = tf.where(is_mirrored, back, matrices)
+        turns = tf.constant(np.stack([view.turn for view in views]), matrices.dtype)
+        matrices = tf.matmul(turns[:, tf.newaxis], matrices)
+        betas, matrices = (
+            tf.reduce_mean(tf.reshape(values, [len(seen), -1, *values.shape[1:]]), 1)
+            for values in (betas, matrices)
+        )
+        return betas, project_to_rotation(matrices)

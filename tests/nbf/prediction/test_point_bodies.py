@@ -11,7 +11,8 @@ from nbf.prediction.point_bodies import PointBodies
 from nbf.prediction.point_inputs import person_inputs, turn_towards
 from smpl_tf.camera import pinhole
 from smpl_tf.found_person import FoundPerson
-from smpl_tf.skeleton import BLAZEPOSE_33, COCO_17, PHOTOGRAPH_21
+from smpl_tf.rotations import mirror_rotations
+from smpl_tf.skeleton import BLAZEPOSE_33, COCO_17, PHOTOGRAPH_21, SMPL_24
 from tests.nbf.point_people import body, people
 
 WIDTH, HEIGHT = 320, 240
@@ -108,3 +109,18 @@ def test_the_predictor_hands_found_people_on(fit):
         Predictor(fit, fit.bodies).predict(PICTURE)
     with pytest.raises(ValueError, match="without a segmenter and without"):
         Predictor(fit, fit.bodies, refine=True)
+
+
+def test_a_mirrored_person_gives_the_mirrored_body(fit):
+    person = seen()
+    flipped = dataclasses.replace(
+        person,
+        points_2d=(person.points_2d * [-1, 1] + [WIDTH, 0])[PHOTOGRAPH_21.mirror],
+    )
+    (one,), (other,) = (fit([PICTURE], [None], [p]) for p in (person, flipped))
+    np.testing.assert_allclose(
+        mirror_rotations(other.person.pose, SMPL_24.mirror), one.person.pose, atol=2e-3
+    )
+    np.testing.assert_allclose(
+        other.person.translation * [-1, 1, 1], one.person.translation, atol=0.02
+    )
