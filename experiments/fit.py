@@ -25,8 +25,8 @@ from experiments.runs.run_folder import RunFolder
 GENDERS = ("neutral", "female", "male", "nearer")
 # As `smplr.named_points.SKELETONS` and `smplr.point_fitting.METHODS`, which load TensorFlow.
 SKELETONS = (
-    *("smplr_42", "smpl_24", "lsp_14", "h36m_17", "coco_17", "openpose_25", "up_91"),
-    "blazepose_33",
+    *("smplr_42", "smpl_24", "smpl_22", "lsp_14", "h36m_17", "coco_17", "openpose_25", "up_91"),
+    *("blazepose_33", "halpe_26", "mhr_70", "mpi_inf_28"),
 )
 METHODS = ("auto", "closed_form", "optimise", "denoise", "networks")
 

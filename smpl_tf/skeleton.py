@@ -254,6 +254,56 @@ PHOTOGRAPH_21 = Skeleton(
     ),
 )
 
+# Halpe's body keypoints (github.com/Fang-Haoshu/Halpe-FullBody), AlphaPose's usual output: COCO's,
+# then head top, neck, middle hip and feet, left before right.
+HALPE_26 = Skeleton(
+    name="Halpe-26",
+    names=(
+        *COCO_17.names,
+        *("head_top", "neck_halpe", "mid_hip_halpe"),
+        *("left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe"),
+        *("left_heel", "right_heel"),
+    ),
+)
+
+# MPI-INF-3DHP's 28 joints (order as in mmhuman3d's mpi_inf_3dhp.py and the data set's own
+# mpii_get_joint_set.m). Trunk, hands and feet are the capture system's, not SMPL's.
+MPI_INF_28 = Skeleton(
+    name="MPI-INF-28",
+    names=(
+        *("spine3_3dhp", "spine4_3dhp", "spine2_3dhp", "spine_3dhp", "pelvis_3dhp"),
+        *("neck_3dhp", "head_3dhp", "head_top"),
+        *("left_clavicle_3dhp", "left_shoulder", "left_elbow", "left_wrist", "left_hand_3dhp"),
+        *("right_clavicle_3dhp", "right_shoulder", "right_elbow", "right_wrist"),
+        "right_hand_3dhp",
+        *("left_hip", "left_knee", "left_ankle", "left_foot_3dhp", "left_toe_3dhp"),
+        *("right_hip", "right_knee", "right_ankle", "right_foot_3dhp", "right_toe_3dhp"),
+    ),
+)
+
+# SAM 3D Body's keypoints (sam_3d_body/metadata/mhr70.py): COCO's without wrists, feet, the right
+# hand and its wrist, the left ones, elbows and shoulders on the skin, neck. Fingers run from the
+# tip (4) to the knuckle ("third joint").
+_MHR_FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+_MHR_FINGER_JOINTS = ("4", "3", "2", "_third_joint")
+MHR_70 = Skeleton(
+    name="MHR-70",
+    names=(
+        *(name for name in COCO_17.names if not name.endswith("_wrist")),
+        *("left_big_toe", "left_small_toe", "left_heel"),
+        *("right_big_toe", "right_small_toe", "right_heel"),
+        *(f"right_{finger}{joint}" for finger in _MHR_FINGERS for joint in _MHR_FINGER_JOINTS),
+        "right_wrist",
+        *(f"left_{finger}{joint}" for finger in _MHR_FINGERS for joint in _MHR_FINGER_JOINTS),
+        "left_wrist",
+        *("left_olecranon", "right_olecranon", "left_cubital_fossa", "right_cubital_fossa"),
+        *("left_acromion", "right_acromion", "neck_mhr"),
+    ),
+)
+
+# SMPL's joints without the hands: AMASS, HumanML3D and many networks that make motion.
+SMPL_22 = Skeleton(name="SMPL-22", names=SMPL_24.names[:22], tree=SMPL_24.parents[:22])
+
 # Vertices of the official SMPL mesh behind UP's landmarks, in the order of the file
 # models/pose/landmarks.pkl of UP's code (github.com/classner/up). A body with another vertex order
 # brings its own ids under the same names: SMPLModelData.landmarks.

@@ -1,10 +1,15 @@
 """The denoising autoencoder between an estimator of points and SMPLR (paper 3.4)."""
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import layers
 
+from smpl_tf.skeleton import Skeleton
 from smplr.configured_model import ConfiguredModel
+from smplr.named_points import find_skeleton, known_points
 from smplr.regressors import dense_block
+from smplr.torso_frame import torso_rotation
 
 
 @keras.saving.register_keras_serializable(package="smplr")
@@ -14,13 +19,21 @@ class DenoisingAutoencoder(ConfiguredModel):
     Input and output: metres, camera axes, `[B, num_points, 3]`. A missing point stands at the
     origin in the input; trained so, the network fills it in.
 
+    With `skeleton` the input are the points of somebody else's skeleton and how far each is
+    trusted, `[B, P, 4]` (x, y, z, weight from 0, missing, to 1), with any origin: whatever an
+    estimator calls its points, clean points of SMPLR come out. The network sees them centred and
+    turned so that the torso is upright before the camera; what it answers is turned back.
+
     Args:
-      num_points: 41 with landmarks, 23 without.
+      num_points: of the output; 41 with landmarks, 23 without.
       keep_probability: share of numbers kept by both dropouts (paper 4.1: 0.8).
       activation: of the hidden layers.
+      skeleton: name of the skeleton whose points go in (`smplr.named_points.SKELETONS`), or None
+        for SMPLR's own.
 
     Source: paper 3.4; widths and the global residual (output = input + correction) as released
-    (3,411,579 trainable weights). The paper has ReLU, the released code ELU.
+    (3,411,579 trainable weights). The paper has ReLU, the released code ELU. Another skeleton's
+    points are not in the paper; there the residual is a linear map of the input.
     """
 
     def __init__(
@@ -28,15 +41,23 @@ class DenoisingAutoencoder(ConfiguredModel):
         num_points: int = 41,
         keep_probability: float = 0.8,
         activation: str = "relu",
+        skeleton: str | None = None,
         name: str = "denoising_autoencoder",
     ):
         config = {
             "num_points": num_points,
             "keep_probability": keep_probability,
             "activation": activation,
+            "skeleton": skeleton,
         }
-        points = keras.Input((num_points, 3), name="points")
-        flat = layers.Flatten(dtype="float32")(points)
+        if skeleton is None:
+            points = keras.Input((num_points, 3), name="points")
+            flat = shortcut = layers.Flatten(dtype="float32")(points)
+        else:
+            seen = find_skeleton(skeleton)
+            points = keras.Input((len(seen), 4), name="points")
+            flat, rotations = _UprightPoints(seen, dtype="float32")(points)
+            shortcut = layers.Dense(3 * num_points, name="shortcut", dtype="float32")(flat)
         first = dense_block(layers.Dropout(1 - keep_probability)(flat), 1024, activation)
         second = dense_block(first, 1024, activation)
         code = layers.Dropout(1 - keep_probability)(dense_block(second, 512, activation))
@@ -46,6 +67,54 @@ class DenoisingAutoencoder(ConfiguredModel):
         correction = layers.Dense(
             3 * num_points, kernel_initializer="zeros", name="correction", dtype="float32"
         )(decoded)
-        cleaned = layers.Add(dtype="float32")([flat, correction])
+        cleaned = layers.Add(dtype="float32")([shortcut, correction])
         cleaned = layers.Reshape((num_points, 3), dtype="float32")(cleaned)
+        if skeleton is not None:
+            # Rows times R turn them by its transpose: back.
+            cleaned = layers.Dot(axes=(2, 1), dtype="float32")([cleaned, rotations])
         super().__init__(points, cleaned, config, name)
+
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """The skeleton whose points go in; None: SMPLR's own."""
+        name = self._config["skeleton"]
+        return None if name is None else find_skeleton(name)
+
+
+class _UprightPoints(layers.Layer):
+    """Centres points and turns them upright; gives the turn as well.
+
+    Args:
+      skeleton: whose points.
+    """
+
+    def __init__(self, skeleton: Skeleton, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self.skeleton = skeleton
+        self.columns = np.flatnonzero(known_points(skeleton))
+
+    def call(self, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Turns `[B, P, 4]`.
+
+        Returns:
+          For each point that a body has, its place and weight, then the camera's axis as the
+          upright person sees it, `[B, 4 K + 3]`; rotations `[B, 3, 3]`.
+        """
+        points = tf.gather(points, self.columns, axis=1)
+        weights = tf.clip_by_value(points[..., 3], 0.0, 1.0)
+        seen = weights[..., None] > 0
+        places = tf.where(seen, points[..., :3], tf.zeros_like(points[..., :3]))
+        names = [self.skeleton.names[column] for column in self.columns]
+        rotations = torso_rotation(places, names, weights)
+        shares = tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=1, keepdims=True))
+        places -= tf.einsum("np,npc->nc", shares, places)[:, None]
+        places = tf.where(seen, places, tf.zeros_like(places))
+        places = tf.einsum("nab,npb->npa", rotations, places)
+        flat = tf.reshape(
+            tf.concat([places, weights[..., None]], axis=-1), [-1, 4 * len(self.columns)]
+        )
+        return tf.concat([flat, rotations[:, :, 2]], axis=-1), rotations
+
+    def compute_output_shape(self, input_shape):
+        """Returns the shapes of both outputs."""
+        return (input_shape[0], 4 * len(self.columns) + 3), (input_shape[0], 3, 3)

@@ -16,6 +16,7 @@ from smplr.denoising_autoencoder import DenoisingAutoencoder
 from smplr.hourglass import StackedHourglass
 from smplr.point_body import GenderMode, PointBody
 from smplr.regressors import PoseRegressor, ShapeRegressor
+from smplr.torso_frame import torso_rotation
 
 _PARTS = ("pose_regressor", "shape_regressor", "autoencoder", "hourglass")
 
@@ -42,6 +43,9 @@ class SMPLR(keras.Model):
       surface: whether to compute the whole surface.
       project_rotations: whether Ω's matrices are made rotations before SMPL sees them; the paper
         and the released code leave them as they are.
+      upright: whether Ω sees everybody turned so that the torso is upright before the camera; its
+        root is turned back. One network then knows people from all sides and upside down. Not in
+        the paper.
 
     Raises:
       ValueError: if the parts do not agree on the number of points.
@@ -60,6 +64,7 @@ class SMPLR(keras.Model):
         gender_mode: GenderMode = "hard",
         surface: bool = False,
         project_rotations: bool = False,
+        upright: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -69,6 +74,8 @@ class SMPLR(keras.Model):
         self.shape_regressor = shape_regressor or ShapeRegressor()
         self.autoencoder = autoencoder
         self.hourglass = hourglass
+        # Whose points come in: the autoencoder's skeleton, or None for SMPLR's own.
+        self.skeleton = None if autoencoder is None else autoencoder.skeleton
         self.num_points = _common_number_of_points(
             self.pose_regressor, self.shape_regressor, autoencoder, hourglass
         )
@@ -81,6 +88,7 @@ class SMPLR(keras.Model):
         )
         self.template_lengths = tuple(float(length) for length in lengths)
         self.project_rotations = project_rotations
+        self.upright = upright
         self.built = True  # all parts are, from their constructors on
 
     def call(
@@ -89,10 +97,12 @@ class SMPLR(keras.Model):
         """Estimates bodies.
 
         Args:
-          inputs: points, root-relative, metres, camera axes, `[B, P, 3]`, missing ones NaN; or,
-            with an hourglass, pictures `[B, S, S, 3]`; or a dict with `points` or `pictures` and
-            any of
+          inputs: points, root-relative, metres, camera axes, `[B, P, 3]`, missing ones NaN; those
+            of the autoencoder's skeleton, with any origin, where it has one; or, with an
+            hourglass, pictures `[B, S, S, 3]`; or a dict with `points` or `pictures` and any of
             `valid`: bool `[B, P]`, which points are there;
+            `weights`: `[B, P]`, 0 to 1, how far the points of the autoencoder's skeleton are
+            trusted;
             `rotations`: `[B, 24, 3, 3]`, in place of Ω's;
             `shape`: `[B, num_betas + 1]`, in place of Ψ's.
           training: whether dropouts and normalisations of trainable parts are in training mode.
@@ -121,12 +131,14 @@ class SMPLR(keras.Model):
         points, valid = observed_points(tf.cast(points, tf.float32), inputs.get("valid"))
         outputs["points"] = points
         if self.autoencoder is not None:
+            if self.skeleton is not None:
+                points = weighted_points(points, valid, inputs.get("weights"))
             points, valid = run(self.autoencoder, points), None
             outputs["denoised"] = points
 
         rotations = inputs.get("rotations")
         if rotations is None:
-            rotations = run(self.pose_regressor, bone_directions(points, valid))
+            rotations = self._regress_rotations(run, points, valid)
         if self.project_rotations:
             rotations = project_to_rotation(rotations)
         shape = inputs.get("shape")
@@ -137,6 +149,18 @@ class SMPLR(keras.Model):
         outputs["rotations"], outputs["shape"] = rotations, shape
         outputs["joints"], outputs["landmarks"] = split_points(body.pop("points"))
         return {**outputs, **body}
+
+    def _regress_rotations(self, run, points, valid):
+        """Asks Ω."""
+        if not self.upright:
+            return run(self.pose_regressor, bone_directions(points, valid))
+        names = landmarks.point_skeleton(self.num_points).names[1:]
+        weights = None if valid is None else tf.cast(valid, points.dtype)
+        upright = torso_rotation(points, names, weights)
+        turned = tf.einsum("nab,npb->npa", upright, points)
+        rotations = run(self.pose_regressor, bone_directions(turned, valid))
+        root = tf.matmul(upright, rotations[:, 0], transpose_a=True)
+        return tf.concat([root[:, None], rotations[:, 1:]], axis=1)
 
     def compute_loss(
         self,
@@ -164,6 +188,7 @@ class SMPLR(keras.Model):
             "body": keras.saving.serialize_keras_object(self.body),
             "template_lengths": self.template_lengths,
             "project_rotations": self.project_rotations,
+            "upright": self.upright,
         }
 
     @classmethod
@@ -203,6 +228,25 @@ class SMPLR(keras.Model):
         )
 
 
+def weighted_points(
+    points: tf.Tensor, valid: tf.Tensor, weights: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Lays points out for an autoencoder that has a skeleton.
+
+    Args:
+      points: metres, camera axes, `[B, P, 3]`.
+      valid: bool `[B, P]`.
+      weights: `[B, P]`, 0 to 1; None: all 1.
+
+    Returns:
+      x, y, z, weight, `[B, P, 4]`; weight 0 where missing.
+    """
+    trust = tf.cast(valid, points.dtype)
+    if weights is not None:
+        trust *= tf.clip_by_value(tf.cast(weights, points.dtype), 0.0, 1.0)
+    return tf.concat([points, trust[..., None]], axis=-1)
+
+
 def _targeted(targets, outputs):
     """Returns the outputs that have a target; Keras wants one for each."""
     return {name: outputs[name] for name in targets}
@@ -219,7 +263,7 @@ def _common_number_of_points(
         "shape_regressor": shape_regressor.input.shape[1],
     }
     if autoencoder is not None:
-        numbers["autoencoder"] = autoencoder.input.shape[1]
+        numbers["autoencoder"] = autoencoder.output.shape[1]
     if hourglass is not None:
         numbers["hourglass"] = hourglass.output["points"].shape[1]
     if len(set(numbers.values())) > 1:

@@ -29,6 +29,11 @@ class MotionConfig:
       yaw_deviation: standard deviation of a turn about the camera's vertical, radians; None turns
         by any angle alike.
       pitch_deviation: likewise about the camera's horizontal, radians.
+      roll_deviation: likewise about the camera's axis, radians.
+      any_roll_rate: how often a person is turned about the camera's axis by any angle alike:
+        handstands, gymnasts, people who lie.
+      disturbed_rate: how often a whole pose is disturbed more.
+      disturbed_deviation: its `pose_deviation` then, radians.
       mirror: whether half of the people are mirrored.
       beta_deviation: standard deviation of the betas.
       max_beta: the betas are clipped here.
@@ -38,6 +43,10 @@ class MotionConfig:
     pose_deviation: float = 0.05
     yaw_deviation: float | None = None
     pitch_deviation: float = 0.1
+    roll_deviation: float = 0.0
+    any_roll_rate: float = 0.0
+    disturbed_rate: float = 0.0
+    disturbed_deviation: float = 0.35
     mirror: bool = True
     beta_deviation: float = 1.0
     max_beta: float = 2.5
@@ -76,7 +85,11 @@ def motion_batch(
     rotations = axis_angle_to_matrix(tf.where(taken[..., None] > 0, other, own))
 
     turns = tf.random.stateless_normal([batch_size, NUM_JOINTS - 1, 3], seeds[2])
-    turned = tf.matmul(rotations[:, 1:], axis_angle_to_matrix(turns * config.pose_deviation))
+    # Streams beyond the eight, so that a seed gives the bodies that it gave without these options.
+    more = [tf.random.fold_in(seed, stream) for stream in range(8, 11)]
+    disturbed = tf.random.stateless_uniform([batch_size, 1, 1], more[0]) < config.disturbed_rate
+    deviation = tf.where(disturbed, config.disturbed_deviation, config.pose_deviation)
+    turned = tf.matmul(rotations[:, 1:], axis_angle_to_matrix(turns * deviation))
     pitch = tf.random.stateless_normal([batch_size], seeds[3]) * config.pitch_deviation
     if config.yaw_deviation is None:
         yaw = tf.random.stateless_uniform([batch_size], seeds[4], -np.pi, np.pi)
@@ -87,6 +100,11 @@ def motion_batch(
         axis_angle_to_matrix(tf.stack([pitch, zero, zero], axis=-1)),
         axis_angle_to_matrix(tf.stack([zero, yaw, zero], axis=-1)),
     )
+    if config.roll_deviation or config.any_roll_rate:
+        roll = tf.random.stateless_normal([batch_size], more[1]) * config.roll_deviation
+        draws = tf.random.stateless_uniform([2, batch_size], more[2])
+        roll = tf.where(draws[0] < config.any_roll_rate, np.pi * (2 * draws[1] - 1), roll)
+        view = tf.matmul(axis_angle_to_matrix(tf.stack([zero, zero, roll], axis=-1)), view)
     rotations = tf.concat([tf.matmul(view, rotations[:, 0])[:, None], turned], axis=1)
     if config.mirror:
         mirrored = tf.random.stateless_uniform([batch_size, 1, 1, 1], seeds[5]) < 0.5

@@ -13,8 +13,13 @@ from smpl_tf.skeleton import (
     BLAZEPOSE_33,
     COCO_17,
     H36M_17,
+    HALPE_26,
     LSP_14,
+    MHR_70,
+    MPI_INF_28,
+    OFFICIAL_LANDMARK_VERTICES,
     OPENPOSE_25,
+    SMPL_22,
     SMPL_24,
     SMPLR_42,
     UP_91,
@@ -30,6 +35,10 @@ SKELETONS = {
     "openpose_25": OPENPOSE_25,
     "up_91": UP_91,
     "blazepose_33": BLAZEPOSE_33,
+    "mhr_70": MHR_70,
+    "halpe_26": HALPE_26,
+    "mpi_inf_28": MPI_INF_28,
+    "smpl_22": SMPL_22,
 }
 
 # Points that no body has under their name, as sums of points that it has.
@@ -51,9 +60,48 @@ _SUMS = {
         for side in ("left", "right")
         for finger in ("index", "pinky")
     },
+    # SAM 3D Body's knuckles, the points of the elbow before and behind the joint, and the tip of
+    # the shoulder.
+    **{
+        f"{side}_{finger}_third_joint": {f"{side}_hand": 1.0}
+        for side in ("left", "right")
+        for finger in ("forefinger", "middle_finger", "ring_finger", "pinky_finger")
+    },
+    **{
+        f"{side}_{point}": {f"{side}_elbow": 1.0}
+        for side in ("left", "right")
+        for point in ("olecranon", "cubital_fossa")
+    },
+    **{f"{side}_acromion": {f"{side}_shoulder_top": 1.0} for side in ("left", "right")},
+    "neck_mhr": {"neck": 1.0},
+    "neck_halpe": {"neck": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25},
+    "mid_hip_halpe": _MIDDLE_OF_HIPS,
+    # MPI-INF-3DHP's spine is counted from the pelvis as spine, spine2, spine3, spine4.
+    "pelvis_3dhp": _MIDDLE_OF_HIPS,
+    "spine_3dhp": {"spine1": 1.0},
+    "spine2_3dhp": {"spine2": 1.0},
+    "spine3_3dhp": {"spine3": 1.0},
+    "spine4_3dhp": {"spine3": 0.5, "neck": 0.5},
+    "neck_3dhp": {"neck": 1.0},
+    "head_3dhp": {"head": 1.0},
+    **{
+        f"{side}_{theirs}": {f"{side}_{ours}": 1.0}
+        for side in ("left", "right")
+        for theirs, ours in (
+            *(("clavicle_3dhp", "collar"), ("hand_3dhp", "hand")),
+            *(("foot_3dhp", "foot"), ("toe_3dhp", "big_toe")),
+        )
+    },
 }
 # Points whose name means something else in one skeleton: Human3.6M's head top lies inside.
 _SUMS_OF_SKELETON = {"H36M-17": {"head_top": {"head_top": 0.65, "head": 0.35}}}
+
+
+def _both_sides(*names: str) -> tuple[str, ...]:
+    return tuple(f"{side}_{name}" for name in names for side in ("left", "right"))
+
+
+_FACE = ("nose", *_both_sides("eye", "ear"))
 
 # Metres, per coordinate. Hips are told apart worst: a joint in SMPL, marked through clothes
 # elsewhere.
@@ -83,6 +131,32 @@ _LOOSENESS = {
         **dict.fromkeys(("left_mouth_corner", "right_mouth_corner"), 0.01),
         **dict.fromkeys(("left_index", "right_index", "left_pinky", "right_pinky"), 0.03),
         **dict.fromkeys(("left_heel", "right_heel", "left_big_toe", "right_big_toe"), 0.01),
+    },
+    "MHR-70": {
+        **dict.fromkeys(_both_sides("hip"), 0.02),
+        **dict.fromkeys(_both_sides("shoulder", "acromion"), 0.015),
+        **dict.fromkeys((*_FACE, *_both_sides("heel", "big_toe")), 0.01),
+        **dict.fromkeys(_both_sides("olecranon", "cubital_fossa"), 0.03),
+        **dict.fromkeys(
+            _both_sides(
+                *("forefinger_third_joint", "middle_finger_third_joint"),
+                *("ring_finger_third_joint", "pinky_finger_third_joint"),
+            ),
+            0.03,
+        ),
+        "neck_mhr": 0.02,
+    },
+    "Halpe-26": {
+        **dict.fromkeys((*_both_sides("hip"), "mid_hip_halpe"), 0.03),
+        **dict.fromkeys((*_both_sides("shoulder"), "neck_halpe", "head_top"), 0.02),
+        **dict.fromkeys((*_FACE, *_both_sides("heel", "big_toe")), 0.01),
+    },
+    "MPI-INF-28": {
+        **dict.fromkeys((*_both_sides("hip", "clavicle_3dhp"), "pelvis_3dhp"), 0.03),
+        **dict.fromkeys((f"spine{one}_3dhp" for one in ("", 2, 3, 4)), 0.04),
+        **dict.fromkeys(("neck_3dhp", "head_3dhp", "head_top"), 0.03),
+        **dict.fromkeys(_both_sides("shoulder"), 0.015),
+        **dict.fromkeys(_both_sides("hand_3dhp", "foot_3dhp", "toe_3dhp"), 0.03),
     },
 }
 
@@ -127,6 +201,12 @@ def point_sums(
         parts = _SUMS_OF_SKELETON.get(skeleton.name, {}).get(name) or _SUMS.get(name, {name: 1.0})
         sums[name] = parts if set(parts) <= known else None
     return sums
+
+
+def known_points(skeleton: Skeleton) -> np.ndarray:
+    """Returns which points of a skeleton bodies have, bool `[P]`."""
+    sums = point_sums(skeleton, OFFICIAL_LANDMARK_VERTICES)
+    return np.array([one is not None for one in sums.values()])
 
 
 def looseness(skeleton: Skeleton) -> np.ndarray:

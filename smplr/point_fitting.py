@@ -11,7 +11,9 @@ from smpl_tf.kinematics import relative_to_global
 from smpl_tf.model_data import SMPLModelData, load_model_data
 from smpl_tf.rotations import matrix_to_axis_angle, project_to_rotation
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
+from smplr.bones import observed_points
 from smplr.landmarks import point_skeleton
+from smplr.model import weighted_points
 from smplr.named_points import find_skeleton, looseness
 from smplr.point_model import PointModel
 from smplr.probable_fit import choose, fit_body, nearest_body, point_model
@@ -85,7 +87,8 @@ def fit_points(
 
     "closed_form" is fast and takes every point at its word. "optimise" goes on from there to the
     most probable body under noise as large as the residuals tell. "denoise" does so with points
-    that SMPLR's autoencoder has cleaned. "networks" are the whole of SMPLR. "auto" optimises, and
+    that SMPLR's autoencoder has cleaned. "networks" are the whole of SMPLR; those of this very
+    skeleton (`SMPLR.skeleton`) get the points as they are. "auto" optimises, and
     denoises, or without an autoencoder asks the networks, if given, where the noise is large.
 
     Twists that no point observes stay with the parent's orientation. Where everything is missing,
@@ -138,16 +141,17 @@ def fit_points(
     points = tf.reshape(points, [-1, len(skeleton), 3])
     weights = tf.reshape(weights, [-1, len(skeleton)])
 
+    # Networks that take these very points need no fit to fill others in.
+    asked_alone = method == "networks" and networks.skeleton == skeleton
+    refine = method != "closed_form" and not asked_alone
     found = nearest_body(
-        [
-            fit_body(points, weights, *_models(one, skeleton), refine=method != "closed_form")
-            for one in bodies
-        ]
+        [fit_body(points, weights, *_models(one, skeleton), refine=refine) for one in bodies]
     )
-    used = METHODS.index("closed_form" if method == "closed_form" else "optimise")
+    used = METHODS.index("optimise" if refine else "closed_form")
     found["method"] = tf.fill(tf.shape(points)[:1], used)
     if networks is not None and method in ("auto", "denoise", "networks"):
-        view, seen = _seen_by_networks(points, weights, found, skeleton, bodies, camera_axes)
+        view = _view(points, found, camera_axes)
+        seen = _seen_by_networks(points, weights, found, skeleton, bodies, networks, view)
         if method == "networks" or not has_autoencoder:
             answer = _ask(points, weights, found, skeleton, bodies, networks, view, seen)
             threshold = NETWORKS_FROM
@@ -221,33 +225,48 @@ def _check_unit(points: np.ndarray, given: np.ndarray) -> None:
     )
 
 
-def _seen_by_networks(points, weights, found, skeleton, bodies, camera_axes):
-    """Returns views `[N, 3, 3]`, and SMPLR's 42 points `[N, 42, 3]` seen in them.
+def _view(points, found, camera_axes):
+    """Returns what turns points to what the networks see, `[N, 3, 3]`."""
+    if camera_axes:
+        return tf.eye(3, batch_shape=[tf.shape(points)[0]], dtype=points.dtype)
+    to_camera = tf.constant(_TO_CAMERA, points.dtype)
+    return tf.matmul(to_camera, found["rotations"][:, 0], transpose_b=True)
 
-    Points that the networks know and the skeleton lacks come from the fit.
+
+def _seen_by_networks(points, weights, found, skeleton, bodies, networks, view):
+    """Returns what goes into the networks, by name: points in their view, and weights.
+
+    Points that the networks know and the skeleton lacks come from the fit; so do missing ones,
+    but for networks of this very skeleton, which know what a missing point is.
     """
-    seen, _ = _posed(found, bodies, SMPLR_42)
-    if set(skeleton.names) <= set(SMPLR_42.names) and not looseness(skeleton).any():
-        given = tf.where((weights > 0)[..., None], points, np.nan)
-        columns = tf.unstack(seen, axis=1)
-        for place, name in enumerate(skeleton.names):
-            columns[SMPLR_42.index(name)] = given[:, place]
-        given = tf.stack(columns, axis=1)
-        seen = tf.where(tf.math.is_finite(given), given, seen)
-    view = tf.eye(3, batch_shape=[tf.shape(points)[0]], dtype=points.dtype)
-    if not camera_axes:
-        to_camera = tf.constant(_TO_CAMERA, points.dtype)
-        view = tf.matmul(to_camera, found["rotations"][:, 0], transpose_b=True)
-    return view, tf.matmul(seen, view, transpose_b=True)
+    wanted = networks.skeleton or SMPLR_42
+    if wanted == skeleton:
+        seen, trust = points, weights
+    else:
+        seen, _ = _posed(found, bodies, wanted)
+        trust = tf.ones_like(seen[..., 0])
+        if set(skeleton.names) <= set(wanted.names) and not looseness(skeleton).any():
+            given = tf.where((weights > 0)[..., None], points, np.nan)
+            columns = tf.unstack(seen, axis=1)
+            for place, name in enumerate(skeleton.names):
+                columns[wanted.index(name)] = given[:, place]
+            given = tf.stack(columns, axis=1)
+            seen = tf.where(tf.math.is_finite(given), given, seen)
+    seen = tf.matmul(seen, view, transpose_b=True)
+    if networks.skeleton is not None:
+        return {"points": seen, "weights": trust}
+    return {"points": (seen[:, 1:] - seen[:, :1])[:, : networks.num_points]}
 
 
 def _denoise(found, bodies, networks, view, seen):
     """Optimises bodies on points that the autoencoder has cleaned; landmarks or none."""
     skeleton = point_skeleton(networks.num_points)
-    seen = seen[:, : len(skeleton)]
-    root = seen[:, :1]
-    cleaned = tf.cast(networks.autoencoder(seen[:, 1:] - root, training=False), seen.dtype)
-    cleaned = tf.matmul(tf.concat([root, cleaned + root], axis=1), view)
+    points, valid = observed_points(seen["points"])
+    if networks.skeleton is not None:
+        points = weighted_points(points, valid, seen["weights"])
+    cleaned = tf.cast(networks.autoencoder(points, training=False), view.dtype)
+    cleaned = tf.concat([tf.zeros_like(cleaned[:, :1]), cleaned], axis=1)
+    cleaned = tf.matmul(cleaned, view) + found["pelvis"][:, None]
     weights = tf.ones_like(cleaned[..., 0])
     answer = nearest_body([fit_body(cleaned, weights, *_models(b, skeleton)) for b in bodies])
     index = tf.fill(tf.shape(found["method"]), METHODS.index("denoise"))
@@ -256,8 +275,7 @@ def _denoise(found, bodies, networks, view, seen):
 
 def _ask(points, weights, found, skeleton, bodies, networks, view, seen):
     """Asks SMPLR for bodies."""
-    relative = seen[:, 1:] - seen[:, :1]
-    outputs = networks(relative[:, : networks.num_points], training=False)
+    outputs = networks(seen, training=False)
     rotations = tf.cast(project_to_rotation(outputs["rotations"]), points.dtype)
     root = tf.matmul(view, rotations[:, 0], transpose_a=True)
     shape = tf.cast(outputs["shape"], points.dtype)

@@ -5,11 +5,13 @@ joints. Joint i is moved by its parent as if it were a vertex skinned to it alon
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf.kinematics import relative_to_global
 from smpl_tf.lbs import pose_features
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
@@ -216,3 +218,28 @@ class PointModel:
         arms = tf.einsum("pje,nec->npjc", tf.constant(gathered, dtype), posed.images)
         arms -= tf.constant(leverage, dtype)[..., None] * posed.joints[:, None]
         return tf.einsum("xdc,npjc->npxjd", tf.constant(_CROSS, dtype), arms)
+
+
+def posed_points(
+    models: Sequence[PointModel],
+    rotations: tf.Tensor,
+    betas: tf.Tensor,
+    gender: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Computes the points of a skeleton on posed bodies.
+
+    Args:
+      models: of one body for everybody, or of a female and a male one.
+      rotations: parent-relative, the root's in camera axes, `[N, 24, 3, 3]`.
+      betas: `[N, B]`.
+      gender: `[N]`, +1 male, -1 female; ignored where there is one body.
+
+    Returns:
+      Metres, camera axes, the pelvis at the origin, `[N, P, 3]`; the origin for points that no
+      body has (`PointModel.observable`).
+    """
+    turned = relative_to_global(rotations, models[0].parents)
+    posed = [model.pose(model.rest_sources(rotations, betas), turned).points for model in models]
+    if len(posed) == 1 or gender is None:
+        return posed[0]
+    return tf.where((gender >= 0)[:, None, None], posed[1], posed[0])

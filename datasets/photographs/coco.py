@@ -16,7 +16,21 @@ import numpy as np
 from datasets.photographs.annotations import AnnotatedPicture, existing, person_of_points
 from datasets.sources import BadItemError, SourceError
 from smpl_tf.found_person import FoundPerson
-from smpl_tf.skeleton import COCO_17
+from smpl_tf.skeleton import (
+    BLAZEPOSE_33,
+    COCO_17,
+    HALPE_26,
+    MHR_70,
+    MPI_INF_28,
+    SMPL_22,
+    SMPL_24,
+)
+
+# Skeletons that people write in COCO's form, told apart by how many keypoints they have.
+_BY_COUNT = {
+    len(skeleton): skeleton
+    for skeleton in (COCO_17, SMPL_22, SMPL_24, HALPE_26, MPI_INF_28, BLAZEPOSE_33, MHR_70)
+}
 
 # What a file of another form, or a damaged one, makes the functions here raise.
 DAMAGED = (
@@ -63,10 +77,11 @@ def person(annotation: Mapping[str, Any]) -> FoundPerson:
         left, top, width, height = np.asarray(box, float)
         box = np.array([left, top, left + width, top + height])
     points = np.reshape(np.asarray(annotation.get("keypoints") or [0.0] * 51, float), (-1, 3))
-    if len(points) != len(COCO_17):
-        raise ValueError(f"expected 17 keypoints, got {len(points)}")
+    if len(points) not in _BY_COUNT:
+        counts = ", ".join(f"{count} ({one.name})" for count, one in _BY_COUNT.items())
+        raise ValueError(f"expected {counts} keypoints, got {len(points)}")
     # 2: visible, 1: hidden but marked, 0: not marked. Results have scores there.
-    return person_of_points(COCO_17, points[:, :2], points[:, 2] / 2, box=box)
+    return person_of_points(_BY_COUNT[len(points)], points[:, :2], points[:, 2] / 2, box=box)
 
 
 class COCO:

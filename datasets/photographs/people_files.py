@@ -59,7 +59,8 @@ def read(path: Path) -> GivenPeople:
 
     Args:
       path: a JSON file of COCO annotations, of COCO results or of OpenPose, or a folder of
-        OpenPose's files.
+        OpenPose's files. In COCO's form the number of keypoints says whose they are: 17 COCO, 22
+        or 24 SMPL, 26 Halpe (AlphaPose), 28 MPI-INF-3DHP, 33 BlazePose, 70 SAM 3D Body.
 
     Returns:
       The people of each picture.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,11 @@ from smpl_tf.files import written_aside
 from smpl_tf.rotations import axis_angle_to_matrix
 from smplr import PointBody, noise, targets
 from smplr.bones import observed_points, split_points
+from smplr.finder_noise import finder_noise
+from smplr.model import weighted_points
 from smplr.motion import MotionConfig, motion_batches
+from smplr.named_points import find_skeleton
+from smplr.point_model import PointModel, posed_points
 
 _NOISE = {
     "uniform": noise.uniform_noise,
@@ -54,6 +58,10 @@ def motion_config(values: flags.FlagValues) -> MotionConfig:
         pose_deviation=np.deg2rad(values.pose_deviation_deg),
         yaw_deviation=None if yaw < 0 else np.deg2rad(yaw),
         pitch_deviation=np.deg2rad(values.pitch_deviation_deg),
+        roll_deviation=np.deg2rad(values.roll_deviation_deg),
+        any_roll_rate=values.any_roll_rate,
+        disturbed_rate=values.disturbed_rate,
+        beta_deviation=values.beta_deviation,
     )
 
 
@@ -63,17 +71,23 @@ def with_noise(
     """Adds what a stage sees to true bodies.
 
     Args:
-      batch: `points` and more, see `motion_batch`; `seen` where an hourglass saw them.
+      batch: `points` and more, see `motion_batch`; `seen` where an hourglass saw them, and for
+        the noise of a finder: the points of its skeleton.
       seed: int `[2]`.
       values: the flags of the run.
       kind: of noise; None: that of the training.
 
     Returns:
       The batch with `seen`, `[N, P, 3]`: points with noise, flattened and NaN where missing, as
-      the flags have it; without landmarks where the run has none.
+      the flags have it; without landmarks where the run has none. A finder's also has `weights`,
+      `[N, P]`.
     """
     points, seen = batch["points"], batch.get("seen", batch["points"])
     seeds = tf.unstack(tf.random.split(seed, 2))
+    if (kind or values.noise) == "finder":
+        skeleton = find_skeleton(values.skeleton)
+        seen, weights = finder_noise(seen, skeleton, seeds[0], values.noise_scale)
+        return {**batch, "seen": seen, "weights": weights}
     if values.bone_deviation_deg:
         deviation = np.deg2rad(values.bone_deviation_deg)
         # A third stream; the other two are those of runs that have no such flag.
@@ -116,9 +130,10 @@ def training_bodies(
             pool, body, values.batch_size, values.seed, motion_config(values), first_batch
         )
     numbered = tf.data.Dataset.zip(tf.data.Dataset.counter(first_batch), bodies)
+    complete = _with_named_points(values, body, values.noise)
 
     def corrupt(number, batch):
-        return with_noise(batch, tf.stack([values.seed + _NOISE_STREAM, number]), values)
+        return with_noise(complete(batch), tf.stack([values.seed + _NOISE_STREAM, number]), values)
 
     return numbered.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4), source
 
@@ -145,11 +160,27 @@ def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch
         people = {"pose": poses, "betas": betas, "gender": gender}
         people = {name: value.astype(np.float32) for name, value in people.items()}
         people = tf.data.Dataset.from_tensor_slices(people)
+    complete = _with_named_points(values, body, kind)
     for number, batch in enumerate(people.batch(values.batch_size)):
         if "pose" in batch:
             batch["rotations"] = axis_angle_to_matrix(batch.pop("pose"))
             batch["points"] = body(**batch)["points"]
-        yield with_noise(batch, tf.constant([_NOISE_STREAM, number]), values, kind)
+        yield with_noise(complete(batch), tf.constant([_NOISE_STREAM, number]), values, kind)
+
+
+def _with_named_points(
+    values: flags.FlagValues, body: PointBody, kind: str
+) -> Callable[[Batch], Batch]:
+    """Returns what adds the points that a finder would see, where the noise is a finder's."""
+    if kind != "finder":
+        return lambda batch: batch
+    models = [PointModel.of(one, find_skeleton(values.skeleton)) for one in body.bodies]
+
+    def complete(batch):
+        seen = posed_points(models, batch["rotations"], batch["betas"], batch["gender"])
+        return {**batch, "seen": seen}
+
+    return complete
 
 
 def seen_by_hourglass(
@@ -221,11 +252,15 @@ def inputs_and_targets(batch: Batch, stage: str) -> tuple[tf.Tensor | Batch, Bat
     Source: paper 4.4.3: Ω and Ψ are trained apart, each with the truth in the other's place.
     """
     points, seen = batch["points"], batch["seen"]
+    if stage == "dae" and "weights" in batch:
+        return weighted_points(*observed_points(seen), batch["weights"]), points
     if stage == "dae":
         return observed_points(seen)[0], points[:, : seen.shape[1]]
     shape = targets.shape_vector(batch["betas"], batch["gender"])
     joints, landmarks = split_points(points)
     inputs, answers = {"points": seen}, {"joints": joints, "landmarks": landmarks}
+    if "weights" in batch:
+        inputs["weights"] = batch["weights"]
     if stage != "shape":
         answers["rotations"] = batch["rotations"]
     else:

@@ -52,7 +52,7 @@ class Evaluation(NamedTuple):
       predicted: `seen`, points that come out, or `rotations` and `shape` of bodies, or both.
       errors: name -> `[N]`; the unit in the name.
       baseline: the same of the points that went in (dae), of the mean body (stages that give a
-        body) and of the mean points (hourglass).
+        body) and of the mean points (hourglass, and dae from a finder's points).
       pictures: uint8 `[K, S, S, 3]` of the first people; empty for stages that get points.
       body: the bodies.
     """
@@ -105,7 +105,7 @@ def _predictor(model, stage):
         return lambda batch: {"seen": points_of(batch["pictures"])}
     if stage == "dae":
         denoise = tf.function(model, reduce_retracing=True)
-        return lambda batch: {"seen": denoise(observed_points(batch["seen"])[0])}
+        return lambda batch: {"seen": denoise(smplr_data.inputs_and_targets(batch, stage)[0])}
     run = tf.function(model, reduce_retracing=True)
 
     def predict(batch):
@@ -141,7 +141,7 @@ def _collect(pairs) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.nd
 
 
 def _baseline(true, predicted, stage) -> dict[str, np.ndarray]:
-    if stage == "dae":
+    if stage == "dae" and "weights" not in true:
         return {"seen": observed_points(true["seen"])[0].numpy()}
     found = {}
     if "seen" in predicted:

@@ -10,7 +10,7 @@ from experiments.runs.training_flags import define_training_flags
 STAGES = ("hourglass", "dae", "pose", "shape", "pose_shape", "end_to_end")
 # Stages that learn from points; the other two learn from pictures.
 POINT_STAGES = ("dae", "pose", "shape", "pose_shape")
-NOISES = ("none", "uniform", "gaussian", "structured", "hourglass")
+NOISES = ("none", "uniform", "gaussian", "structured", "hourglass", "finder")
 
 
 def define_run_flags(values: flags.FlagValues) -> None:
@@ -41,6 +41,10 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("pose_deviation_deg", 3.0, "Random turn of every joint, degrees.")
     f.number("yaw_deviation_deg", 40.0, "Random turn about the vertical; negative: any.", low=None)
     f.number("pitch_deviation_deg", 6.0, "Random turn about the horizontal, degrees.")
+    f.number("roll_deviation_deg", 0.0, "Random turn about the camera's axis, degrees.")
+    f.number("any_roll_rate", 0.0, "How often people are turned about it by any angle.", 1.0)
+    f.number("disturbed_rate", 0.0, "How often a pose is disturbed by 20 degrees a joint.", 1.0)
+    f.number("beta_deviation", 1.0, "Standard deviation of the betas.")
 
     f.number("bone_deviation_deg", 0.0, "Random turn of every bone at rest: other bodies.")
     f.enum("noise", "none", NOISES, "What is wrong with the points that go in.")
@@ -50,6 +54,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
         ("same", *NOISES),
         "What is wrong with them in the evaluation.",
     )
+    f.string("skeleton", "blazepose_33", "Whose points --noise=finder gives, by name.")
     f.number("noise_scale", 1.0, "Factor of that noise.")
     f.number("missing_rate", 0.0, "Share of points that are missing.", 1.0)
     f.bool("lift_2d", False, "Set the depth of the points to 0: DAE2d.")
@@ -67,6 +72,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
 
     f.enum("activation", "relu", ["relu", "elu"], "Of the hidden layers; the released code: elu.")
     f.number("keep_probability", 0.8, "Of the autoencoder's dropouts.", 1.0)
+    f.bool("upright", False, "Turn people upright before Ω, and its root back.")
     f.bool("denoise", False, "Put the autoencoder of --networks before the regressors.")
     f.integer("image_size", 256, "Side of the hourglass's pictures, a multiple of 64.", 64)
     f.integer("stacks", 5, "Hourglasses in a row.", 1)

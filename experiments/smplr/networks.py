@@ -93,7 +93,10 @@ def build_model(values: flags.FlagValues) -> keras.Model:
     num_points = 41 if values.landmarks else 23
     if values.stage == "dae":
         return found.get("autoencoder") or DenoisingAutoencoder(
-            num_points, values.keep_probability, values.activation
+            num_points,
+            values.keep_probability,
+            values.activation,
+            values.skeleton if values.noise == "finder" else None,
         )
     if values.stage == "hourglass":
         return found.get("hourglass") or StackedHourglass(
@@ -124,6 +127,7 @@ def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
         hourglass=found.get("hourglass") if end_to_end else None,
         bodies=bodies(values),
         gender_mode=values.gender_mode,
+        upright=values.upright,
     )
     for name in NETWORKS_OF_STAGE["end_to_end"]:
         network = getattr(model, name)

@@ -57,6 +57,7 @@ def make_page(
     if values.stage in POINT_STAGES:
         kind = values.noise if values.test_noise == "same" else values.test_noise
         source = {"none": "clean points", "hourglass": "the points of an hourglass"}
+        source["finder"] = f"points with the errors of a finder of {values.skeleton}"
         tried = f"that it has not seen, from {source.get(kind, f'points with {kind} noise')}"
     else:
         tried = f"in the pictures of {values.data} (split “{values.test_split}”)"
@@ -130,7 +131,9 @@ def _person(evaluation: Evaluation, surface: PointBody, index: int) -> report.Pe
     shown = []
     if len(evaluation.pictures):
         shown.append(report.picture("picture", evaluation.pictures[index]))
-    points = {"points given": true.get("seen"), "points found": predicted.get("seen")}
+    # A finder's points have another skeleton than the one that is drawn.
+    given = None if "weights" in true else true.get("seen")
+    points = {"points given": given, "points found": predicted.get("seen")}
     for label, every in points.items():
         if every is not None:
             sticks = every[index], true["points"][index, : every.shape[1]]

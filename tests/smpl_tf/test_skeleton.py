@@ -14,6 +14,10 @@ SKELETONS = [
     skeleton.COCO_17,
     skeleton.OPENPOSE_25,
     skeleton.BLAZEPOSE_33,
+    skeleton.HALPE_26,
+    skeleton.MPI_INF_28,
+    skeleton.MHR_70,
+    skeleton.SMPL_22,
 ]
 
 
@@ -54,6 +58,29 @@ def test_smpl_to_lsp_is_the_published_map():
     source, target = skeleton.shared_points(skeleton.SMPL_24, skeleton.LSP_14)
     np.testing.assert_array_equal(source, [8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20])
     np.testing.assert_array_equal(target, np.arange(12))
+
+
+@pytest.mark.parametrize(
+    ("table", "places"),
+    [
+        # Halpe-FullBody's README: head, neck, hip, then feet by twos.
+        (skeleton.HALPE_26, {5: "left_shoulder", 16: "right_ankle", 17: "head_top"}),
+        (skeleton.HALPE_26, {20: "left_big_toe", 22: "left_small_toe", 25: "right_heel"}),
+        # The data set's 17 common joints among the 28, MATLAB's numbers:
+        # 8 6 15 16 17 10 11 12 24 25 26 19 20 21 5 4 7.
+        (skeleton.MPI_INF_28, {7: "head_top", 5: "neck_3dhp", 14: "right_shoulder"}),
+        (skeleton.MPI_INF_28, {9: "left_shoulder", 11: "left_wrist", 23: "right_hip"}),
+        (skeleton.MPI_INF_28, {20: "left_ankle", 4: "pelvis_3dhp", 3: "spine_3dhp"}),
+        # SAM 3D Body: body to 20, right hand 21 to 40, wrist 41, left hand, wrist 62.
+        (skeleton.MHR_70, {9: "left_hip", 14: "right_ankle", 15: "left_big_toe"}),
+        (skeleton.MHR_70, {20: "right_heel", 21: "right_thumb4", 41: "right_wrist"}),
+        (skeleton.MHR_70, {45: "left_thumb_third_joint", 61: "left_pinky_finger_third_joint"}),
+        (skeleton.MHR_70, {62: "left_wrist", 63: "left_olecranon", 69: "neck_mhr"}),
+        (skeleton.SMPL_22, {0: "pelvis", 15: "head", 21: "right_wrist"}),
+    ],
+)
+def test_points_are_where_their_source_has_them(table, places):
+    assert {place: table.names[place] for place in places} == places
 
 
 def test_shared_points_name_the_same_point_on_both_sides():

@@ -91,6 +91,26 @@ def test_a_view_turns_the_root_alone_about_the_vertical():
     assert np.histogram(yaws, 8, (-np.pi, np.pi))[0].min() > 30
 
 
+def test_a_roll_turns_about_the_axis_of_the_camera():
+    for changes, least in (({"roll_deviation": 0.3}, 0), ({"any_roll_rate": 1.0}, 30)):
+        drawn = batch(MotionConfig(**{**vars(STILL), **changes}), count=512)
+        chosen = nearest_in_pool(drawn["rotations"], poses(20))
+        roots = axis_angle_to_matrix(poses(20)[chosen, 0]).numpy()
+        turns = drawn["rotations"][:, 0] @ roots.swapaxes(-1, -2)
+        np.testing.assert_allclose(turns[:, 2, 2], 1, atol=1e-5)
+        rolls = np.arctan2(turns[:, 1, 0], turns[:, 0, 0])
+        assert rolls.std() == pytest.approx(0.3 if least == 0 else np.pi / np.sqrt(3), rel=0.1)
+        assert np.histogram(rolls, 8, (-np.pi, np.pi))[0].min() >= least
+
+
+def test_some_poses_are_disturbed_more():
+    config = MotionConfig(**{**vars(STILL), "disturbed_rate": 0.25, "disturbed_deviation": 0.4})
+    drawn = batch(config, pool=poses(1), count=512)
+    still = axis_angle_to_matrix(poses(1)).numpy()
+    moved = np.abs(drawn["rotations"][:, 1:] - still[:, 1:]).max(axis=(1, 2, 3)) > 0.1
+    assert 0.2 < moved.mean() < 0.3
+
+
 def test_half_of_the_people_are_mirrored():
     config = MotionConfig(**{**vars(STILL), "mirror": True})
     drawn = batch(config, count=256)

@@ -5,7 +5,16 @@ import pytest
 
 from datasets.photographs import people_files
 from smpl_tf.found_person import FoundPerson
-from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24
+from smpl_tf.skeleton import (
+    BLAZEPOSE_33,
+    COCO_17,
+    HALPE_26,
+    MHR_70,
+    MPI_INF_28,
+    OPENPOSE_25,
+    SMPL_22,
+    SMPL_24,
+)
 
 COCO = [[float(i), float(10 * i), 2.0] for i in range(1, 18)]
 OPENPOSE = [[float(i), float(10 * i), 0.9] for i in range(1, 26)]
@@ -63,6 +72,15 @@ def test_coco_results(read, image, picture):
     (person,) = people.of_picture(picture)
     assert person.box.tolist() == [1, 2, 4, 6]
     assert people.unused() == []
+
+
+@pytest.mark.parametrize("skeleton", [HALPE_26, MPI_INF_28, BLAZEPOSE_33, MHR_70, SMPL_22])
+def test_the_number_of_keypoints_says_whose_they_are(read, skeleton):
+    keypoints = flat([i, 10 * i, 2.0] for i in range(len(skeleton)))
+    (person,) = read([{"image_id": "a.jpg", "keypoints": keypoints}]).of_picture("a.jpg")
+    knee = skeleton.index("right_knee")
+    assert person.skeleton is skeleton
+    assert place(person, "right_knee") == [knee, 10 * knee]
 
 
 def test_null_keypoints_are_unknown(read):
