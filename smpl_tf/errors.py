@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+_LONGEST = 1000
+
 
 def one_line(error: BaseException | str) -> str:
-    """Joins the lines of an error's message.
+    """Joins the lines of an error's message, and cuts it where it quotes a whole file.
 
     Args:
       error: the error or its text.
@@ -12,4 +14,5 @@ def one_line(error: BaseException | str) -> str:
     Returns:
       The text with every run of white space made one space; the error's type if it has no text.
     """
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

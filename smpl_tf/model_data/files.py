@@ -1,8 +1,6 @@
 """The files of body models: reads every official layout, and writes our own."""
 
-import math
 import re
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from smpl_tf import array_files, bounds, hdf5_files
 from smpl_tf.errors import one_line
 from smpl_tf.files import written_aside
 from smpl_tf.model_data import unpickler
@@ -86,15 +85,15 @@ def read_contents(path: Path) -> dict[str, Any]:
         contents = reader(path)
     except unpickler.ForbiddenClassError as error:
         raise ModelFileError(
-            f"{path}: holds {one_line(error)}, which no body model file holds; nothing of it "
-            "was run. Get the file anew from its official site."
+            f"{path}: holds {one_line(error)[:200]}, which no body model file holds; nothing of "
+            "it was run. Get the file anew from its official site."
         ) from None
     except MemoryError:
         raise ModelFileError(f"{path}: asks for more memory than there is; damaged?") from None
     except Exception as error:
         raise ModelFileError(
-            f"{path}: cannot be read as a {kind} ({one_line(error)}); truncated, or not a body "
-            "model? Get it anew from its official site."
+            f"{path}: cannot be read as a {kind} ({one_line(error)[:200]}); truncated, or not a "
+            "body model? Get it anew from its official site."
         ) from None
     missing = [name for name in _REQUIRED if not hasattr(contents, "keys") or name not in contents]
     if missing:
@@ -113,48 +112,34 @@ def _read_pickle(path):
 
 
 def _read_npz(path):
-    wanted = {*_REQUIRED, *_EXTRA_REGRESSORS}
-    with zipfile.ZipFile(path) as archive:
-        names = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        names = {key: name for key, name in names.items() if key in wanted}
-        _check_size(sum(archive.getinfo(name).file_size for name in names.values()))
-        return {key: _read_npy(archive, name) for key, name in names.items()}
+    def read_objects(file):
+        contents = unpickler.load(file)
+        return unpickler.to_plain(contents.item() if _is_single(contents) else contents)
+
+    return array_files.read_npz(path, (*_REQUIRED, *_EXTRA_REGRESSORS), read_objects=read_objects)
 
 
-def _read_npy(archive, name):
-    """Reads an array; one of objects goes through the unpickler that runs nothing."""
-    with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, _, dtype = read_header(file)
-        if dtype.hasobject:
-            array = unpickler.load(file)
-            return unpickler.to_plain(array.item() if shape == () else array)
-        _check_size(8 * math.prod(shape))
-    with archive.open(name) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _check_size(size):
-    """Refuses what a small file claims to hold, before there is memory for it."""
-    if size > 8 * unpickler.MOST_NUMBERS:
-        raise ValueError(f"its arrays claim {size / 1e6:.0f} MB")
+def _is_single(contents):
+    return isinstance(contents, np.ndarray) and contents.shape == ()
 
 
 def _read_h5(path: Path) -> dict[str, Any]:
     with h5py.File(path, "r") as file:
-        _check_size(sum(8 * getattr(one, "size", 0) for one in file.values()))
-        contents: dict[str, Any] = {}
-        contents |= {name: np.asarray(file[name]) for name in file if name != "landmark_names"}
+        hdf5_files.check_tree(file, bounds.MOST_NUMBERS)
+        names = [name for name in file if name != "landmark_names"]
+        contents: dict[str, Any] = {name: hdf5_files.read(file, name) for name in names}
         if "landmark_names" in file:
-            contents["landmark_names"] = file["landmark_names"].asstr()[()]
+            contents["landmark_names"] = hdf5_files.read_texts(file, "landmark_names")
         for name in ("name", "gender"):
             if name in file.attrs:
-                contents[name] = str(file.attrs[name])
+                contents[name] = _short(name, file.attrs[name])
     return contents
+
+
+def _short(name, text):
+    if not isinstance(text, str) or len(text) > 200:
+        raise ValueError(f"expected {name} to be a short text")
+    return text
 
 
 def from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
@@ -181,8 +166,8 @@ def from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
         **{name: _finite(name, contents[name]) for name in _REQUIRED[:5]},
         parents=np.where(parents == _ROOT, -1, parents).astype(np.int32),
         faces=np.asarray(contents["f"]).astype(np.int32),
-        gender=contents.get("gender") or _gender_from_name(path),
-        name=contents.get("name") or path.stem,
+        gender=_short("gender", contents.get("gender") or _gender_from_name(path)),
+        name=_short("name", contents.get("name") or path.stem),
         landmarks=landmarks,
         extra_regressor=None if extra is None else _finite("extra_regressor", extra),
         vertex_mirror=None if mirror is None else np.asarray(mirror).astype(np.int32),

@@ -1,186 +1,276 @@
 """Reads the pickles of body models without chumpy, and without running what they name.
 
-A pickle is a program. This one may call nothing but the few constructors that body model files
-are known to hold, each replaced by ours where the original is gone (chumpy, old SciPy, Python 2).
+A pickle is a program that calls classes and sets their state. Here each of the few names that the
+files of bodies and poses hold has a function of ours, which takes exactly the arguments and the
+state that those files have: nothing of NumPy's or SciPy's own is called with what a file says.
 """
 
-import collections
+from __future__ import annotations
+
 import math
-import pickle
-import pickletools
-from typing import IO, Any, NoReturn
+import re
+from collections.abc import Callable
+from typing import IO, Any
 
 import numpy as np
-import scipy.sparse
 
-MOST_NUMBERS = 1 << 26  # in all arrays of a file; SMPL-X's largest has 28 million
-_MOST_PLACES = 1 << 20  # that a pickle remembers objects in; body models need some hundreds
+from smpl_tf import bounds
+from smpl_tf.model_data import pickle_machine
+from smpl_tf.model_data.pickle_machine import ForbiddenClassError, Name, Unbuilt
+from smpl_tf.model_data.stand_ins import ChumpyArray, ChumpySelect, SparseMatrix, StandIn
 
-
-class ForbiddenClassError(pickle.UnpicklingError):
-    """A pickle names something that no body model file holds."""
-
-
-class _Sealed(type):
-    """Keeps a pickle from rewriting the classes that stand in for others."""
-
-    def __setattr__(cls, name: str, value: Any) -> NoReturn:
-        raise ForbiddenClassError(f"a new {name} for {cls.__name__}")
-
-
-class _ChumpyArray(metaclass=_Sealed):
-    """Stands for chumpy.ch.Ch, whose value is `x`."""
-
-    x: Any
-
-    def value(self) -> np.ndarray:
-        return np.asarray(to_plain(self.x))
-
-
-class _ChumpySelect(metaclass=_Sealed):
-    """Stands for chumpy.reordering.Select: chosen entries of another array."""
-
-    a: Any
-    idxs: Any
-
-    def value(self) -> np.ndarray:
-        chosen = np.ravel(to_plain(self.a))[np.asarray(to_plain(self.idxs))]
-        shape = getattr(self, "preferred_shape", None)
-        return chosen if shape is None else chosen.reshape(shape)
-
-
-class _SparseMatrix(metaclass=_Sealed):
-    """Stands for a SciPy sparse matrix of any age."""
-
-    layout: Any = None
-    shape: Any
-    data: Any
-    indices: Any
-    indptr: Any
-
-    def value(self) -> np.ndarray:
-        shape = getattr(self, "_shape", None) or self.shape
-        matrix = self.layout((self.data, self.indices, self.indptr), shape=shape)
-        matrix.check_format(full_check=True)  # SciPy writes where the indices say
-        if math.prod(matrix.shape) > MOST_NUMBERS:
-            raise ValueError(f"a sparse matrix of shape {matrix.shape}")
-        return matrix.toarray()
-
-
-class _CscMatrix(_SparseMatrix):
-    layout = scipy.sparse.csc_matrix
-
-
-class _CsrMatrix(_SparseMatrix):
-    layout = scipy.sparse.csr_matrix
-
-
-class _Array(metaclass=_Sealed):
-    """Stands for numpy.ndarray: to be named by a pickle, but not called with a size."""
-
-    def __new__(cls, *args: Any) -> NoReturn:
-        raise ForbiddenClassError("numpy.ndarray, called")
-
-
-_STAND_INS = (_ChumpyArray, _ChumpySelect, _SparseMatrix)
-
-
-def _reconstruct(cls: type, shape: Any, dtype: Any) -> np.ndarray:
-    """Stands for numpy's _reconstruct, by which pickles make the array that they then fill."""
-    if cls is not _Array:
-        raise ForbiddenClassError("numpy's _reconstruct of an unexpected class")
-    return _RECONSTRUCT(np.ndarray, (0,), b"b")
-
-
-def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """Stands for _codecs.encode, by which Python 3 writes bytes in old protocols."""
-    if encoding != "latin1":
-        raise ForbiddenClassError(f"_codecs.encode to {encoding}")
-    return text.encode("latin1")
-
-
-def _new_instance(cls: type, base: type, state: Any) -> Any:
-    """Stands for copy_reg._reconstructor, by which protocols 0 and 1 make instances."""
-    if not issubclass(cls, _STAND_INS) or base is not object or state is not None:
-        raise ForbiddenClassError("copy_reg._reconstructor of an unexpected class")
-    return cls()
-
-
-# How NumPy itself restores arrays and scalars; the functions have no public names.
-_RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]
-_SCALAR = np.float64(0.0).__reduce__()[0]
-_FROMBUFFER = np.zeros(1).__reduce_ex__(5)[0]
-
-_ALLOWED = {
-    ("chumpy.ch", "Ch"): _ChumpyArray,
-    ("chumpy.reordering", "Select"): _ChumpySelect,
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): np.dtype,
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("_codecs", "encode"): _latin1_bytes,
-    **{(module, "object"): object for module in ("__builtin__", "builtins")},
-    **{(module, "set"): set for module in ("__builtin__", "builtins")},
-    **{(module, "_reconstructor"): _new_instance for module in ("copy_reg", "copyreg")},
-    **{
-        (f"numpy.{core}.{module}", name): function
-        for core in ("core", "_core")
-        for module, name, function in (
-            ("multiarray", "_reconstruct", _reconstruct),
-            ("multiarray", "scalar", _SCALAR),
-            ("numeric", "_frombuffer", _FROMBUFFER),
-        )
-    },
-    **{
-        (f"scipy.sparse.{module}", name): stand_in
-        for layout, stand_in in (("csc", _CscMatrix), ("csr", _CsrMatrix))
-        for module in (layout, f"_{layout}")
-        for name in (f"{layout}_matrix", f"{layout}_array")
-    },
-}
-
-
-class _BodyUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise ForbiddenClassError(f"{module}.{name}") from None
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise ForbiddenClassError("a persistent id")
+# Numbers, truth values, texts of a length, Python objects; no fields, sub-arrays, dates or raw
+# bytes.
+_PLAIN_TYPE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|c8|c16|O8?|[SU]\d{1,6}|[?bBhHiIlLqQefd])")
 
 
 def load(file: IO[bytes]) -> Any:
-    """Reads one pickled object, calling nothing but known constructors of arrays.
+    """Reads one pickled object, calling nothing of what it names.
 
     Args:
       file: open for binary reading. Python 2's byte strings are read as Latin-1.
 
     Returns:
-      The object; `to_plain` turns the arrays inside it into NumPy's.
+      The object: lists, dicts, texts, numbers, NumPy's arrays; `to_plain` turns the chumpy and
+      sparse arrays inside it into NumPy's. Written out in full it is at most MOST_NUMBERS long
+      and MOST_DEPTH deep.
 
     Raises:
-      ForbiddenClassError: if the pickle names any other class or function; it was not run.
-      Exception: whatever a broken pickle makes `pickle` raise.
+      ForbiddenClassError: if the pickle names any other class or function, or calls one in
+        another way; it was not run.
+      ValueError: if it is broken, or claims more than `smpl_tf.bounds` allows.
     """
-    start = file.tell()
-    # `pickle` clears memory for all places up to the one that is named.
-    if (places := _most_remembered(file)) > _MOST_PLACES:
-        raise ValueError(f"a pickle that remembers {places} things")
-    file.seek(start)
-    return _BodyUnpickler(file, encoding="latin1").load()
-
-
-def _most_remembered(file: IO[bytes]) -> int:
-    stores = ("PUT", "BINPUT", "LONG_BINPUT")
-    operations = pickletools.genops(file)
-    try:
-        places = [place for code, place, _ in operations if code.name in stores]
-        return max((place for place in places if place is not None), default=0)
-    except ValueError as error:
-        raise pickle.UnpicklingError(f"truncated, or no pickle at all ({error})") from error
+    reader = _Reader()
+    result = pickle_machine.run(file, reader.call, reader.build)
+    _check_size(result)
+    return result
 
 
 def to_plain(value: Any) -> Any:
     """Returns a chumpy or sparse array as a NumPy array, and anything else as it is."""
-    return value.value() if isinstance(value, _STAND_INS) else value
+    return value.value() if isinstance(value, StandIn) else value
+
+
+class _Type:
+    """Stands for numpy.dtype: a plain type, of which only the byte order may be set."""
+
+    def __init__(self, text: Any, *flags: Any):
+        if not isinstance(text, str) or not _PLAIN_TYPE.fullmatch(text):
+            raise ForbiddenClassError(f"the array type {_shown(text)}")
+        self.dtype = np.dtype(text)
+        if not self.dtype.itemsize:
+            raise ForbiddenClassError("an array type without size")
+
+    def with_state(self, state: Any) -> _Type:
+        """Returns the type with the byte order that a state sets; nothing else may be in it."""
+        if (
+            not isinstance(state, tuple)
+            or not 5 <= len(state) <= 9
+            or state[1] not in tuple("<>=|")
+        ):
+            raise ForbiddenClassError("the state of an array type")
+        size = state[5] if len(state) > 5 else -1
+        if any(one is not None for one in (*state[2:5], *state[8:])) or (
+            size not in (-1, self.dtype.itemsize)
+        ):
+            raise ForbiddenClassError("fields or a new size for an array type")
+        result = _Type(self.dtype.str.lstrip("<>=|"))
+        result.dtype = self.dtype.newbyteorder(state[1])
+        return result
+
+
+class _Reader:
+    """Makes what a pickle asks for; counts the bytes of its arrays."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def call(self, name: Name, arguments: tuple, makes_instance: bool) -> Any:
+        """See `pickle_machine.run`."""
+        if name in _STAND_INS:
+            if arguments:
+                raise ForbiddenClassError(f"{name} with arguments")
+            return _STAND_INS[name]()
+        if name not in _FUNCTIONS:
+            raise ForbiddenClassError(str(name))
+        function, fewest, most = _FUNCTIONS[name]
+        if makes_instance or not fewest <= len(arguments) <= most:
+            raise ForbiddenClassError(f"{name}, called as no file does")
+        return function(self, *arguments)
+
+    def build(self, target: Any, state: Any) -> Any:
+        """See `pickle_machine.run`."""
+        if isinstance(target, _Type):
+            return target.with_state(state)
+        if isinstance(target, StandIn):
+            target.set_state(state)
+            return target
+        if isinstance(target, Unbuilt):
+            if not isinstance(state, tuple) or len(state) != 5:
+                raise ForbiddenClassError("the state of an array")
+            _, shape, dtype, is_fortran, content = state
+            return self._array(shape, dtype, "F" if is_fortran else "C", content)
+        raise ForbiddenClassError(f"a state for {_shown(target)}")
+
+    def _array(self, shape: Any, dtype: Any, order: str, content: Any) -> np.ndarray:
+        """An array of checked bytes, or of a checked list of objects."""
+        if not isinstance(dtype, _Type):
+            raise ForbiddenClassError("an array of an unknown type")
+        sizes = shape if isinstance(shape, tuple) else (shape,)
+        if len(sizes) > 32 or not all(type(one) is int and 0 <= one < 2**31 for one in sizes):
+            raise ValueError("an array whose shape is no tuple of sizes")
+        count, plain = math.prod(sizes), dtype.dtype
+        if plain.hasobject:
+            if not isinstance(content, list) or len(content) != count:
+                raise ValueError(f"an array of {count} objects from something else")
+            objects = np.empty(count, object)
+            for place, one in enumerate(content):  # at once, NumPy would look into lists
+                objects[place] = one
+            return objects.reshape(sizes, order=order)
+        content = content.encode("latin1") if isinstance(content, str) else content
+        if not isinstance(content, bytes) or len(content) != count * plain.itemsize:
+            size = len(content) if isinstance(content, bytes) else 0
+            raise ValueError(f"an array of {count * plain.itemsize} bytes from {size}")
+        self._bytes += len(content)
+        bounds.check(self._bytes, 8 * bounds.MOST_NUMBERS, "bytes of arrays")
+        array = np.frombuffer(content, plain) if content else np.zeros(count, plain)
+        return array.astype(plain.newbyteorder("=")).reshape(sizes, order=order)
+
+    def _reconstruct(self, cls: Any, shape: Any, dtype: Any) -> Unbuilt:
+        if cls != _NDARRAY:
+            raise ForbiddenClassError("numpy's _reconstruct of an unexpected class")
+        return Unbuilt()
+
+    def _from_buffer(self, content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+        if isinstance(dtype, _Type) and dtype.dtype.hasobject:
+            raise ForbiddenClassError("objects from bytes")
+        if order not in ("C", "F"):
+            raise ForbiddenClassError("an array of an unknown order")
+        return self._array(shape, dtype, order, content)
+
+    def _scalar(self, dtype: Any, content: Any) -> Any:
+        if isinstance(dtype, _Type) and dtype.dtype.hasobject:
+            raise ForbiddenClassError("an object from bytes")
+        return self._array((), dtype, "C", content)[()]
+
+    def _dtype(self, *arguments: Any) -> _Type:
+        return _Type(*arguments)
+
+    def _latin1_bytes(self, text: Any, encoding: Any) -> bytes:
+        """As Python 3 writes bytes in old protocols."""
+        if encoding != "latin1" or not isinstance(text, str):
+            raise ForbiddenClassError(f"_codecs.encode to {_shown(encoding)}")
+        self._bytes += len(text)
+        bounds.check(self._bytes, 16 * bounds.MOST_NUMBERS, "bytes of arrays")
+        return text.encode("latin1")
+
+    def _no_bytes(self) -> bytes:
+        return b""
+
+    def _set(self, items: Any = ()) -> set:
+        if not isinstance(items, list | tuple):
+            raise ForbiddenClassError(f"a set of a {type(items).__name__}")
+        return {pickle_machine.checked_key(item) for item in items}
+
+    def _ordered_dict(self, items: Any = ()) -> dict:
+        if not isinstance(items, list | tuple) or not all(
+            isinstance(one, list | tuple) and len(one) == 2 for one in items
+        ):
+            raise ForbiddenClassError("an OrderedDict of something else than pairs")
+        return {pickle_machine.checked_key(key): value for key, value in items}
+
+    def _new_instance(self, cls: Any, base: Any, state: Any) -> StandIn:
+        """As protocols 0 and 1 make instances, by copy_reg._reconstructor."""
+        if cls not in _STAND_INS or base not in _OBJECT or state is not None:
+            raise ForbiddenClassError("copy_reg._reconstructor of an unexpected class")
+        return _STAND_INS[cls]()
+
+
+_NDARRAY = Name("numpy", "ndarray")
+_BUILTINS = ("__builtin__", "builtins")
+_OBJECT = tuple(Name(module, "object") for module in _BUILTINS)
+_STAND_INS: dict[Any, Callable[[], StandIn]] = {
+    Name("chumpy.ch", "Ch"): ChumpyArray,
+    Name("chumpy.reordering", "Select"): ChumpySelect,
+    **{
+        Name(f"scipy.sparse.{module}", name): (lambda layout=layout: SparseMatrix(layout))
+        for layout in ("csc", "csr")
+        for module in (layout, f"_{layout}")
+        for name in (f"{layout}_matrix", f"{layout}_array")
+    },
+}
+# Name -> function, fewest and most arguments.
+_FUNCTIONS: dict[Name, tuple[Callable[..., Any], int, int]] = {
+    Name("numpy", "dtype"): (_Reader._dtype, 1, 3),
+    Name("collections", "OrderedDict"): (_Reader._ordered_dict, 0, 1),
+    Name("_codecs", "encode"): (_Reader._latin1_bytes, 2, 2),
+    **{Name(module, "bytes"): (_Reader._no_bytes, 0, 0) for module in _BUILTINS},
+    **{Name(module, "set"): (_Reader._set, 0, 1) for module in _BUILTINS},
+    **{
+        Name(module, "_reconstructor"): (_Reader._new_instance, 3, 3)
+        for module in ("copy_reg", "copyreg")
+    },
+    **{
+        Name(f"numpy.{core}.{module}", name): (function, count, count)
+        for core in ("core", "_core")
+        for module, name, function, count in (
+            ("multiarray", "_reconstruct", _Reader._reconstruct, 3),
+            ("multiarray", "scalar", _Reader._scalar, 2),
+            ("numeric", "_frombuffer", _Reader._from_buffer, 4),
+        )
+    },
+}
+
+
+def _shown(value: Any) -> str:
+    """A few words for a message; what a pickle made may be endless when written out."""
+    return repr(str(value)[:60]) if isinstance(value, str | Name) else f"a {type(value).__name__}"
+
+
+def _check_size(result: Any) -> None:
+    """Refuses what is small in memory and endless when written out.
+
+    Lists that hold one list ten times, which holds one ten times, and so on, are a kilobyte; but
+    whatever walks through them, such as NumPy or an error message, takes for ever.
+    """
+    sizes: dict[int, tuple[float, int]] = {}  # id -> size written out, depth
+    on_way: set[int] = set()
+    waiting = [result]
+    while waiting:
+        value = waiting[-1]
+        if id(value) in sizes:
+            waiting.pop()
+            continue
+        parts = _parts(value)
+        unknown = [part for part in parts if id(part) not in sizes]
+        if unknown:
+            if id(value) in on_way:
+                raise ForbiddenClassError("something that holds itself")
+            on_way.add(id(value))
+            waiting.extend(unknown)
+            continue
+        depth = 1 + max((sizes[id(part)][1] for part in parts), default=0)
+        size = _own_size(value) + sum(sizes[id(part)][0] for part in parts)
+        bounds.check(size, bounds.MOST_NUMBERS, "numbers")
+        bounds.check(depth, bounds.MOST_DEPTH, "levels")
+        sizes[id(value)] = size, depth
+        on_way.discard(id(value))
+        waiting.pop()
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, list | tuple) and not isinstance(value, Name):
+        return list(value)
+    if isinstance(value, np.ndarray) and value.dtype.hasobject:
+        return value.ravel().tolist()
+    return value.parts() if isinstance(value, StandIn) else []
+
+
+def _own_size(value: Any) -> int:
+    if isinstance(value, Unbuilt):
+        raise ValueError("an array without a state")
+    if isinstance(value, StandIn):
+        return value.own_size()
+    return value.size if isinstance(value, np.ndarray) else 1

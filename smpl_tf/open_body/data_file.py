@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from smpl_tf import array_files, bounds
 from smpl_tf.errors import one_line
 from smpl_tf.files import written_aside
 
 GENDERS = ("neutral", "female", "male")
 _MAX_INFLUENCES = 4
 _WEIGHT_UNITS = 65535  # what a weight of one is coded as
-_MOST_BYTES = 1 << 28  # of all arrays as stored; three genders of 6890 vertices take a tenth
+_SHARED = (
+    *("faces", "parents", "vertex_mirror", "weight_joints", "weight_units", "landmark_names"),
+    "landmark_ids",
+)
+_OF_ONE_GENDER = ("v_template", "shapedirs", "posedirs", "J_regressor")
 _SMALLEST_POSE_OFFSET = 1e-4  # metres per unit of pose feature; smaller entries are not stored
 
 
@@ -38,6 +43,7 @@ def pack_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def unpack_weights(joints: np.ndarray, units: np.ndarray, num_joints: int) -> np.ndarray:
     """Restores float64 `[V, num_joints]` weights from `pack_weights`; rows sum to one."""
+    bounds.check(len(joints) * num_joints, bounds.MOST_NUMBERS, "skinning weights")
     weights = np.zeros((len(joints), num_joints))
     np.put_along_axis(
         weights, joints.astype(np.int64), units / units.sum(1, keepdims=True, dtype=float), axis=1
@@ -98,36 +104,24 @@ def read(path: str | os.PathLike, gender: str) -> dict[str, Any]:
     if gender not in GENDERS:
         raise ValueError(f"gender: expected one of {', '.join(GENDERS)}, got {gender!r}.")
     try:
-        # np.load leaves a damaged file open that it opened itself.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if sum(one.file_size for one in file.zip.infolist()) > _MOST_BYTES:
-                raise ValueError("its arrays claim more than a body's memory")
-            missing = sorted({"faces", "landmark_ids", f"{gender}/v_template"} - set(file))
-            if missing:
-                raise KeyError(missing[0])
-            own = {
-                key: file[f"{gender}/{key}"].astype(np.float64)
-                for key in ("v_template", "shapedirs", "posedirs", "J_regressor")
-            }
-            parents = file["parents"].astype(np.int32)
-            return {
-                **own,
-                "J_regressor": own["J_regressor"] / own["J_regressor"].sum(1, keepdims=True),
-                "weights": unpack_weights(
-                    file["weight_joints"], file["weight_units"], len(parents)
-                ),
-                "parents": parents,
-                "faces": file["faces"].astype(np.int32),
-                "gender": gender,
-                "landmarks": dict(
-                    zip(
-                        file["landmark_names"].tolist(),
-                        file["landmark_ids"].tolist(),
-                        strict=True,
-                    )
-                ),
-                "vertex_mirror": file["vertex_mirror"].astype(np.int32),
-            }
+        own_names = [f"{gender}/{key}" for key in _OF_ONE_GENDER]
+        file = array_files.read_npz(path, (*_SHARED, *own_names))
+        missing = sorted({"faces", "landmark_ids", f"{gender}/v_template"} - set(file))
+        if missing:
+            raise KeyError(missing[0])
+        own = {key: file[f"{gender}/{key}"].astype(np.float64) for key in _OF_ONE_GENDER}
+        parents = file["parents"].astype(np.int32)
+        names, ids = file["landmark_names"].tolist(), file["landmark_ids"].tolist()
+        return {
+            **own,
+            "J_regressor": own["J_regressor"] / own["J_regressor"].sum(1, keepdims=True),
+            "weights": unpack_weights(file["weight_joints"], file["weight_units"], len(parents)),
+            "parents": parents,
+            "faces": file["faces"].astype(np.int32),
+            "gender": gender,
+            "landmarks": dict(zip(names, ids, strict=True)),
+            "vertex_mirror": file["vertex_mirror"].astype(np.int32),
+        }
     except FileNotFoundError:
         raise ValueError(
             f"{path}: no such body file; reinstall the package, or make it with "

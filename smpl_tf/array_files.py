@@ -1,0 +1,111 @@
+"""Reads NumPy's `.npy` and `.npz` files from strangers: what they claim is checked first."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from smpl_tf import bounds
+
+_PLAIN_KINDS = "biufcSU"
+_HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+# What reads the pickle of an array of objects; None refuses such arrays.
+ReadObjects = Callable[[IO[bytes]], Any] | None
+
+
+def read_npz(
+    path: str | os.PathLike,
+    wanted: Collection[str] | None = None,
+    most_numbers: int = bounds.MOST_NUMBERS,
+    read_objects: ReadObjects = None,
+) -> dict[str, Any]:
+    """Reads arrays of an archive.
+
+    Args:
+      path: the archive.
+      wanted: names; those that are not there are left out. None reads all.
+      most_numbers: in all wanted arrays together.
+      read_objects: reads the pickle of an array of Python objects; None refuses it.
+
+    Returns:
+      Name -> array, or what `read_objects` gives.
+
+    Raises:
+      ValueError: an array holds something else than numbers and texts, or claims too much.
+      Exception: whatever a damaged archive makes zipfile raise.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = {
+            one.filename.removesuffix(".npy"): one
+            for one in archive.infolist()
+            if one.filename.endswith(".npy")
+        }
+        if wanted is not None:
+            members = {name: members[name] for name in wanted if name in members}
+        claimed = sum(one.file_size for one in members.values())
+        bounds.check(claimed, 8 * most_numbers, "bytes of arrays")
+        arrays = {}
+        for name, member in members.items():
+            with archive.open(member) as file:
+                try:
+                    arrays[name] = _read(file, member.file_size, most_numbers, read_objects)
+                except ValueError as error:
+                    raise type(error)(f"array {name[:40]!r} {error}") from None
+        return arrays
+
+
+def read_npy(path: str | os.PathLike, most_numbers: int = bounds.MOST_NUMBERS) -> np.ndarray:
+    """Reads the array of a `.npy` file.
+
+    Args:
+      path: the file.
+      most_numbers: that it may hold.
+
+    Returns:
+      The array.
+
+    Raises:
+      ValueError: it holds something else than numbers and texts, or claims too much.
+    """
+    with open(path, "rb") as file:
+        return _read(file, Path(path).stat().st_size, most_numbers, None)
+
+
+def is_archive(path: str | os.PathLike) -> bool:
+    """Whether a file begins as `.npz` archives do."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK"
+
+
+def _read(file: IO[bytes], size: int, most_numbers: int, read_objects: ReadObjects) -> Any:
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"has version {version} of the format; 1.0 and 2.0 are read")
+    shape, is_fortran, dtype = _HEADERS[version](file)
+    if dtype == np.dtype(object) and read_objects is not None:
+        return read_objects(file)
+    if dtype.kind not in _PLAIN_KINDS or dtype.fields or dtype.subdtype or not dtype.itemsize:
+        raise ValueError(f"holds {str(dtype)[:60]}, expected numbers or texts")
+    if not all(type(one) is int and 0 <= one < 2**31 for one in shape) or len(shape) > 32:
+        raise ValueError("has a shape that is no tuple of sizes")
+    count = math.prod(shape)
+    bounds.check(count, most_numbers, "numbers")
+    claimed, left = count * dtype.itemsize, size - file.tell()
+    if claimed > left:
+        raise ValueError(f"claims {claimed} bytes, the file has {left}: truncated?")
+    content = file.read(claimed)
+    if len(content) != claimed:
+        raise ValueError("is truncated")
+    # A copy, since arrays that share the bytes of a file cannot be written to.
+    array = np.frombuffer(content, dtype).copy() if content else np.zeros(count, dtype)
+    return array.reshape(shape, order="F" if is_fortran else "C")

@@ -1,0 +1,139 @@
+"""Reads HDF5 files from strangers: nothing outside the file is followed, claims are checked first.
+
+HDF5 lets a file name others: by external and soft links, external storage (a FIFO hangs, any file
+is read as numbers) and virtual datasets. And a dataset that was never written claims any size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+
+from smpl_tf import bounds
+
+_PLAIN_KINDS = "biufS"
+_FILTERS = ("gzip", "lzf", "shuffle", "fletcher32")
+
+
+def check_tree(group: h5py.Group, most_numbers: int) -> int:
+    """Checks everything in a file or group.
+
+    Args:
+      group: the file, open for reading.
+      most_numbers: in all datasets together.
+
+    Returns:
+      How many numbers its datasets hold.
+
+    Raises:
+      ValueError: see `dataset`; or groups that are deeper than MOST_DEPTH.
+    """
+    count = 0
+    for one in _walk(group, 0):
+        count += one.size or 0
+        bounds.check(count, most_numbers, "numbers")
+    return count
+
+
+def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+    """Finds a dataset that may be read.
+
+    Args:
+      group: that holds it.
+      name: its name there, without a slash.
+
+    Returns:
+      The dataset: inside this file, of numbers or texts, no larger than MOST_NUMBERS.
+
+    Raises:
+      ValueError: it is something else.
+    """
+    found = _child(group, name)
+    if not isinstance(found, h5py.Dataset):
+        raise ValueError(f"{name[:60]} is a {type(found).__name__}, expected a dataset")
+    return _checked(found)
+
+
+def read(group: h5py.Group, name: str) -> np.ndarray:
+    """Reads a dataset of numbers.
+
+    Args:
+      group: that holds it.
+      name: its name there.
+
+    Returns:
+      The array.
+
+    Raises:
+      ValueError: see `dataset`; or it holds texts.
+    """
+    found = dataset(group, name)
+    if found.dtype.kind not in _PLAIN_KINDS:
+        raise ValueError(f"{name[:60]} holds {str(found.dtype)[:60]}, expected numbers")
+    return np.asarray(found[()])
+
+
+def read_texts(group: h5py.Group, name: str) -> list[str]:
+    """Reads a list of texts.
+
+    Args:
+      group: that holds it.
+      name: its name there.
+
+    Returns:
+      The texts.
+
+    Raises:
+      ValueError: see `dataset`; or they are more than MOST_TEXTS or MOST_TEXT_BYTES.
+    """
+    found = dataset(group, name)
+    bounds.check(found.size or 0, bounds.MOST_TEXTS, "texts")
+    texts, length = [], 0
+    for index in range(found.size or 0):  # one by one: all may point to one long text
+        texts.append(str(found.asstr()[index]))
+        length += len(texts[-1])
+        bounds.check(length, bounds.MOST_TEXT_BYTES, "letters")
+    return texts
+
+
+def _walk(group: h5py.Group, depth: int) -> Iterator[h5py.Dataset]:
+    bounds.check(depth, bounds.MOST_DEPTH, "levels")
+    for name in group:
+        found = _child(group, name)
+        if isinstance(found, h5py.Group):
+            yield from _walk(found, depth + 1)
+        elif isinstance(found, h5py.Dataset):
+            yield _checked(found)
+        else:
+            raise ValueError(f"{name[:60]} is neither a group nor a dataset")
+
+
+def _child(group: h5py.Group, name: str) -> Any:
+    link = group.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name[:60]} is no part of this file but a link: not followed")
+    return group[name]
+
+
+def _checked(found: h5py.Dataset) -> h5py.Dataset:
+    name = str(found.name)[-60:]
+    if found.external or found.is_virtual:
+        raise ValueError(f"{name} lies in another file: not followed")
+    pipeline = found.id.get_create_plist()
+    known = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+    known.add(h5py.h5z.FILTER_LZF)
+    if any(pipeline.get_filter(i)[0] not in known for i in range(pipeline.get_nfilters())):
+        raise ValueError(f"{name} is packed in another way than {', '.join(_FILTERS)}")
+    bounds.check(found.size or 0, bounds.MOST_NUMBERS, "numbers")
+    bounds.check((found.size or 0) * found.dtype.itemsize, 8 * bounds.MOST_NUMBERS, "bytes")
+    if found.chunks:
+        bounds.check(
+            math.prod(found.chunks) * found.dtype.itemsize,
+            8 * bounds.MOST_NUMBERS,
+            "bytes a chunk",
+        )
+    return found

@@ -1,0 +1,74 @@
+"""Reads JSON files from strangers, in UTF-8 with or without the mark that Windows puts in front."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from smpl_tf import bounds
+from smpl_tf.errors import one_line
+
+
+class JSONFileError(ValueError):
+    """A file is no JSON, or too large; one line names it."""
+
+
+def read(path: str | Path, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -> Any:
+    """Reads a JSON file.
+
+    Args:
+      path: the file.
+      most_bytes: that it may have.
+
+    Returns:
+      What it holds.
+
+    Raises:
+      JSONFileError: it is no JSON, too large, or deeper than MOST_DEPTH.
+      OSError: it is not there.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise JSONFileError(f"{path}: expected a file of JSON, got a folder or device")
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    try:
+        return parse(content, most_bytes)
+    except ValueError as error:
+        raise JSONFileError(f"{path}: {error}") from None
+
+
+def parse(content: bytes | str, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -> Any:
+    """Reads JSON.
+
+    Args:
+      content: the text; bytes are UTF-8.
+      most_bytes: that it may have.
+
+    Returns:
+      What it holds.
+
+    Raises:
+      ValueError: it is no JSON, too large, or deeper than MOST_DEPTH.
+    """
+    bounds.check(len(content), most_bytes, "bytes")
+    try:
+        value = json.loads(content.decode("utf-8-sig") if isinstance(content, bytes) else content)
+    except RecursionError:
+        raise bounds.TooLargeError(f"claims more than {bounds.MOST_DEPTH} levels") from None
+    except ValueError as error:
+        raise ValueError(f"no JSON, or cut off ({one_line(error)[:200]})") from None
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    """Refuses what is deeper than any file of ours: whatever walks through it would fail there."""
+    level, depth = [value], 0
+    while level := [one for one in level if isinstance(one, list | dict)]:
+        depth += 1
+        bounds.check(depth, bounds.MOST_DEPTH, "levels")
+        level = [
+            inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
+        ]
