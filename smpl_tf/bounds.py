@@ -34,8 +34,8 @@ MOST_RECORD_BYTES = 1 << 28
 
 # `.keras` files: our largest network has 60 million weights.
 MOST_WEIGHTS = 1 << 29
-# Any whole number of a network's configuration; image sizes and widths are below ten thousand.
-LARGEST_SETTING = 1 << 16
+# Any whole number of a network's configuration; image sizes and widths are below three thousand.
+LARGEST_SETTING = 1 << 13
 
 
 class TooLargeError(ValueError):

@@ -129,11 +129,6 @@ def _checked(found: h5py.Dataset) -> h5py.Dataset:
     if any(pipeline.get_filter(i)[0] not in known for i in range(pipeline.get_nfilters())):
         raise ValueError(f"{name} is packed in another way than {', '.join(_FILTERS)}")
     bounds.check(found.size or 0, bounds.MOST_NUMBERS, "numbers")
-    bounds.check((found.size or 0) * found.dtype.itemsize, 8 * bounds.MOST_NUMBERS, "bytes")
-    if found.chunks:
-        bounds.check(
-            math.prod(found.chunks) * found.dtype.itemsize,
-            8 * bounds.MOST_NUMBERS,
-            "bytes a chunk",
-        )
+    for size in (found.size or 0, math.prod(found.chunks or (0,))):  # a chunk may be larger
+        bounds.check(size * found.dtype.itemsize, 8 * bounds.MOST_NUMBERS, "bytes")
     return found

@@ -1,4 +1,4 @@
-"""Reads JSON files from strangers, in UTF-8 with or without the mark that Windows puts in front."""
+"""Reads JSON files from strangers, in UTF-8 with or without the mark of Windows in front."""
 
 from __future__ import annotations
 

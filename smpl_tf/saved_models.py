@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from smpl_tf import keras_files
 from smpl_tf.errors import one_line
 from smpl_tf.model_data import BodyNotFoundError
 
@@ -59,7 +60,8 @@ def load_model(path: str | Path, kind: type) -> Any:
       ValueError: the file is damaged, or holds a model of another kind.
     """
     try:
-        model = keras.saving.load_model(path, compile=False)
+        with keras_files.checked(path):
+            model = keras.saving.load_model(path, compile=False)
     except BodyNotFoundError:
         raise
     except Exception as error:  # whatever a damaged archive makes Keras raise

@@ -16,7 +16,7 @@ from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingLoss, FittingNetwork, input_maps, parameters, targets
 from nbf.optimizers import paper_optimizer
-from smpl_tf import SMPLModelData, load_model_data
+from smpl_tf import SMPLModelData, keras_files, load_model_data
 from smpl_tf.model_data import BodyNotFoundError
 
 
@@ -216,6 +216,7 @@ def start_from(run: RunFolder, network: keras.Model) -> None:
         with warnings.catch_warnings():
             # Keras warns of what does not fit, and then raises.
             warnings.simplefilter("ignore", UserWarning)
+            keras_files.check_weights(path)
             network.load_weights(path)
     except ValueError as error:
         raise UserError(

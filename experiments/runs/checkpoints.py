@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import keras
 
 from experiments.runs.common import UserError
+from smpl_tf import keras_files
 from smpl_tf.files import write_json, written_aside
 
 _RANDOM = "random_states"  # in the JSON file
@@ -137,6 +138,7 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
     if model.compiled and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     try:
+        keras_files.check_weights(checkpoint.weights)
         model.load_weights(checkpoint.weights)
         # Zip ends with the shorter: a model without its training's random layers needs none.
         for variable, value in zip(_random_states(model), checkpoint.random_states, strict=False):

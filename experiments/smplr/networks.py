@@ -12,7 +12,7 @@ from datasets.splits import Split
 from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.run_folder import RunFolder, serialize_flags
 from experiments.smplr.flags import define_run_flags
-from smpl_tf import SMPLModelData, load_model_data, metrics
+from smpl_tf import SMPLModelData, keras_files, load_model_data, metrics
 from smpl_tf.errors import one_line
 from smpl_tf.files import write_text, written_aside
 from smpl_tf.model_data import BodyNotFoundError
@@ -219,7 +219,8 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
         )
     values = flags_of(run)
     try:
-        model = keras.saving.load_model(path, compile=False)
+        with keras_files.checked(path):
+            model = keras.saving.load_model(path, compile=False)
     except BodyNotFoundError:
         raise
     except Exception as error:  # whatever a damaged archive makes Keras raise

@@ -257,6 +257,23 @@ def test_saved_model_finds_the_file_of_its_body(tmp_path):
     np.testing.assert_array_equal(SMPL.from_config(config)().vertices, rest)
 
 
+def test_saved_model_finds_its_body_under_another_name(tmp_path):
+    file = fakes.write_npz(tmp_path / "SMPL_NEUTRAL.npz", fakes.random_arrays(60))
+    config = SMPL(file).get_config()
+    gc.collect()
+    kept = load_model_data(file.rename(tmp_path / "basicmodel_neutral.npz"))
+    assert SMPL.from_config(config).model_data is kept
+
+
+def test_a_loaded_functional_model_keeps_the_names_of_a_dict(tmp_path):
+    """As the docstring says: of a tuple Keras keeps none."""
+    pose = keras.Input((72,))
+    body = SMPL(BODY)(pose=pose)
+    for given, kind in ((body, list), (body._asdict(), dict)):
+        keras.Model(pose, given).save(tmp_path / "model.keras")
+        assert type(keras.saving.load_model(tmp_path / "model.keras")(tf.zeros([1, 72]))) is kind
+
+
 def test_saved_model_finds_the_open_body():
     config = SMPL(gender="male", vertex_ids=[5]).get_config()
     assert config["model"]["name"] == "open_body" and config["model"]["gender"] == "male"
