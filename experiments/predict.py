@@ -29,6 +29,8 @@ from experiments.runs.common import UsageError, UserError
 from experiments.runs.flag_definer import FlagDefiner
 
 MESH_FORMATS = ("obj", "ply", "glb")
+METHODS = ("auto", "nbf", "smplr", "fit", "parts")
+FINDER_MODELS = ("auto", "lite", "full", "heavy")
 _CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
 _NAMED = 10  # unused pictures of --people that get a line each
 
@@ -49,9 +51,12 @@ def define_flags(values) -> None:
     f.string("body_model", None, "Where the run's body model file lies now.")
     f.string("people", None, "JSON of boxes or joints, or a folder of OpenPose's.")
     f.strings("mesh", [], f"Mesh files to write: some of {','.join(MESH_FORMATS)}.")
-    f.bool("refine", False, "Move bodies to the joints of --people, or to their part maps.")
-    f.integer("step", 1, "Look at every so manieth frame of a video.", 1)
-    f.integer("frames", None, "Look at so many frames at most; unset: all, of a camera 300.", 1)
+    f.enum("method", "auto", METHODS, "Way to the bodies; auto: nbf if the finder is there.")
+    f.bool("refine", None, "Move bodies to found points (default), or with parts to the part map.")
+    f.number("fov", 55.0, "Field of view across the picture's diagonal, degrees.", 179.0)
+    f.enum("finder_model", "auto", FINDER_MODELS, "Size of the finder; auto: the best fetched.")
+    f.integer("step", 1, "Process every N-th frame of a video.", 1)
+    f.integer("frames", None, "Maximum number of frames; unset: all, of a camera 300.", 1)
 
 
 def main(values) -> int:
@@ -67,7 +72,8 @@ def main(values) -> int:
     unknown = sorted(set(values.mesh) - set(MESH_FORMATS))
     if unknown:
         raise UsageError(f"--mesh={','.join(unknown)}: expected {', '.join(MESH_FORMATS)}")
-    run, segmentation_run = shipped_runs.chosen_runs(values)
+    if values.run or values.segmentation_run:
+        shipped_runs.chosen_runs(values)  # a missing run is told before TensorFlow is loaded
     found, failures = inputs.find(values.images)
     if not found:
         raise UserError("; ".join(failures))
@@ -75,15 +81,18 @@ def main(values) -> int:
     # Only now: these modules load TensorFlow.
     from datasets.photographs import people_files
     from experiments.pages import report
-    from experiments.prediction import one_picture, one_video
+    from experiments.prediction import methods, one_picture, one_video
     from experiments.prediction.stopwatch import Stopwatch
     from smpl_tf.viewer import body_viewer
 
     output = Path(values.output)
     people = people_files.read(Path(values.people)) if values.people else None
     stopwatch = Stopwatch(*one_picture.STAGES)
-    predictor, audited = _predictor(run, segmentation_run, values, stopwatch)
-    tools = one_picture.Tools(predictor, people, values.mesh, output, stopwatch)
+    chosen = methods.choose(values, stopwatch)
+    predictor, audited = chosen.predictor, chosen.audited
+    if chosen.remark:
+        print(f"predict.py: {chosen.remark}", file=sys.stderr)
+    tools = one_picture.Tools(predictor, people, values.mesh, output, stopwatch, chosen.finder)
     results = []
     for item in tqdm.tqdm(found, desc="predict", unit="input", disable=None):
         try:
@@ -104,7 +113,7 @@ def main(values) -> int:
         title="Bodies in pictures",
         lead=(
             f"{len(results)} of {len(found)} inputs, {len(bodies)} people, fitted by "
-            f"{run.path.name}."
+            f"{chosen.words}."
         ),
         warning=_warning(audited) if bodies else "",
         failures=failures,
@@ -121,50 +130,12 @@ def main(values) -> int:
     return common.EXIT_ERROR if failures else 0
 
 
-def _predictor(run, segmentation_run, values, stopwatch):
-    """Loads the networks of the runs, and what errors to expect of them, if that is known."""
-    from experiments.nbf import networks, segmenters
-    from experiments.prediction import smplr_pictures
-    from experiments.prediction.smplr_bodies import SMPLRBodies
-    from nbf.prediction import audit, audit_calibration
-    from nbf.prediction.bodies import NBFBodies
-    from nbf.prediction.part_finder import PartFinder
-    from nbf.prediction.predictor import Predictor
-
-    part_finder = audited = None
-    if segmentation_run is not None:
-        segmenter = segmenters.load_segmenter(segmentation_run)
-        part_finder = PartFinder(segmenter)
-    if run.method == "SMPLR":
-        if values.body_model:
-            raise UserError(
-                f"{run.path}: an SMPLR run names its own bodies; leave out --body_model"
-            )
-        fit = SMPLRBodies(smplr_pictures.restore_picture_model(run))
-    else:
-        network = networks.load_network(run, values.body_model)
-        try:
-            fit = NBFBodies(network, part_finder)
-        except ValueError as error:
-            raise UserError(f"--run={run.path} and --segmentation_run: {error}") from error
-        if part_finder is not None:
-            path = run.path / audit_calibration.FILE
-            audited = audit_calibration.read(path, audit.Evidence._fields, network, segmenter)
-    predictor = Predictor(
-        *(fit, fit.bodies, part_finder),
-        calibration=audited and audited.calibration,
-        refine=values.refine,
-        timed=stopwatch,
-    )
-    return predictor, audited
-
-
 def _warning(audited) -> str:
     """What the reader must know of the bodies."""
     if audited is None:
         return (
-            "How far these bodies are from the truth is not known: nothing was calibrated for "
-            "these networks (experiments/calibrate_audit.py does it)."
+            "How far these bodies are from the truth is not known: no expected errors were learnt "
+            "for this method. Notes say how well a body meets the points that were found."
         )
     return (
         "Expected errors are mean distances of the joints in 3D, learnt on held-out people of the "

@@ -10,10 +10,12 @@ import numpy as np
 from smpl_tf.camera import Camera
 from smpl_tf.parts import colour_code, part_scheme
 from smpl_tf.rasterizer import overlay, render
+from smpl_tf.skeleton import Skeleton
 from smpl_tf.tensor_like import TensorLike
 
 PREDICTED = (120, 170, 225)  # colour of a predicted body, RGB
 TRUE = (150, 195, 130)  # colour of a true body, RGB
+LEFT, RIGHT, MIDDLE = (210, 60, 60), (40, 110, 220), (90, 90, 90)  # points by side, RGB
 LARGEST_SUPERSAMPLED = 700  # pixels of a body's longer side
 THUMBNAIL = 128  # pixels, of the pictures in TensorBoard
 
@@ -126,3 +128,31 @@ def visible(input_map: TensorLike) -> np.ndarray:
 def rounded(picture: np.ndarray) -> np.ndarray:
     """Rounds a picture `[..., 3]` of 0..255 to uint8."""
     return np.rint(picture).clip(0, 255).astype(np.uint8)
+
+
+def points_over(
+    pixels: np.ndarray, points_2d: np.ndarray, visibility: np.ndarray, skeleton: Skeleton
+) -> np.ndarray:
+    """Draws found points over a picture: the person's left in one colour, the right in another.
+
+    Args:
+      pixels: `[H, W, 3]` uint8.
+      points_2d: `[P, 2]` pixels; NaN is not drawn.
+      visibility: `[P]` 0 to 1; less visible points are smaller.
+      skeleton: whose points.
+
+    Returns:
+      `[H, W, 3]` uint8.
+    """
+    drawn = np.ascontiguousarray(pixels).copy()
+    radius = max(2.0, 0.012 * max(pixels.shape[:2]))
+    for name, point, seen in zip(skeleton.names, points_2d, visibility, strict=True):
+        if not np.isfinite(point).all() or seen <= 0 or (np.abs(point) > 1e4).any():
+            continue
+        side = name.split("_")[0]
+        colour = {"left": LEFT, "right": RIGHT}.get(side, MIDDLE)
+        size = round(radius * (0.4 + 0.6 * min(float(seen), 1.0)))
+        centre = tuple(int(round(value - 0.5)) for value in point)
+        cv2.circle(drawn, centre, size + 1, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(drawn, centre, size, colour, -1, cv2.LINE_AA)
+    return drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
 from smpl_tf import figures, mesh_io, rotations
 from smpl_tf.camera import Camera
 from smpl_tf.files import write_json
-from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, nbf_camera
+from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, NBF_TRANSLATION, nbf_camera
 from smpl_tf.parts import PartScheme, colour_code
 from smpl_tf.skeleton import SMPL_24
 
@@ -114,10 +115,12 @@ def write_joints(path: Path, joints_3d: np.ndarray, joints_2d: np.ndarray) -> No
     path.write_text(json.dumps({"frame": frame, "joints": joints}, indent=1) + "\n")
 
 
-def side_view(vertices: np.ndarray, faces: np.ndarray, size: int = SIDE_VIEW) -> np.ndarray:
-    """A body from the side at NBF's scale, `[size, size, 4]` uint8 RGBA."""
+def side_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
+    """A body from the side, in the middle at NBF's scale: `[size, size, 4]` uint8 RGBA."""
+    middle = np.array(NBF_TRANSLATION, np.float32)
+    vertices = dataclasses.replace(person, translation=middle).vertices()
     camera = nbf_camera(size)
-    return figures.body_from_side(size, vertices, faces, camera, figures.PREDICTED)
+    return figures.body_from_side(size, vertices, person.body.faces, camera, figures.PREDICTED)
 
 
 def shared_camera(cameras: Sequence[Camera]) -> Camera:

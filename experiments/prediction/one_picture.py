@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datasets.photographs.finder import LandmarkFinder
 from datasets.photographs.people_files import GivenPeople
 from experiments.pages import report
 from experiments.prediction import files as prediction_files
@@ -25,8 +26,9 @@ from smpl_tf.parts import colour_code
 from smpl_tf.pictures import Photograph
 from smpl_tf.viewer.body_viewer import ViewedBody
 
-STAGES = ("read", "segment", "fit", "refine", "audit", "draw", "write")
+STAGES = ("read", "find", "segment", "fit", "refine", "audit", "draw", "write")
 _SHOWN = 512  # pixels, longer side of the page's pictures
+_UNSURE = 0.5  # score of a finder, below which a person is marked
 
 
 class Tools(NamedTuple):
@@ -38,6 +40,7 @@ class Tools(NamedTuple):
       meshes: formats of mesh files.
       output: the folder of all inputs.
       stopwatch: with STAGES.
+      finder: what finds people in frames of videos; None: the predictor's segmenter.
     """
 
     predictor: Predictor
@@ -45,6 +48,7 @@ class Tools(NamedTuple):
     meshes: Sequence[str]
     output: Path
     stopwatch: Stopwatch
+    finder: LandmarkFinder | None = None
 
 
 class Shown(NamedTuple):
@@ -68,12 +72,14 @@ class Drawn(NamedTuple):
 
     Attributes:
       people: who.
+      photograph: `[H, W, 3]` uint8, as it was read.
       cameras: theirs, of the file's pixels.
       overlay: `[H, W, 3]` uint8, all bodies over the picture.
       sides: each body from the side, `[S, S, 4]` uint8.
     """
 
     people: Sequence[PredictedPerson]
+    photograph: np.ndarray
     cameras: Sequence[Camera]
     overlay: np.ndarray
     sides: Sequence[np.ndarray]
@@ -141,15 +147,14 @@ def predicted(
 
 def _draw(photograph: Photograph, people: Sequence[PredictedPerson], tools: Tools) -> Drawn:
     with tools.stopwatch("fit"):
-        surfaces = [one.person.vertices() for one in people]
+        for one in people:
+            one.person.vertices()  # kept with the person
     with tools.stopwatch("draw"):
         overlay = prediction_files.people_over(photograph.pixels, people)
-        sides = [
-            prediction_files.side_view(surface, one.person.body.faces)
-            for surface, one in zip(surfaces, people, strict=True)
-        ]
+        sides = [prediction_files.side_view(one.person) for one in people]
     size = photograph.width, photograph.height
-    return Drawn(people, [one.person.camera.resize(*size) for one in people], overlay, sides)
+    cameras = [one.person.camera.resize(*size) for one in people]
+    return Drawn(people, photograph.pixels, cameras, overlay, sides)
 
 
 def _write(drawn: Drawn, folder: Path, tools: Tools) -> None:
@@ -183,6 +188,8 @@ def _show(drawn: Drawn, name: str, predictor: Predictor) -> Shown:
 
 def _note(one: PredictedPerson) -> str:
     words = [str(one.verdict)] if one.verdict is not None else []
+    if one.view.found is not None and one.view.found.score < _UNSURE:
+        words.append("doubtful: the finder is unsure of this person")
     return ", ".join(words + ([f"refined: {one.gain}"] if one.gain is not None else []))
 
 
@@ -193,6 +200,11 @@ def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Pic
     if place == 0:
         whole = pictures.shrink(drawn.overlay, _SHOWN)
         shown.append(report.picture("predicted bodies", whole))
+    if view.found is not None:
+        crop = view.window.cut(drawn.photograph, _SHOWN)
+        points = view.window.map_points(view.found.points_2d, _SHOWN)
+        seen = figures.points_over(crop, points, view.found.visibility, view.found.skeleton)
+        shown.append(report.picture("found points", seen))
     if view.pixels is not None:
         seen = figures.enlarge(view.pixels, _SHOWN // 2)
         shown.append(report.picture("what the network sees", seen))

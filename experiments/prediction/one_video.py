@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tqdm
 
+from datasets.photographs.tracker import PersonTracker
 from experiments.pages import report
 from experiments.prediction import files as prediction_files
 from experiments.prediction import moving_person, tracks, videos
@@ -23,7 +23,6 @@ from nbf.prediction.windows import Window
 from smpl_tf import bvh, figures, mesh_io, pictures, rotations
 from smpl_tf.files import folder_aside, write_json
 from smpl_tf.found_person import FoundPerson
-from smpl_tf.nbf_scale import NBF_TRANSLATION
 from smpl_tf.parts import PartScheme, colour_code
 from smpl_tf.viewer.body_viewer import ViewedBody
 
@@ -94,7 +93,9 @@ def _note(one: Moving) -> str:
 def _fit_frames(
     video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
 ) -> tuple[list[list[Moment]], list[Gain], int]:
-    """Finds the people of all frames, then fits every frame by itself."""
+    """Finds the people of all frames, and fits every frame by itself."""
+    if tools.finder is not None:
+        return _fit_tracked(video, item, tools, step, most)
     givens: list[Sequence[FoundPerson] | None] = []
     lone: list[Window | None] = []
     for index, pixels in _timed(_watched(video.frames(step, most), f"{item.name}: find"), tools):
@@ -120,6 +121,28 @@ def _fit_frames(
             f"{item.path}: no person found in {len(found)} frames; give boxes or joints with "
             "--people"
         )
+    return found, gains, len(found)
+
+
+def _fit_tracked(
+    video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
+) -> tuple[list[list[Moment]], list[Gain], int]:
+    """Follows people from frame to frame with the finder, and fits them on the way."""
+    tracker = PersonTracker(tools.finder)
+    found: list[list[Moment]] = []
+    gains: list[Gain] = []
+    for index, pixels in _timed(_watched(video.frames(step, most), item.name), tools):
+        seen = tools.people and tools.people.of_frame(item.path.name, index * step)
+        if seen is None:
+            with tools.stopwatch("find"):
+                seen = [tracked.person for tracked in tracker(pixels)]
+        squares = _given_squares(pixels, seen, tools, f"{item.name}, frame {index * step}")
+        people = tools.predictor.fit([pixels] * len(squares), squares, seen)
+        people = tools.predictor.refine(people, seen)
+        gains += [one.gain for one in people if one.gain is not None]
+        found.append([Moment.of(one) for one in people])
+    if not any(found):
+        raise UserError(f"{item.path}: no person found in {len(found)} frames")
     return found, gains, len(found)
 
 
@@ -233,8 +256,7 @@ def _write_person(
     )
     rest = person.body(betas=person.betas).joints.numpy()
     bvh.write_bvh(folder / "motion.bvh", *motion, rest, rate, frame="camera")
-    surfaces = (count_as("fit", _at_nbf_scale, one.at(row)) for row in range(len(one.frames)))
-    sides = (count_as("draw", _from_side, surface, person.body.faces) for surface in surfaces)
+    sides = (count_as("draw", _from_side, one.at(row)) for row in range(len(one.frames)))
     videos.write(folder / "side.mp4", sides, rate)
     if scheme is not None:
         maps = (count_as("draw", _coloured, moment, scheme) for moment in one.moments)
@@ -248,14 +270,9 @@ def _write_person(
         write_json(folder / "audit.json", {**one.verdict.record(scheme), "frames": frames})
 
 
-def _at_nbf_scale(person: FittedPerson) -> np.ndarray:
-    """The surface in the middle of NBF's camera, `[V, 3]` metres."""
-    return dataclasses.replace(person, translation=np.float32(NBF_TRANSLATION)).vertices()
-
-
-def _from_side(surface: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def _from_side(person: FittedPerson) -> np.ndarray:
     """A body from the side on white, `[_SMALL, _SMALL, 3]` uint8."""
-    drawn = prediction_files.side_view(surface, faces, _SMALL)
+    drawn = prediction_files.side_view(person, _SMALL)
     share = drawn[..., 3:] / 255
     return (drawn[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
 

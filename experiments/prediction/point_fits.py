@@ -5,6 +5,7 @@ As `nbf.Predictor` wants it. `fit_points` does the work, by optimisation or by S
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -101,5 +102,9 @@ class PointFits:
             camera = self._camera_of(*pictures[i].shape[1::-1])
             translation = place(still.joints.numpy(), seen.points_2d, weights, camera)
             fitted = FittedPerson(body, fit.betas[i].numpy(), pose, translation, camera)
-            people.append(PredictedPerson(fitted, PersonView(squares[i])))
+            people.append(
+                PredictedPerson(
+                    fitted, PersonView(squares[i], found=dataclasses.replace(person, mask=None))
+                )
+            )
         return people

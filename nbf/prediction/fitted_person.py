@@ -12,6 +12,7 @@ import numpy as np
 from nbf.prediction.windows import Window
 from smpl_tf import SMPL, BodyModelOutput
 from smpl_tf.camera import Camera
+from smpl_tf.found_person import FoundPerson
 
 if TYPE_CHECKING:
     from nbf.prediction.audit import Verdict
@@ -64,12 +65,14 @@ class PersonView(NamedTuple):
       pixels: `[S, S, 3]` uint8, what the first network saw; None if it was not kept.
       labels: `[S, S]` the segmenter's part of each pixel of the square; None without a segmenter.
       doubt: by limbs, see `part_finder.side_doubt`; None without a segmenter.
+      found: what a finder or an annotator said of the person, without the mask; None: nothing.
     """
 
     window: Window
     pixels: np.ndarray | None = None
     labels: np.ndarray | None = None
     doubt: Mapping[str, float] | None = None
+    found: FoundPerson | None = None
 
     @property
     def found_labels(self) -> np.ndarray:

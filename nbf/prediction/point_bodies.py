@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -100,7 +101,11 @@ class PointBodies:
             fitted = FittedPerson(
                 self.bodies[0], betas[i].numpy(), relative[i].numpy(), translation, cameras[i]
             )
-            people.append(PredictedPerson(fitted, PersonView(squares[i])))
+            people.append(
+                PredictedPerson(
+                    fitted, PersonView(squares[i], found=dataclasses.replace(person, mask=None))
+                )
+            )
         return people
 
     def _fit(self, seen: Sequence[Sequence[PersonInputs]]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -106,6 +106,10 @@ class Window(NamedTuple):
             borderMode=cv2.BORDER_REPLICATE,
         )
 
+    def map_points(self, points_2d: np.ndarray, size: int) -> np.ndarray:
+        """Maps pixels of the picture `[..., 2]` to those of `cut(..., size)`."""
+        return (np.asarray(points_2d) - self[:2]) * (size / self.side)
+
     def scaled(self, factor: float) -> Window:
         """The same square in a picture of another size."""
         return Window(*(factor * value for value in self))

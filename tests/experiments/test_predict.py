@@ -282,7 +282,8 @@ def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path
         ({"segmentation_run": "parts_3"}, 1, ["parts_12", "parts_3"]),
         ({"segmentation_run": "fitting"}, 1, ["where a PartSegmenter is needed"]),
         ({"run": "joints"}, 1, ["joints_24", "parts_12 or rgb"]),
-        ({"run": None}, 1, ["no trained network here", "train_nbf.py"]),
+        ({"run": None, "method": "parts"}, 1, ["no trained network here", "train_nbf.py"]),
+        ({"method": "fit"}, 2, ["--method=fit takes shipped networks; leave out --run"]),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -1,0 +1,150 @@
+"""The ways from a photograph to bodies, and which of them a command takes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from datasets.photographs.finder import LandmarkFinder
+from datasets.photographs.models import ModelsMissingError, find_models
+from experiments.nbf import networks, segmenters
+from experiments.prediction import smplr_pictures
+from experiments.prediction.point_fits import PointFits
+from experiments.prediction.smplr_bodies import SMPLRBodies
+from experiments.prediction.stopwatch import Stopwatch
+from experiments.runs import shipped_runs
+from experiments.runs.common import UsageError, UserError, quiet_c
+from experiments.runs.run_folder import RunFolder
+from nbf import FittingNetwork
+from nbf import pretrained as nbf_pretrained
+from nbf.prediction import audit, audit_calibration
+from nbf.prediction.bodies import NBFBodies
+from nbf.prediction.part_finder import PartFinder
+from nbf.prediction.point_bodies import PointBodies
+from nbf.prediction.predictor import Predictor
+from smpl_tf.camera import pinhole
+from smpl_tf.saved_models import ModelNotFoundError
+from smplr import SMPLR
+from smplr import pretrained as smplr_pretrained
+
+_BY_QUALITY = ("heavy", "full", "lite")  # sizes of the finder's landmark network
+
+
+class Chosen(NamedTuple):
+    """What a command predicts with.
+
+    Attributes:
+      predictor: the networks.
+      words: what they are, for the page.
+      finder: what finds people; None: a segmenter does.
+      audited: what errors to expect; None: unknown.
+      remark: what the user should know of the choice; "" for nothing.
+    """
+
+    predictor: Predictor
+    words: str
+    finder: LandmarkFinder | None = None
+    audited: audit_calibration.Record | None = None
+    remark: str = ""
+
+
+def choose(values: Any, stopwatch: Stopwatch) -> Chosen:
+    """Loads what the flags ask for.
+
+    Args:
+      values: the flags of predict.py.
+      stopwatch: of the stages.
+
+    Returns:
+      The predictor and what is known of it.
+
+    Raises:
+      UserError: a network or the finder is not there, or flags do not go together.
+    """
+    if values.run or values.segmentation_run:
+        if values.method not in ("auto", "parts"):
+            raise UsageError(
+                f"--method={values.method} takes shipped networks; leave out --run and "
+                "--segmentation_run, or --method"
+            )
+        return _of_run(values, stopwatch)
+    if values.method == "parts":
+        return _of_run(values, stopwatch)
+    try:
+        with quiet_c():  # TFLite announces its delegate
+            finder = _finder(values.finder_model)
+        return _of_points(values, finder, stopwatch)
+    except (ModelsMissingError, ModelNotFoundError) as error:
+        if values.method != "auto":
+            raise UserError(str(error)) from error
+        remark = f"{error}. Until then people are found by their body parts, which works badly"
+        return _of_run(values, stopwatch)._replace(remark=remark)
+
+
+def _finder(model: str) -> LandmarkFinder:
+    """The finder of a size; for "auto" the best that was fetched."""
+    if model != "auto":
+        return LandmarkFinder(model)
+    for size in _BY_QUALITY:
+        try:
+            find_models(size)
+        except ModelsMissingError:
+            continue
+        return LandmarkFinder(size)
+    return LandmarkFinder()  # says what to do
+
+
+def _of_points(values: Any, finder: LandmarkFinder, stopwatch: Stopwatch) -> Chosen:
+    camera_of = functools.partial(pinhole, field_of_view=values.fov)
+    fit: Callable[..., Any]
+    if values.method in ("auto", "nbf"):
+        network = FittingNetwork.from_pretrained(nbf_pretrained.POINTS)
+        fit, words = PointBodies(network, camera_of), "NBF's network of found points and masks"
+    elif values.method == "smplr":
+        model = SMPLR.from_pretrained(smplr_pretrained.PHOTOGRAPHS)
+        fit = PointFits(model, "networks", camera_of)
+        words = "SMPLR's networks from found 3D points"
+    else:
+        fit = PointFits(camera_of=camera_of)
+        words = "optimisation from found 3D points"
+    refine = values.refine is not False
+    predictor = Predictor(fit, fit.bodies, finder=finder, refine=refine, timed=stopwatch)
+    if refine:
+        words += ", then moved to the points"
+    return Chosen(predictor, words, finder)
+
+
+def _of_run(values: Any, stopwatch: Stopwatch) -> Chosen:
+    run, segmentation_run = shipped_runs.chosen_runs(values)
+    part_finder = audited = None
+    if segmentation_run is not None:
+        segmenter = segmenters.load_segmenter(segmentation_run)
+        part_finder = PartFinder(segmenter)
+    fit: Callable[..., Any]
+    if run.method == "SMPLR":
+        if values.body_model:
+            raise UserError(
+                f"{run.path}: an SMPLR run names its own bodies; leave out --body_model"
+            )
+        fit = SMPLRBodies(smplr_pictures.restore_picture_model(run))
+    else:
+        network = networks.load_network(run, values.body_model)
+        try:
+            fit = NBFBodies(network, part_finder)
+        except ValueError as error:
+            raise UserError(f"--run={run.path} and --segmentation_run: {error}") from error
+        if part_finder is not None:
+            audited = _calibration(run, network, segmenter)
+    predictor = Predictor(
+        *(fit, fit.bodies, part_finder),
+        calibration=audited and audited.calibration,
+        refine=bool(values.refine),
+        timed=stopwatch,
+    )
+    return Chosen(predictor, run.path.name, None, audited)
+
+
+def _calibration(run: RunFolder, *trained: Any) -> audit_calibration.Record | None:
+    path = run.path / audit_calibration.FILE
+    return audit_calibration.read(path, audit.Evidence._fields, *trained)
