@@ -353,7 +353,8 @@ def _encoder(
     """Builds the encoder of a name, or checks one that was given."""
     if isinstance(backbone, str):
         if len(shapes) == 1:
-            return build_backbone(backbone, shapes["input_map"], weights)
+            height, width, channels = shapes["input_map"]
+            return build_backbone(backbone, (height, width, channels), weights)
         if backbone != POINT_ENCODER:
             raise ValueError(
                 f"backbone={backbone!r}: expected {POINT_ENCODER!r} for points and mask."

@@ -64,7 +64,7 @@ def point_targets(
         spread=frame.spread * inner.spread,
     )
     mask = _outline_map(people, frame.centre, frame.spread, mirrored, angle, size)
-    if cover is None:
+    if corruption is None or cover is None:
         mask = tf.where(mask > 0.5, PERSON, BACKGROUND)
     else:
         cover = cover.in_frame(inner.centre, inner.spread)

@@ -11,6 +11,7 @@ Source: STRAPS (Sengupta et al. 2020) and its successor name most of these corru
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -91,8 +92,8 @@ class Cover(NamedTuple):
         """
         shift, factor = tf.tile(centre, [1, 2]), spread[:, tf.newaxis]
         reach = (self.reach - tf.reduce_sum(self.normal * centre, -1)) / spread
-        boxes = [(box - shift) / factor for box in (self.box, self.added)]
-        return Cover(*boxes, self.normal, reach)
+        box, added = ((box - shift) / factor for box in (self.box, self.added))
+        return Cover(box, added, self.normal, reach)
 
     def hides(self, points: tf.Tensor) -> tf.Tensor:
         """Whether points `[B, P, 2]` are covered, bool `[B, P]`."""
@@ -247,7 +248,7 @@ def _boxes(batch_size, seed, rate, sides, farthest):
     return tf.where(there, box, 10.0 * HALF_SIDE)
 
 
-def _members(groups) -> np.ndarray:
+def _members(groups: Sequence[Collection[str]]) -> np.ndarray:
     """Which points belong to each group, bool `[groups, 21]`."""
     return np.array([[name in group for name in _NAMES] for group in groups])
 

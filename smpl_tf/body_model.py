@@ -34,8 +34,8 @@ class SMPL(keras.layers.Layer):
 
     The body's arrays are constants, never weights: no weights file carries licensed data. A saved
     model names its body, and finds it again when it is loaded. Geometry is computed in float32
-    (float64 under that policy), also under mixed precision. Keras keeps no names of a tuple: in a
-    functional model that is saved, give `body._asdict()` as its output, else the loaded one gives a
+    (float64 under that policy), also under mixed precision. Keras keeps no names of a tuple: give
+    `body._asdict()` as the output of a functional model that is saved, else the loaded one gives a
     list of vertices, joints and global rotations.
 
     Args:

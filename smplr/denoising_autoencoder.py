@@ -1,5 +1,7 @@
 """The denoising autoencoder between an estimator of points and SMPLR (paper 3.4)."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -88,7 +90,7 @@ class _UprightPoints(layers.Layer):
       skeleton: whose points.
     """
 
-    def __init__(self, skeleton: Skeleton, **kwargs):
+    def __init__(self, skeleton: Skeleton, **kwargs: Any):
         super().__init__(trainable=False, **kwargs)
         self.skeleton = skeleton
         self.columns = np.flatnonzero(known_points(skeleton))

@@ -89,8 +89,8 @@ def person_inputs(
 
 def mirrored(inputs: PersonInputs) -> PersonInputs:
     """The inputs of the mirrored person, in the mirrored picture; `turn` stays."""
-    points = inputs.points[PHOTOGRAPH_21.mirror] * np.float32([-1, 1, 1])
-    intrinsics = inputs.intrinsics * np.float32([[1, 1, -1], [1, 1, 1], [1, 1, 1]])
+    points = inputs.points[PHOTOGRAPH_21.mirror] * np.array([-1, 1, 1], np.float32)
+    intrinsics = inputs.intrinsics * np.array([[1, 1, -1], [1, 1, 1], [1, 1, 1]], np.float32)
     return inputs._replace(
         points=points, input_map=inputs.input_map[:, ::-1], intrinsics=intrinsics
     )

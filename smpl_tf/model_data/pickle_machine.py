@@ -100,10 +100,9 @@ def run(
             size = _TUPLES[operation]
             _need(stack, size)
             stack[len(stack) - size :] = [tuple(stack[len(stack) - size :])]
-        elif operation in ("TUPLE", "LIST", "DICT"):
+        elif operation in _FROM_ITEMS:
             items = _since_mark(stack)
-            made = {"TUPLE": tuple, "LIST": list, "DICT": _dict_of}[operation](items)
-            stack.append(made)
+            stack.append(_FROM_ITEMS[operation](items))
         elif operation in ("APPEND", "APPENDS", "ADDITEMS", "SETITEM", "SETITEMS"):
             _extend(stack, operation)
         elif operation in ("GET", "BINGET", "LONG_BINGET"):
@@ -169,13 +168,14 @@ _MAKERS: dict[str, Callable[[], Any]] = {
     **{"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple, "EMPTY_SET": set},
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_OPERATIONS = {one.code: one for one in pickletools.opcodes}
 _FORBIDDEN = {"PERSID": "a persistent id", "BINPERSID": "a persistent id"}
 
 
 def _operations(source: Any) -> Iterator[tuple[str, Any]]:
     """Reads the operations and their arguments, up to STOP."""
     while code := source.read(1):
-        described = pickletools.code2op.get(code.decode("latin1"))
+        described = _OPERATIONS.get(code.decode("latin1"))
         if described is None:
             raise ValueError(f"truncated, or no pickle at all ({code!r} is no operation)")
         if described.name == "STRING":  # pickletools reads only those that are ASCII
@@ -188,7 +188,7 @@ def _quoted(line: bytes) -> str:
     text = line.rstrip(b"\r\n")
     if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
         raise ValueError("a string without quotes")
-    return codecs.escape_decode(text[1:-1])[0].decode("latin1")  # type: ignore[attr-defined]
+    return codecs.escape_decode(text[1:-1])[0].decode("latin1")
 
 
 def _value(operation: str, argument: Any) -> Any:
@@ -243,6 +243,13 @@ def _dict_of(items: list[Any]) -> dict[Any, Any]:
     if len(items) % 2:
         raise ValueError("a key without a value")
     return {checked_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)}
+
+
+_FROM_ITEMS: dict[str, Callable[[list[Any]], Any]] = {
+    "TUPLE": tuple,
+    "LIST": list,
+    "DICT": _dict_of,
+}
 
 
 def checked_key(key: Any) -> Any:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import IO, Any
+from functools import partial
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -112,7 +113,7 @@ class _Reader:
             return self._array(shape, dtype, "F" if is_fortran else "C", content)
         raise ForbiddenClassError(f"a state for {_shown(target)}")
 
-    def _array(self, shape: Any, dtype: Any, order: str, content: Any) -> np.ndarray:
+    def _array(self, shape: Any, dtype: Any, order: Literal["C", "F"], content: Any) -> np.ndarray:
         """An array of checked bytes, or of a checked list of objects."""
         if not isinstance(dtype, _Type):
             raise ForbiddenClassError("an array of an unknown type")
@@ -193,7 +194,7 @@ _STAND_INS: dict[Any, Callable[[], StandIn]] = {
     Name("chumpy.ch", "Ch"): ChumpyArray,
     Name("chumpy.reordering", "Select"): ChumpySelect,
     **{
-        Name(f"scipy.sparse.{module}", name): (lambda layout=layout: SparseMatrix(layout))
+        Name(f"scipy.sparse.{module}", name): partial(SparseMatrix, layout)
         for layout in ("csc", "csr")
         for module in (layout, f"_{layout}")
         for name in (f"{layout}_matrix", f"{layout}_array")
