@@ -3,9 +3,10 @@
     python experiments/ship_smplr.py --run=runs/smplr_pose_shape \
         --output=experiments/pretrained/smplr_pose_shape
 
-The copy is a run folder: evaluate_smplr.py, --networks and `keras.saving.load_model` take it like
-the run itself. Numbers are read as float32 again. A network that the run's stage does not train
-(the Ψ of --stage=pose) is all zeros in the copy.
+The copy is a run folder: evaluate_smplr.py, --networks and `from_pretrained` take it like the run
+itself. Numbers are read as float32 again. A network that the run's stage does not train (the Ψ of
+--stage=pose) is all zeros in the copy. An autoencoder in front of Ω and Ψ goes into a file of its
+own, autoencoder.keras, and is joined again when the copy is loaded.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from experiments.runs.run_folder import RunFolder
 from experiments.runs.shipped_runs import PRETRAINED
 from smpl_tf.files import write_json, write_text, written_aside
 
+_AUTOENCODER = "autoencoder.keras"  # `smplr.pretrained.AUTOENCODER_FILE`; smplr loads TensorFlow
 # In a .keras file.
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
 # Stage -> where in the weights a network lies that it does not train.
@@ -60,6 +62,10 @@ def main(values) -> None:
     content, lines = model.read_bytes(), run.read_flags()
     if record["stage"] == "end_to_end":
         content, lines["networks"] = hourglass_of(run)
+    elif lines.get("denoise") == "--denoise":
+        content, autoencoder = apart(run)
+        with written_aside(copy.path / _AUTOENCODER) as aside:
+            aside.write_bytes(halved(autoencoder))
     with written_aside(copy.path / model.name) as aside:
         aside.write_bytes(halved(content, _UNTRAINED.get(record["stage"])))
     write_text(copy.flags_file, "".join(f"{line}\n" for line in lines.values()))
@@ -99,6 +105,26 @@ def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
         path = Path(folder) / "model.keras"
         model.hourglass.save(path)
         return path.read_bytes(), f"--networks={','.join(behind)}"
+
+
+def apart(run: RunFolder) -> tuple[bytes, bytes]:
+    """Takes the autoencoder out of a run's model.
+
+    Args:
+      run: the run.
+
+    Returns:
+      Contents of the `.keras` files of the model without it, and of the autoencoder.
+    """
+    from smplr import SMPLR  # loads TensorFlow
+
+    model = SMPLR.from_pretrained(run.path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.with_autoencoder(None).save(path)
+        content = path.read_bytes()
+        model.autoencoder.save(path)
+        return content, path.read_bytes()
 
 
 def halved(model: bytes, emptied: str | None = None) -> bytes:

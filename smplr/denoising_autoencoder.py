@@ -9,6 +9,7 @@ from keras import layers
 
 from smpl_tf.skeleton import Skeleton
 from smplr.configured_model import ConfiguredModel
+from smplr.landmarks import point_skeleton
 from smplr.named_points import find_skeleton, known_points
 from smplr.regressors import dense_block
 from smplr.torso_frame import torso_rotation
@@ -35,7 +36,8 @@ class DenoisingAutoencoder(ConfiguredModel):
 
     Source: paper 3.4; widths and the global residual (output = input + correction) as released
     (3,411,579 trainable weights). The paper has ReLU, the released code ELU. Another skeleton's
-    points are not in the paper; there the residual is a linear map of the input.
+    points are not in the paper; there the residual is a linear map of the input, at first that of
+    equal names.
     """
 
     def __init__(
@@ -59,7 +61,10 @@ class DenoisingAutoencoder(ConfiguredModel):
             seen = find_skeleton(skeleton)
             points = keras.Input((len(seen), 4), name="points")
             flat, rotations = _UprightPoints(seen, dtype="float32")(points)
-            shortcut = layers.Dense(3 * num_points, name="shortcut", dtype="float32")(flat)
+            start = keras.initializers.Constant(_first_guess(seen, num_points))
+            shortcut = layers.Dense(
+                3 * num_points, kernel_initializer=start, name="shortcut", dtype="float32"
+            )(flat)
         first = dense_block(layers.Dropout(1 - keep_probability)(flat), 1024, activation)
         second = dense_block(first, 1024, activation)
         code = layers.Dropout(1 - keep_probability)(dense_block(second, 512, activation))
@@ -81,6 +86,29 @@ class DenoisingAutoencoder(ConfiguredModel):
         """The skeleton whose points go in; None: SMPLR's own."""
         name = self._config["skeleton"]
         return None if name is None else find_skeleton(name)
+
+
+def _first_guess(skeleton: Skeleton, num_points: int) -> np.ndarray:
+    """Returns the map from what `_UprightPoints` gives to points of the same names.
+
+    Returns:
+      float32 `[4 K + 3, 3 num_points]`: a point of the output is the input's point of that name
+      minus the middle of its hips, or zero without such a point.
+    """
+    known = [
+        name
+        for name, is_known in zip(skeleton.names, known_points(skeleton), strict=True)
+        if is_known
+    ]
+    guess = np.zeros((4 * len(known) + 3, num_points, 3), np.float32)
+    hips = [known.index(name) for name in ("left_hip", "right_hip") if name in known]
+    for point, name in enumerate(point_skeleton(num_points).names[1:]):
+        if name in known:
+            for axis in range(3):
+                guess[4 * known.index(name) + axis, point, axis] += 1
+                for hip in hips:
+                    guess[4 * hip + axis, point, axis] -= 1 / len(hips)
+    return guess.reshape(len(guess), -1)
 
 
 class _UprightPoints(layers.Layer):

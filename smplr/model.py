@@ -91,6 +91,20 @@ class SMPLR(keras.Model):
         self.upright = upright
         self.built = True  # all parts are, from their constructors on
 
+    def with_autoencoder(self, autoencoder: DenoisingAutoencoder | None) -> "SMPLR":
+        """Returns the same networks behind another autoencoder, or behind none."""
+        return SMPLR(
+            **{name: getattr(self, name) for name in _PARTS if name != "autoencoder"},
+            autoencoder=autoencoder,
+            bodies=self.body.bodies,
+            template_lengths=self.template_lengths,
+            gender_mode=self.body.gender_mode,
+            surface=self.body.surface,
+            project_rotations=self.project_rotations,
+            upright=self.upright,
+            name=self.name,
+        )
+
     def call(
         self, inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool | None = None
     ) -> dict[str, tf.Tensor]:
@@ -209,7 +223,8 @@ class SMPLR(keras.Model):
           >>> model.hourglass is None, model.pose_regressor.input.shape
           (True, (None, 41, 3))
         """
-        return load_model(pretrained.model_file(name), cls)
+        path = pretrained.model_file(name)
+        return join_autoencoder(load_model(path, cls), path)
 
     @classmethod
     def from_config(
@@ -226,6 +241,25 @@ class SMPLR(keras.Model):
         return cls(
             bodies=body.bodies, gender_mode=body.gender_mode, surface=body.surface, **config
         )
+
+
+def join_autoencoder(model: SMPLR, path: Path) -> SMPLR:
+    """Puts the autoencoder that is kept in a file beside a model in front of it, if there is one.
+
+    Args:
+      model: the loaded model.
+      path: its `.keras` file.
+
+    Returns:
+      The model, not compiled.
+
+    Raises:
+      ValueError: the autoencoder's file is damaged, or of another kind.
+    """
+    beside = path.with_name(pretrained.AUTOENCODER_FILE)
+    if model.autoencoder is None and beside.is_file():
+        return model.with_autoencoder(load_model(beside, DenoisingAutoencoder))
+    return model
 
 
 def weighted_points(

@@ -151,12 +151,12 @@ def fit_points(
     found["method"] = tf.fill(tf.shape(points)[:1], used)
     if networks is not None and method in ("auto", "denoise", "networks"):
         view = _view(points, found, camera_axes)
-        seen = _seen_by_networks(points, weights, found, skeleton, bodies, networks, view)
+        seen, pelvis = _seen_by_networks(points, weights, found, skeleton, bodies, networks, view)
         if method == "networks" or not has_autoencoder:
             answer = _ask(points, weights, found, skeleton, bodies, networks, view, seen)
             threshold = NETWORKS_FROM
         else:
-            answer = _denoise(found, bodies, networks, view, seen)
+            answer = _denoise(found, bodies, networks, view, seen, pelvis)
             threshold = DENOISE_FROM
         ask = found["noise"] > (threshold if method == "auto" else -1.0)
         found = choose(ask, answer, found)
@@ -234,7 +234,7 @@ def _view(points, found, camera_axes):
 
 
 def _seen_by_networks(points, weights, found, skeleton, bodies, networks, view):
-    """Returns what goes into the networks, by name: points in their view, and weights.
+    """Returns what goes into the networks, points in their view and weights, and the pelvises.
 
     Points that the networks know and the skeleton lacks come from the fit; so do missing ones,
     but for networks of this very skeleton, which know what a missing point is.
@@ -252,13 +252,13 @@ def _seen_by_networks(points, weights, found, skeleton, bodies, networks, view):
                 columns[wanted.index(name)] = given[:, place]
             given = tf.stack(columns, axis=1)
             seen = tf.where(tf.math.is_finite(given), given, seen)
-    seen = tf.matmul(seen, view, transpose_b=True)
+    turned = tf.matmul(seen, view, transpose_b=True)
     if networks.skeleton is not None:
-        return {"points": seen, "weights": trust}
-    return {"points": (seen[:, 1:] - seen[:, :1])[:, : networks.num_points]}
+        return {"points": turned, "weights": trust}, found["pelvis"]
+    return {"points": (turned[:, 1:] - turned[:, :1])[:, : networks.num_points]}, seen[:, 0]
 
 
-def _denoise(found, bodies, networks, view, seen):
+def _denoise(found, bodies, networks, view, seen, pelvis):
     """Optimises bodies on points that the autoencoder has cleaned; landmarks or none."""
     skeleton = point_skeleton(networks.num_points)
     points, valid = observed_points(seen["points"])
@@ -266,7 +266,7 @@ def _denoise(found, bodies, networks, view, seen):
         points = weighted_points(points, valid, seen["weights"])
     cleaned = tf.cast(networks.autoencoder(points, training=False), view.dtype)
     cleaned = tf.concat([tf.zeros_like(cleaned[:, :1]), cleaned], axis=1)
-    cleaned = tf.matmul(cleaned, view) + found["pelvis"][:, None]
+    cleaned = tf.matmul(cleaned, view) + pelvis[:, None]
     weights = tf.ones_like(cleaned[..., 0])
     answer = nearest_body([fit_body(cleaned, weights, *_models(b, skeleton)) for b in bodies])
     index = tf.fill(tf.shape(found["method"]), METHODS.index("denoise"))

@@ -12,11 +12,15 @@ from smpl_tf.saved_models import find_model
 POSE_SHAPE = "small_synthetic_pose_shape"
 POSE_ANY_BODY = "small_synthetic_pose_any_body"
 AUTOENCODER = "small_synthetic_autoencoder"
+PHOTOGRAPHS = "photographs"
+AUTOENCODER_FILE = "autoencoder.keras"
+"""The autoencoder of a model whose own file has none, in the same folder: files stay small."""
 
 NAMES = {
     POSE_SHAPE: "smplr_pose_shape",
     POSE_ANY_BODY: "smplr_pose_any_body",
     AUTOENCODER: "smplr_dae",
+    PHOTOGRAPHS: "smplr_photographs",
 }
 """Name of a shipped network -> its folder."""
 

@@ -239,12 +239,15 @@ def _reshuffled(
     return tf.data.Dataset.counter(first_batch).map(draw)
 
 
-def inputs_and_targets(batch: Batch, stage: str) -> tuple[tf.Tensor | Batch, Batch | tf.Tensor]:
+def inputs_and_targets(
+    batch: Batch, stage: str, denoised: bool = False
+) -> tuple[tf.Tensor | Batch, Batch | tf.Tensor]:
     """Sorts a batch of bodies into what a stage gets and what it is to answer.
 
     Args:
       batch: from `with_noise`.
       stage: one of `POINT_STAGES`.
+      denoised: whether the stage trains an autoencoder in front of its networks.
 
     Returns:
       Inputs and targets for `fit`.
@@ -261,6 +264,8 @@ def inputs_and_targets(batch: Batch, stage: str) -> tuple[tf.Tensor | Batch, Bat
     inputs, answers = {"points": seen}, {"joints": joints, "landmarks": landmarks}
     if "weights" in batch:
         inputs["weights"] = batch["weights"]
+    if denoised:
+        answers["denoised"] = points
     if stage != "shape":
         answers["rotations"] = batch["rotations"]
     else:

@@ -24,6 +24,7 @@ from smplr import (
     StackedHourglass,
     losses,
 )
+from smplr.model import join_autoencoder
 
 # Which networks a finished run of each stage has to offer.
 NETWORKS_OF_STAGE = {
@@ -40,6 +41,16 @@ OF_HOURGLASS = ("volumes", "points")
 _OF_SMPL = ("joints", "landmarks")
 # Which networks a stage changes.
 TRAINED_NETWORKS = {**NETWORKS_OF_STAGE, "end_to_end": ("hourglass",)}
+
+
+def trained_networks(values: flags.FlagValues) -> tuple[str, ...]:
+    """Returns which networks a run changes."""
+    names = TRAINED_NETWORKS[values.stage]
+    if not values.train_autoencoder:
+        return names
+    if values.stage != "pose_shape" or not values.denoise:
+        raise UserError("--train_autoencoder needs --stage=pose_shape and --denoise")
+    return (*names, "autoencoder")
 
 
 def bodies(values: flags.FlagValues) -> list[SMPLModelData]:
@@ -132,7 +143,7 @@ def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
     for name in NETWORKS_OF_STAGE["end_to_end"]:
         network = getattr(model, name)
         if network is not None:
-            network.trainable = name in TRAINED_NETWORKS[values.stage]
+            network.trainable = name in trained_networks(values)
     return model
 
 
@@ -162,6 +173,8 @@ def earlier_networks(values: flags.FlagValues) -> dict[str, keras.Model]:
         model, stage = load_model(named_run(folder))
         for name in NETWORKS_OF_STAGE[stage]:
             found[name] = model if stage in ("dae", "hourglass") else getattr(model, name)
+        if isinstance(model, SMPLR) and model.autoencoder is not None:
+            found["autoencoder"] = model.autoencoder
     return found
 
 
@@ -221,6 +234,8 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
     try:
         with keras_files.checked(path):
             model = keras.saving.load_model(path, compile=False)
+        if isinstance(model, SMPLR):
+            model = join_autoencoder(model, path)
     except BodyNotFoundError:
         raise
     except Exception as error:  # whatever a damaged archive makes Keras raise
@@ -313,6 +328,8 @@ def _losses(values):
     if values.stage != "pose":
         loss["shape"] = losses.ShapeLoss(values.shape_regularizer)
     measured = {"joints": [metrics.MPJPE()]}
+    if values.train_autoencoder:
+        loss["denoised"] = losses.PointLoss(values.bone_weight)
     if values.stage != "end_to_end":
         weights = {name: values.smpl_weight if name in _OF_SMPL else 1.0 for name in loss}
         # A loss of weight zero would still cost the way back through SMPL.

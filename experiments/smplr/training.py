@@ -150,7 +150,11 @@ def _supply(values, body, epoch, replicas, made):
 def _drawn_bodies(values, body, epoch):
     steps = values.steps_per_epoch
     bodies, source = smplr_data.training_bodies(values, body, epoch * steps)
-    batches = bodies.map(lambda batch: smplr_data.inputs_and_targets(batch, values.stage))
+
+    def sort(batch):
+        return smplr_data.inputs_and_targets(batch, values.stage, values.train_autoencoder)
+
+    batches = bodies.map(sort)
 
     def share(reader):
         if reader.num_replicas_in_sync == 1:

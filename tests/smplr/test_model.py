@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from smpl_tf import metrics
 from smpl_tf.model_data import load_model_data
+from smpl_tf.rotations import axis_angle_to_matrix
 from smplr import (
     SMPLR,
     DenoisingAutoencoder,
@@ -205,3 +206,15 @@ def test_joints_alone_are_enough():
     outputs = model(people(2)["points"][:, :23])
     assert outputs["landmarks"].shape == (2, 18, 3)
     assert len(model.template_lengths) == 23
+
+
+def test_upright_networks_turn_with_the_points():
+    keras.utils.set_random_seed(0)
+    upright = SMPLR(upright=True)
+    points = people(4)["points"]
+    turn = axis_angle_to_matrix(np.float32([0.7, -2.0, 1.1])).numpy()
+    one, other = upright(points), upright(points @ turn.T)
+    np.testing.assert_allclose(other["rotations"][:, 1:], one["rotations"][:, 1:], atol=0.02)
+    np.testing.assert_allclose(other["rotations"][:, 0], turn @ one["rotations"][:, 0], atol=0.02)
+    as_is = SMPLR(upright.pose_regressor, upright.shape_regressor)(points)
+    assert np.abs(as_is["rotations"] - one["rotations"]).max() > 1e-3

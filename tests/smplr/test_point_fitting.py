@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from smpl_tf import SMPL
 from smpl_tf.model_data import load_model_data
 from smpl_tf.rotations import axis_angle_to_matrix, geodesic_angle, mirror_rotations
-from smpl_tf.skeleton import SMPL_24, SMPLR_42
+from smpl_tf.skeleton import BLAZEPOSE_33, SMPL_24, SMPLR_42
 from smplr import SMPLR, DenoisingAutoencoder
 from smplr.named_points import SKELETONS, find_skeleton, looseness, point_sums
 from smplr.point_fitting import fit_points
 from tests.smplr.people import people, point_body
 
+_ENDS = ("eye", "ear", "mouth_corner", "heel", "big_toe")
 CENTRE = np.float32([0.5, -0.3, 3.0])
 
 
@@ -85,6 +86,24 @@ def test_every_skeleton_finds_the_bodies_whose_points_it_is_given(name, truth, s
     allowed = 0.003 + np.sqrt(3) * looseness(skeleton).mean()
     assert fit.residuals.numpy()[known].mean() < allowed
     assert miss_mm(fit.joints, truth["joints"][:2]) < 30
+
+
+def test_blazeposes_head_and_feet_are_used(truth, smpl):
+    seen = points_of(truth, smpl, BLAZEPOSE_33)[:2]
+    known = dict(zip(BLAZEPOSE_33.names, np.isfinite(seen).all(axis=(0, 2)), strict=True))
+    ends = ["nose", *(f"{side}_{end}" for side in ("left", "right") for end in _ENDS)]
+    assert all(known[name] for name in ends)
+    whole = fit_points(seen, "blazepose_33")
+    blind = seen.copy()
+    blind[:, BLAZEPOSE_33.indices(ends)] = np.nan
+    without = fit_points(blind, "blazepose_33")
+    for joint in ("head", "left_ankle", "right_ankle"):
+        here = SMPL_24.index(joint)
+        errors = [
+            geodesic_angle(fit.rotations[:, here], truth["rotations"][:2, here]).numpy().mean()
+            for fit in (whole, without)
+        ]
+        assert errors[0] < 0.7 * errors[1], joint
 
 
 def test_a_skeleton_goes_by_its_short_name():
@@ -210,6 +229,33 @@ class TestNetworks:
         found = fit_points(points, method="networks", networks=networks, camera_axes=True)
         outputs = networks(points[:, 1:] - points[:, :1], training=False)
         np.testing.assert_allclose(found.betas, outputs["shape"][:, :-1], atol=1e-5)
+
+    def test_those_of_this_very_skeleton_get_its_points_as_they_are(self, truth, smpl):
+        keras.utils.set_random_seed(0)
+        ours = SMPLR(
+            bodies=[load_model_data()],
+            autoencoder=DenoisingAutoencoder(skeleton="blazepose_33"),
+            upright=True,
+        )
+        seen = points_of(truth, smpl, BLAZEPOSE_33)
+        weights = np.full(seen.shape[:2], 0.5, np.float32)
+        arguments = {"weights": weights, "networks": ours, "camera_axes": True}
+        found = fit_points(seen, "blazepose_33", method="networks", **arguments)
+        outputs = ours({"points": seen, "weights": weights}, training=False)
+        np.testing.assert_allclose(found.betas, outputs["shape"][:, :-1], atol=1e-5)
+        assert set(found.method) == {"networks"}
+        # The body lies where its points are.
+        known = np.isfinite(seen).all(axis=-1)
+        miss = (found.points.numpy() - seen)[known].reshape(len(seen), -1, 3)
+        np.testing.assert_allclose(miss.mean(axis=1), 0, atol=1e-4)
+        # Others reach them through the fit; cleaned points are fitted.
+        other = fit_points(truth["joints"], "smpl_24", method="networks", networks=ours)
+        assert np.isfinite(other.joints).all()
+        cleaned = fit_points(seen, "blazepose_33", method="denoise", **arguments)
+        assert set(cleaned.method) == {"denoise"}
+        # A new autoencoder knows the points of the same names alone.
+        knee = SMPL_24.index("left_knee")
+        assert miss_mm(cleaned.joints[:, knee], truth["joints"][:, knee]) < 150
 
     def test_other_bodies_than_theirs_are_refused(self, networks, points):
         with pytest.raises(ValueError, match="were trained on .* leave body out"):
