@@ -59,7 +59,7 @@ def person_of_points(
 
     Args:
       skeleton: whose P points.
-      points_2d: `[P, 2]` pixels; unknown ones may hold anything.
+      points_2d: `[P, 2]` pixels; unknown ones may hold anything, (0, 0) is always unknown.
       visibility: `[P]`; above 1 counts as 1.
       least: points with more visibility than this are known.
       box: `[4]` left, top, right, bottom, pixels; None: unknown.
@@ -68,7 +68,8 @@ def person_of_points(
     Returns:
       The person.
     """
-    known = (visibility > least) & np.isfinite(points_2d).all(-1)
+    # Programs write exact zeros for a point that they did not find.
+    known = (visibility > least) & np.isfinite(points_2d).all(-1) & points_2d.any(-1)
     return FoundPerson(
         box=box,
         skeleton=skeleton,

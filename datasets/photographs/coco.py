@@ -6,7 +6,7 @@ COCO counts pixels from the corner of the first one, as `smpl_tf.camera` does. A
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 
 from datasets.photographs.annotations import AnnotatedPicture, existing, person_of_points
 from datasets.sources import BadItemError, SourceError
+from smpl_tf import bounds, json_files
+from smpl_tf.errors import one_line
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import (
     BLAZEPOSE_33,
@@ -32,6 +34,7 @@ _BY_COUNT = {
     for skeleton in (COCO_17, SMPL_22, SMPL_24, HALPE_26, MPI_INF_28, BLAZEPOSE_33, MHR_70)
 }
 
+_PERSON = ("person", "people", "human", "pedestrian")  # what a category of people is called
 # What a file of another form, or a damaged one, makes the functions here raise.
 DAMAGED = (
     *(KeyError, TypeError, ValueError, AttributeError, IndexError),
@@ -39,26 +42,44 @@ DAMAGED = (
 )
 
 
-def annotations_by_picture(content: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+def annotations_by_picture(
+    content: Mapping[str, Any],
+) -> tuple[dict[str, list[Mapping[str, Any]]], Counter[str]]:
     """Sorts the annotations of people by picture, in the order of the file.
 
     Args:
       content: of a file of annotations.
 
     Returns:
-      file_name of a picture -> its people without crowds; every picture of the file is there.
+      file_name of a picture -> its people without crowds, every picture of the file is there; and
+      why annotations were left out -> how many.
 
     Raises:
       Exception: one of DAMAGED, if the file has another form.
     """
-    names = {image["id"]: image["file_name"] for image in content["images"]}
-    kinds = {kind["id"]: kind["name"] for kind in content.get("categories", ())}
+    names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+    kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories") or ()}
     people: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names.values()}
+    left_out: Counter[str] = Counter()
     for annotation in content["annotations"]:
-        if kinds.get(annotation.get("category_id"), "person") == "person":
-            if not annotation.get("iscrowd"):
-                people[names[annotation["image_id"]]].append(annotation)
-    return people
+        kind = kinds.get(annotation.get("category_id"), "person")
+        if kind.strip().casefold() not in _PERSON:
+            left_out[f"of category {short(kind)}"] += 1
+        elif annotation.get("iscrowd"):
+            left_out["that are crowds"] += 1
+        elif annotation["image_id"] not in names:
+            raise ValueError(
+                f"an annotation is of image {short(annotation['image_id'])}, which is not among "
+                "its images"
+            )
+        else:
+            people[names[annotation["image_id"]]].append(annotation)
+    return people, left_out
+
+
+def short(value: Any) -> str:
+    """Writes what a file holds for a message, the first characters of it."""
+    return repr(value)[:60]
 
 
 def person(annotation: Mapping[str, Any]) -> FoundPerson:
@@ -99,12 +120,13 @@ class COCO:
         self.annotations = _annotations_file(source, split)
         self._folders = _picture_folders(self.annotations)
         try:
-            content = json.loads(self.annotations.read_text(encoding="utf-8"))
-            self._people = annotations_by_picture(content)
+            content = json_files.read(self.annotations, bounds.MOST_JSON_BYTES)
+            self._people, _ = annotations_by_picture(content)
         except DAMAGED as error:
+            reason = one_line(error).removeprefix(f"{self.annotations}: ")[:200]
             raise SourceError(
                 f"{self.annotations}: expected COCO's annotations of people "
-                f"({type(error).__name__}: {error})"
+                f"({type(error).__name__}: {reason})"
             ) from error
 
     def items(self) -> Sequence[str]:

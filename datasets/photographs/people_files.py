@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from datasets.photographs import coco
 from datasets.photographs.annotations import person_of_points
+from smpl_tf import bounds, json_files
+from smpl_tf.errors import one_line
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import OPENPOSE_25
 
@@ -24,34 +27,91 @@ class GivenPeople:
     """The people of many pictures, and which pictures have not been asked for.
 
     Args:
-      people: name of a picture -> its people. The name may lack its ending; "#12" is every name
-        that ends in that number, as COCO's do; a frame of a video is `<video>_<12 digits>`, as
-        OpenPose names it.
+      people: name of a picture -> its people. The name may have folders before it, and may lack
+        its ending; "#12" is every name that ends in that number, as COCO's do; a frame of a video
+        is `<video>_<12 digits>`, as OpenPose names it.
     """
 
     def __init__(self, people: Mapping[str, Sequence[FoundPerson]]):
         self._people = dict(people)
         self._unused = dict.fromkeys(people)
+        self._taken: dict[str, str] = {}  # name -> the input that took its people
+        self._by_last: dict[str, list[str]] = {}
+        for name in people:
+            self._by_last.setdefault(_parts(name)[-1], []).append(name)
 
-    def of_picture(self, name: str) -> Sequence[FoundPerson] | None:
-        """The people of a picture, by its file name; None if it is not in the files."""
-        stem = Path(name).stem
+    def of_picture(self, path: str | Path) -> Sequence[FoundPerson] | None:
+        """Finds the people of a picture.
+
+        Args:
+          path: of the picture. Of names that end alike, the one that has most folders in common
+            with it is meant.
+
+        Returns:
+          Its people; None if it is not in the files.
+
+        Raises:
+          ValueError: several names are meant, or another picture had this name.
+        """
+        stem = Path(path).stem
         number = re.search(r"(?:^|_)0*(\d+)$", stem)
-        for key in (name, stem, number and f"#{number[1]}"):
-            if key in self._people:
-                self._unused.pop(key, None)
-                return self._people[key]
+        for last in (Path(path).name, stem, number and f"#{number[1]}"):
+            if names := self._by_last.get(last or "", ()):
+                return self._take(_nearest(names, path), path)
         return None
 
-    def of_frame(self, video: str, frame: int) -> Sequence[FoundPerson] | None:
-        """The people of one frame of a video, by the video's file name and the frame's index."""
+    def of_frame(self, video: str | Path, frame: int) -> Sequence[FoundPerson] | None:
+        """Finds the people of one frame of a video.
+
+        Args:
+          video: path of the video.
+          frame: its index.
+
+        Returns:
+          The people; None if the frame is not in the files.
+
+        Raises:
+          ValueError: another video had this name.
+        """
         key = f"{Path(video).stem}_{frame:012d}"
-        self._unused.pop(key, None)
-        return self._people.get(key)
+        return self._take(key, video) if key in self._people else None
 
     def unused(self) -> list[str]:
         """Names of the pictures that nobody asked for."""
         return [name.removeprefix("#") for name in self._unused]
+
+    def _take(self, name: str, path: str | Path) -> Sequence[FoundPerson]:
+        first = self._taken.setdefault(name, str(path))
+        if first != str(path):
+            raise ValueError(
+                f"{path}: its people are called {name.removeprefix('#')}, and so are those of "
+                f"{first}; write the folders, too, into the file of people"
+            )
+        self._unused.pop(name, None)
+        return self._people[name]
+
+
+def _parts(name: str | Path) -> tuple[str, ...]:
+    """Folders and file name, also of names that Windows wrote."""
+    return PurePosixPath(str(name).replace("\\", "/")).parts or (str(name),)
+
+
+def _nearest(names: Sequence[str], path: str | Path) -> str:
+    """The name whose folders agree with a path's for longest, from the end."""
+    folders = _parts(str(path))[-2::-1]
+
+    def shared(name: str) -> int:
+        pairs = zip(_parts(name)[-2::-1], folders, strict=False)
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    most = max(map(shared, names))
+    nearest = [name for name in names if shared(name) == most]
+    if len(nearest) > 1:
+        raise ValueError(
+            f"{path}: {len(nearest)} pictures of the file of people end so: "
+            f"{', '.join(nearest[:3])}; give the folder that holds their folders"
+        )
+    return nearest[0]
 
 
 def read(path: Path) -> GivenPeople:
@@ -66,7 +126,7 @@ def read(path: Path) -> GivenPeople:
       The people of each picture.
 
     Raises:
-      ValueError: the file is not there, or is none of these.
+      ValueError: the file is not there, is none of these, or holds nobody who can be used.
     """
     if path.is_dir():
         files = sorted(path.glob(f"*{_OPENPOSE_ENDING}.json"))
@@ -79,29 +139,43 @@ def read(path: Path) -> GivenPeople:
             f"{path}: no such file or folder; expected a JSON file or a folder of them"
         )
     people: dict[str, list[FoundPerson]] = {}
+    left_out: Counter[str] = Counter()
     for file in files:
+        content = json_files.read(file, bounds.MOST_JSON_BYTES)
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            for name, person in _people_of(content, file):
+            for name, person in _people_of(content, file, left_out):
                 people.setdefault(name, [])
                 if person:
                     people[name].append(person)
         except coco.DAMAGED as error:
+            kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
             raise ValueError(
                 f"{file}: neither COCO annotations or results nor OpenPose's form "
-                f"({type(error).__name__}: {error})"
+                f"({kind}{one_line(error)[:200]})"
             ) from error
+    if not any(people.values()):
+        reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
+        raise ValueError(f"{path}: nobody in it can be used: {reasons or 'it lists no person'}")
     return GivenPeople(people)
 
 
-def _people_of(content: Any, file: Path) -> Iterator[tuple[str, FoundPerson | None]]:
+def _people_of(
+    content: Any, file: Path, left_out: Counter[str]
+) -> Iterator[tuple[str, FoundPerson | None]]:
     if isinstance(content, list):
         for result in content:
-            if result.get("category_id", 1) == 1 and result.get("score", 1) >= _LEAST_SCORE:
+            category = result.get("category_id", 1)
+            score = result.get("score")
+            if category != 1:
+                left_out[f"of category {coco.short(category)} (COCO's person is 1)"] += 1
+            elif score is not None and not score >= _LEAST_SCORE:
+                left_out[f"with a score below {_LEAST_SCORE}"] += 1
+            else:
                 yield _coco_name(result["image_id"]), coco.person(result)
     elif "annotations" in content:
-        for path, annotations in coco.annotations_by_picture(content).items():
-            name = Path(path).name
+        pictures, others = coco.annotations_by_picture(content)
+        left_out.update(others)
+        for name, annotations in pictures.items():
             yield name, None
             for annotation in annotations:
                 yield name, coco.person(annotation)
@@ -121,4 +195,4 @@ def _people_of(content: Any, file: Path) -> Iterator[tuple[str, FoundPerson | No
 
 def _coco_name(image: str | int) -> str:
     """A picture's name, or its number, from which COCO makes its names."""
-    return Path(image).name if isinstance(image, str) else f"#{int(image)}"
+    return image if isinstance(image, str) else f"#{int(image)}"

@@ -108,7 +108,7 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
 
 def _find(photograph: Photograph, item: Input, tools: Tools) -> list[PredictedPerson]:
     """Finds the people of a picture, and fits, refines and judges them; one at least."""
-    found = tools.people and tools.people.of_picture(item.path.name)
+    found = tools.people and tools.people.of_picture(item.path)
     if found is not None:
         found = [person.scaled(photograph.scale) for person in found]
     people = predicted(photograph.pixels, found, tools.predictor, str(item.path))

@@ -99,7 +99,7 @@ def _fit_frames(
     givens: list[Sequence[FoundPerson] | None] = []
     lone: list[Window | None] = []
     for index, pixels in _timed(_watched(video.frames(step, most), f"{item.name}: find"), tools):
-        givens.append(tools.people and tools.people.of_frame(item.path.name, index * step))
+        givens.append(tools.people and tools.people.of_frame(item.path, index * step))
         lone.append(tools.predictor.find(pixels) if givens[-1] is None else None)
     lone = tracks.steadied(lone)
     found: list[list[Moment]] = []

@@ -115,6 +115,107 @@ def test_a_folder_of_openpose(tmp_path):
     assert read.unused() == []
 
 
+SAME_NAMES = {
+    "images": [
+        {"id": 1, "file_name": "s1/0001.png"},
+        {"id": 2, "file_name": "s2\\0001.png"},
+        {"id": 3, "file_name": "/data/s3/0001.png"},
+    ],
+    "annotations": [{"image_id": n, "category_id": 1, "bbox": [n, 0, 9, 9]} for n in (1, 2, 3)],
+}
+SAME_RESULTS = [
+    {"image_id": f"s{n}/0001.png", "category_id": 1, "bbox": [n, 0, 9, 9]} for n in (1, 2, 3)
+]
+
+
+@pytest.mark.parametrize("content", [SAME_NAMES, SAME_RESULTS])
+def test_pictures_of_the_same_name_in_two_folders_get_their_own_people(read, content):
+    people = read(content)
+    for number in (1, 2, 3):
+        (person,) = people.of_picture(f"/home/me/s{number}/0001.png")
+        assert person.box[0] == number
+    assert people.unused() == []
+
+
+def test_what_stays_ambiguous_is_refused_in_one_line(read):
+    with pytest.raises(ValueError, match=r"pics/0001\.png: 3 pictures .* end so: s1/0001\.png"):
+        read(SAME_NAMES).of_picture("pics/0001.png")
+    for name in ("0001.png", 1):  # one name, two pictures
+        people = read([{"image_id": name, "bbox": [1, 2, 3, 4]}])
+        assert len(people.of_picture("s1/0001.png")) == 1
+        assert len(people.of_picture("s1/0001.png")) == 1
+        with pytest.raises(ValueError, match=r"s2/0001\.png: .* so are those of s1/0001\.png"):
+            people.of_picture("s2/0001.png")
+
+
+def test_videos_of_the_same_name_are_refused(read):
+    people = {"people": [{"pose_keypoints_2d": flat(OPENPOSE)}]}
+    given = read(people, "clip_000000000003_keypoints.json")
+    assert len(given.of_frame("a/clip.mp4", 3)) == 1
+    with pytest.raises(ValueError, match=r"b/clip\.mp4: .* those of a/clip\.mp4"):
+        given.of_frame("b/clip.mp4", 3)
+
+
+ANYBODY = {"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([], "it lists no person"),
+        ([{**ANYBODY, "category_id": 0}] * 3, r"3 of category 0 \(COCO's person is 1\)"),
+        ([{**ANYBODY, "score": 0.2}] * 2, "2 with a score below 0.3"),
+        ([{**ANYBODY, "score": float("nan")}], "1 with a score below 0.3"),
+        (
+            [{**ANYBODY, "score": 0.2}, {**ANYBODY, "category_id": 3}],
+            r"1 with a score below 0\.3; 1 of category 3",
+        ),
+        ({"images": [{"id": 7, "file_name": "a.jpg"}], "annotations": []}, "lists no person"),
+        (
+            {
+                "images": [{"id": 7, "file_name": "a.jpg"}],
+                "annotations": [ANYBODY, {**ANYBODY, "category_id": 2, "iscrowd": 1}],
+                "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "person"}],
+            },
+            "1 of category 'dog'; 1 that are crowds",
+        ),
+        ({"people": []}, "it lists no person"),
+    ],
+)
+def test_a_file_of_which_nobody_is_used_is_refused_with_counts(read, content, reason):
+    with pytest.raises(ValueError, match=rf"people\.json: nobody in it can be used: .*{reason}"):
+        read(content)
+
+
+@pytest.mark.parametrize("score", [0.301, 0.5, 0.899, None])
+def test_whoever_scores_enough_is_used(read, score):
+    assert len(read([{**ANYBODY, "score": score}]).of_picture("7.jpg")) == 1
+
+
+def test_small_differences_of_form_are_read(tmp_path, read):
+    content = {
+        "images": [{"id": 7, "file_name": "a.jpg"}],
+        "annotations": [{**ANYBODY, "score": None}],
+        "categories": [{"id": 1, "name": "Person "}],
+    }
+    assert len(read(content).of_picture("a.jpg")) == 1
+    (tmp_path / "bom.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    assert len(people_files.read(tmp_path / "bom.json").of_picture("a.jpg")) == 1
+
+
+def test_an_annotation_of_no_image_is_refused_by_its_number(read):
+    content = {"images": [], "annotations": [{**ANYBODY, "image_id": 99}]}
+    with pytest.raises(ValueError, match=r"people\.json: .* of image 99, which is not among"):
+        read(content)
+
+
+def test_exact_zeros_are_missing_keypoints(read):
+    points = [[0.0, 0.0, 2.0], *COCO[1:]]
+    (person,) = read([{**ANYBODY, "keypoints": flat(points)}]).of_picture("7.jpg")
+    assert np.isnan(person.points_2d[0]).all() and person.visibility[0] == 0
+    assert np.isfinite(person.points_2d[1:]).all()
+
+
 def test_a_person_in_a_picture_of_another_size():
     whole = FoundPerson(np.array([1.0, 2, 3, 4]), SMPL_24, np.ones((24, 2)), np.ones(24))
     person = whole.scaled(0.5)
@@ -143,5 +244,5 @@ def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"expected OpenPose's files"):
         people_files.read(tmp_path)
     (tmp_path / "broken.json").write_text("{")
-    with pytest.raises(ValueError, match=r"broken\.json: neither"):
+    with pytest.raises(ValueError, match=r"broken\.json: no JSON, or cut off"):
         people_files.read(tmp_path / "broken.json")
