@@ -1,6 +1,7 @@
 """AMASS: motion capture as SMPL+H parameters, without pictures.
 
-Layout: `<data set>/<subject>/<sequence>_poses.npz` beside a `shape.npz` that is no motion.
+Layout: `<data set>/<subject>/<sequence>_poses.npz` beside a `shape.npz` that is no motion; some
+archives unpack to `CMU/CMU/<subject>/…`. The SMPL-X release, `*_stageii.npz`, is not read.
 
 What is repaired here: the world's z is up, ours points down the picture; the hands' joints that
 SMPL does not have are left out and SMPL's two are straight. The betas are SMPL+H's: close to
@@ -20,6 +21,7 @@ from datasets import example as example_lib
 from datasets import sources
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, SourceError
+from smpl_tf import array_files
 
 # The split of AMASS's authors by data set; later releases of AMASS renamed
 # some of the folders.
@@ -27,13 +29,15 @@ SPLITS = {
     "train": (
         *("CMU", "MPI_Limits", "PosePrior", "TotalCapture", "Eyes_Japan_Dataset", "ACCAD"),
         *("EyesJapanDataset", "KIT", "BML", "BMLhandball", "BMLmovi", "BMLrub", "EKUT"),
-        *("TCD_handMocap", "TCDHands"),
+        # BMLrub's folder in the SMPL+H release.
+        *("TCD_handMocap", "TCDHands", "BioMotionLab_NTroje"),
     ),
     "val": ("HumanEva", "MPI_HDM05", "HDM05", "SFU", "MPI_mosh", "MoSh"),
     "test": ("Transitions_mocap", "Transitions", "SSM_synced", "SSM"),
 }
 # World (z up) to a camera that looks along the world's y: x right, y down, z away.
 _WORLD_TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+_DEPTHS = ("*", "*/*")  # folders of subjects, and those of archives around them
 _BODY_JOINTS = 22  # of SMPL+H's 52, the same as SMPL's first
 
 
@@ -67,7 +71,7 @@ class AMASS:
 
     def inventory(self) -> Inventory:
         """See `Source`."""
-        return Inventory(len(self.items()), None, "sequences")
+        return Inventory(len(self.items()), None, "sequences", _left_out(Path(self.root)))
 
     def items(self) -> list[str]:
         """See `Source`; an item is <data set>/<subject>/<sequence>_poses."""
@@ -75,10 +79,11 @@ class AMASS:
 
     def read(self, item: str) -> Iterator[dict[str, Any]]:
         """See `Source`."""
-        with np.load(Path(self.root) / f"{item}.npz", allow_pickle=False) as file:
-            poses, translation = np.float64(file["poses"]), np.float64(file["trans"])
-            betas = np.float64(file["betas"][:10])
-            gender = _gender(file["gender"])
+        path = Path(self.root) / f"{item}.npz"
+        file = array_files.read_npz(path, ("poses", "trans", "betas", "gender"))
+        poses, translation = np.float64(file["poses"]), np.float64(file["trans"])
+        betas = np.float64(file["betas"][:10])
+        gender = _gender(file["gender"])
         if poses.shape[1:] != (156,):
             raise BadItemError(f"poses have shape {poses.shape} instead of (N, 156)")
         poses, translation = poses[:: self.every], translation[:: self.every]
@@ -116,5 +121,30 @@ def _sequences(root: Path, split: str) -> list[str]:
         raise SourceError(
             f"{root}: none of AMASS's data sets in it; expected folders such as CMU/ or KIT/"
         )
-    paths = [path for name in SPLITS[split] for path in (root / name).glob("*/*_poses.npz")]
+    paths = [
+        path
+        for name in SPLITS[split]
+        for depth in _DEPTHS
+        for path in (root / name).glob(f"{depth}/*_poses.npz")
+    ]
     return sorted(str(path.relative_to(root).with_suffix("")) for path in paths)
+
+
+@functools.lru_cache
+def _left_out(root: Path) -> tuple[str, ...]:
+    """What is in the tree and in none of the splits, a line each."""
+    known = {name for names in SPLITS.values() for name in names}
+    lines = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        motions = sum(1 for depth in _DEPTHS for _ in folder.glob(f"{depth}/*_poses.npz"))
+        successors = sum(1 for _ in folder.rglob("*_stageii.npz"))
+        if motions and folder.name not in known:
+            lines.append(
+                f"{folder.name}: {motions} sequences in none of the splits of AMASS's authors"
+            )
+        if successors:
+            lines.append(
+                f"{folder.name}: {successors} files of the SMPL-X release (*_stageii.npz); get "
+                "the SMPL+H release"
+            )
+    return tuple(lines)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from datasets.example import GENDERS
 from smpl_tf import SMPL, load_model_data
 from smpl_tf.camera import Camera
-from smpl_tf.model_data import SMPLModelData
+from smpl_tf.model_data import SMPLModelData, require_smpl
 from smpl_tf.parts import face_labels
 from smpl_tf.rasterizer import RasterOutput, label_map, rasterize
 from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle
@@ -312,7 +312,7 @@ def box_around(points_2d: np.ndarray, width: int, height: int) -> dict[str, Any]
 
 @functools.lru_cache
 def _load(path: str, gender: str) -> SMPLModelData:
-    return load_model_data(None if path == OPEN_BODY else path, gender)
+    return require_smpl(load_model_data(None if path == OPEN_BODY else path, gender))
 
 
 @functools.lru_cache

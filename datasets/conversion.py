@@ -24,6 +24,8 @@ from datasets import example as example_lib
 from datasets import frames, manifests, processes, records
 from datasets.bodies import MissingBodyError
 from datasets.sources import BadItemError, Skip, Source, SourceError
+from smpl_tf import json_files
+from smpl_tf.errors import one_line
 from smpl_tf.model_data import ModelFileError
 
 SHARD_BYTES = 130_000_000  # a shard is closed when it is at least so large
@@ -178,7 +180,7 @@ def check_complete(source: Source, allow_incomplete: bool) -> None:
       SourceError: the tree is not as distributed.
       ConversionError: it is not complete.
     """
-    found, official, unit = source.inventory()
+    found, official, unit, _ = source.inventory()
     if official is not None and found != official and not allow_incomplete:
         raise ConversionError(
             f"{source.root}: found {found} {unit} of split '{source.split}', the official "
@@ -251,12 +253,21 @@ class SkipList:
         """Reads back the lines of an earlier run's first `num_shards` shards."""
         self.path = os.path.join(directory, f"{split}.skipped.jsonl")
         self._max_skipped = max_skipped
-        self._lines = []
+        self._lines: list[dict[str, Any]] = []
+        self.lost = 0
         if tf.io.gfile.exists(self.path):
-            with tf.io.gfile.GFile(self.path) as file:
-                lines = [json.loads(line) for line in file.read().splitlines()]
-            self._lines = [line for line in lines if line["shard"] < num_shards]
-        self.lost = len({line["item"] for line in self._lines if line["lost"]})
+            try:
+                with tf.io.gfile.GFile(self.path, "rb") as file:
+                    lines = [json_files.parse(line) for line in file.read().splitlines()]
+                self._lines = [line for line in lines if line["shard"] < num_shards]
+                self.lost = len({line["item"] for line in self._lines if line["lost"]})
+                if not all(isinstance(line["reason"], str) for line in self._lines):
+                    raise TypeError("a reason that is no text")
+            except (ValueError, KeyError, TypeError) as error:
+                raise ConversionError(
+                    f"{self.path}: damaged ({type(error).__name__}: {one_line(error)}); delete it "
+                    "and the split, then convert again"
+                ) from error
 
     def extend(self, shard: int, result: Converted) -> None:
         """Adds the skips of an item that belongs to a shard."""

@@ -7,6 +7,7 @@ A finished split has `<split>.manifest.json`; while it is being written the file
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,9 @@ import tensorflow as tf
 
 from datasets import example as example_lib
 from datasets.frames import RecordError
+from smpl_tf import json_files
 
+_SHARD = re.compile(r".*-\d{5,9}\.tfrecord", re.DOTALL)
 # Fields of a manifest that do not describe the data.
 _PROGRESS = ("shards", "skipped", "source")
 
@@ -170,12 +173,14 @@ def from_json(content: str | bytes) -> Manifest:
     Raises:
       ValueError, KeyError, TypeError, AttributeError: that is no manifest.
     """
-    fields = json.loads(content)
+    fields = json_files.parse(content)
     del fields["count"]
     fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
     for shard in fields["shards"]:
-        if os.path.basename(shard.file) != shard.file:
-            raise ValueError(f"shard {shard.file!r} lies in another folder")
+        if not isinstance(shard.file, str) or os.path.basename(shard.file) != shard.file:
+            raise ValueError(f"shard {str(shard.file)[:60]!r} lies in another folder")
+        if not _SHARD.fullmatch(shard.file):
+            raise ValueError(f"shard {shard.file[:60]!r} is not called <split>-<number>.tfrecord")
         if not all(isinstance(n, int) and n >= 0 for n in (shard.count, shard.bytes, shard.items)):
             raise ValueError(f"shard {shard.file} has a size that is no number")
     return Manifest(**fields)
@@ -186,7 +191,7 @@ def _read_json(path: str) -> Manifest:
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     try:
-        version = json.loads(content)["spec_version"]
+        version = json_files.parse(content)["spec_version"]
         if version == example_lib.SPEC_VERSION:
             return from_json(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

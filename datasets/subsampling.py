@@ -15,6 +15,8 @@ import numba
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf import json_files
+
 SMPLR_DISTANCE = 0.1  # metres; SMPLR 4.1
 _NUM_PIVOTS = 16
 # Pivots are chosen anew, among the kept poses, when so many are kept.
@@ -117,9 +119,23 @@ def save(path: str, frames: Mapping[str, Sequence[int]]) -> None:
 
 
 def load(path: str) -> dict[str, list[int]]:
-    """Reads what `save` wrote."""
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)
+    """Reads what `save` wrote.
+
+    Raises:
+      ValueError: it is damaged.
+    """
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    try:
+        frames = json_files.parse(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; delete it and convert again") from None
+    if not isinstance(frames, dict) or not all(
+        isinstance(kept, list) and all(type(frame) is int and frame >= 0 for frame in kept)
+        for kept in frames.values()
+    ):
+        raise ValueError(f"{path}: expected frame numbers by clip; delete it and convert again")
+    return frames
 
 
 @numba.njit(cache=True)

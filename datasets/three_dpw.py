@@ -142,7 +142,7 @@ def _load(root: Path, split: str, name: str) -> dict[str, Any]:
     with open(root / "sequenceFiles" / _FOLDERS[split] / f"{name}.pkl", "rb") as file:
         sequence = unpickler.load(file)
     for key in ("poses", "trans", "betas", "poses2d", "campose_valid"):
-        sequence[key] = [np.float64(person) for person in sequence[key]]
+        sequence[key] = [np.float64(unpickler.to_plain(person)) for person in sequence[key]]
     for key in ("cam_poses", "cam_intrinsics"):
         sequence[key] = np.float64(sequence[key])
     return sequence

@@ -23,6 +23,7 @@ from datasets import example as example_lib
 from datasets import sources, up_s31
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, SourceError
+from smpl_tf import array_files
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import unpickler
 from smpl_tf.rotations import axis_angle_to_matrix
@@ -167,7 +168,7 @@ def _camera(folder: Path, item: str, shape: tuple[int, ...], body: dict) -> Came
 
 
 def _annotated_joints(folder: Path, item: str, origin: str) -> dict[str, Any]:
-    joints = np.load(folder / f"{item}_joints.npy", allow_pickle=False)
+    joints = array_files.read_npy(folder / f"{item}_joints.npy")
     if joints.shape != (3, 14):
         raise BadItemError(f"{item}_joints.npy has shape {joints.shape} instead of (3, 14)")
     # UP's authors leave FashionPose's annotations out.

@@ -18,6 +18,7 @@ from datasets import manifests, records
 from datasets.frames import RecordError
 from datasets.manifests import Manifest
 from smpl_tf import SMPLModelData, load_model_data
+from smpl_tf.model_data import require_smpl
 
 _PER_SHARD = 256
 _BODY = {"smpl/pose", "smpl/betas", "smpl/translation"}
@@ -72,7 +73,9 @@ def write(
     tf.io.gfile.makedirs(directory)
     fingerprints = {
         gender: (
-            body if isinstance(body, SMPLModelData) else load_model_data(body, gender)
+            require_smpl(
+                body if isinstance(body, SMPLModelData) else load_model_data(body, gender)
+            )
         ).fingerprint
         for gender, body in (bodies or {}).items()
     }

@@ -202,6 +202,8 @@ def _convert(values):
     from datasets import conversion
 
     source = SOURCES[values.dataset](values)
+    for line in source.inventory().left_out:
+        print(f"convert_dataset.py: left out: {line}", file=sys.stderr)
     options = {
         "max_skipped": values.max_skipped,
         "allow_incomplete": values.allow_incomplete,

@@ -69,6 +69,8 @@ def main(values) -> None:
 
     skeleton = find_skeleton(values.skeleton)
     given = point_files.read(Path(values.points), skeleton, values.unit)
+    for note in given.notes:
+        print(f"fit.py: {values.points}: {note}", file=sys.stderr)
     networks, bodies = fitted_bodies.load(values, run)
     try:
         fit = fitted_bodies.fit(given, skeleton, values, networks, bodies)

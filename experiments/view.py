@@ -25,6 +25,7 @@ from absl import flags
 
 from experiments.runs import common
 from experiments.runs.common import REPOSITORY, UserError
+from smpl_tf import array_files
 from smpl_tf.errors import one_line
 
 RANDOM_POSES = 60  # poses that the page draws from
@@ -87,11 +88,12 @@ def _parameters(path: Path) -> dict[str, Any]:
     Raises:
       UserError: the file does not hold a body.
     """
-    with open(path, "rb") as file:
-        try:
-            arrays = dict(np.load(file, allow_pickle=False))
-        except (ValueError, EOFError, OSError) as error:
-            raise UserError(f"{path}: no .npz file ({one_line(error)})") from None
+    try:
+        arrays = array_files.read_npz(path)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever a damaged archive makes zipfile raise
+        raise UserError(f"{path}: no .npz file ({one_line(error)})") from None
     missing = {"betas", "pose"} - set(arrays)
     if missing:
         raise UserError(

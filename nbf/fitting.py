@@ -20,7 +20,7 @@ from nbf.point_encoder import point_encoder
 from nbf.targets import NBF_INTRINSICS, fitting_targets
 from smpl_tf import SMPLModelData, kinematics, load_model_data, rotations
 from smpl_tf.camera import Camera
-from smpl_tf.model_data import body_spec, find_body
+from smpl_tf.model_data import body_spec, find_body, require_smpl
 from smpl_tf.nbf_scale import NBF_TRANSLATION
 from smpl_tf.saved_models import load_model
 from smpl_tf.skeleton import SMPL_24
@@ -89,6 +89,7 @@ class FittingNetwork(BodyFittingModel):
         self.special_rotations = special_rotations
 
         model_data = body if isinstance(body, SMPLModelData) else load_model_data(body, gender)
+        require_smpl(model_data)
         self._landmark_skeleton = landmark_skeleton(landmarks) if landmarks else None
         self.body = landmark_body(model_data, self._landmark_skeleton)
         self.backbone_name = backbone if isinstance(backbone, str) else None

@@ -81,6 +81,19 @@ def read_npy(path: str | os.PathLike, most_numbers: int = bounds.MOST_NUMBERS) -
         return _read(file, Path(path).stat().st_size, most_numbers, None)
 
 
+def names(path: str | os.PathLike) -> list[str]:
+    """Lists the arrays of an archive.
+
+    Args:
+      path: the archive.
+
+    Returns:
+      Their names; the first thousand.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return [one.removesuffix(".npy")[:60] for one in archive.namelist()[:1000]]
+
+
 def is_archive(path: str | os.PathLike) -> bool:
     """Whether a file begins as `.npz` archives do."""
     with open(path, "rb") as file:
@@ -96,10 +109,10 @@ def _read(file: IO[bytes], size: int, most_numbers: int, read_objects: ReadObjec
         return read_objects(file)
     if dtype.kind not in _PLAIN_KINDS or dtype.fields or dtype.subdtype or not dtype.itemsize:
         raise ValueError(f"holds {str(dtype)[:60]}, expected numbers or texts")
-    if not all(type(one) is int and 0 <= one < 2**31 for one in shape) or len(shape) > 32:
+    if not all(type(one) is int and one >= 0 for one in shape) or len(shape) > 32:
         raise ValueError("has a shape that is no tuple of sizes")
     count = math.prod(shape)
-    bounds.check(count, most_numbers, "numbers")
+    bounds.check(max(count, *shape, 0), most_numbers, "numbers")
     claimed, left = count * dtype.itemsize, size - file.tell()
     if claimed > left:
         raise ValueError(f"claims {claimed} bytes, the file has {left}: truncated?")

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from smpl_tf import SMPL, MixedGenderSMPL, SMPLModelData
-from smpl_tf.model_data import body_spec, find_body
+from smpl_tf.model_data import body_spec, find_body, require_smpl
 from smpl_tf.tensor_like import TensorLike
 from smplr.bones import root_relative
 from smplr.landmarks import landmark_vertex_ids
@@ -46,7 +46,7 @@ class PointBody(keras.layers.Layer):
             raise ValueError(
                 f"PointBody: expected one body, or a female and a male one, got {len(bodies)}."
             )
-        landmark_ids = [landmark_vertex_ids(body).tolist() for body in bodies]
+        landmark_ids = [landmark_vertex_ids(require_smpl(body)).tolist() for body in bodies]
         if landmark_ids[0] != landmark_ids[-1]:
             raise ValueError(
                 f"PointBody: bodies {bodies[0].name} and {bodies[1].name} have their landmarks at "

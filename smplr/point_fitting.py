@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from smpl_tf.kinematics import relative_to_global
-from smpl_tf.model_data import SMPLModelData, load_model_data
+from smpl_tf.model_data import SMPLModelData, load_model_data, require_smpl
 from smpl_tf.rotations import matrix_to_axis_angle, project_to_rotation
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
 from smplr.bones import observed_points
@@ -173,6 +173,7 @@ def _bodies(
     if body is None:
         return list(networks.body.bodies) if networks is not None else [load_model_data()]
     bodies = [body] if isinstance(body, SMPLModelData) else list(body)
+    bodies = [require_smpl(one) for one in bodies]
     if networks is not None:
         known = [one.fingerprint for one in networks.body.bodies]
         if known != [one.fingerprint for one in bodies]:

@@ -5,18 +5,18 @@ and MMHuman3D (HumanData `.npz` with `image_path`). All belong to the neutral bo
 """
 
 import functools
-import json
 import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from datasets.human36m.metadata import ACTIONS, CAMERAS
 from datasets.sources import SourceError
+from smpl_tf import array_files, bounds, json_files
 from smpl_tf.model_data import unpickler
 
 _MOSH_EVERY = 5  # of the video's frames
@@ -133,7 +133,7 @@ def _read_neural_annot(path: Path) -> dict[tuple[str, int], tuple[np.ndarray, np
     if not path.exists():
         return {}
     table = {}
-    for action, trials in json.loads(path.read_text()).items():
+    for action, trials in json_files.read(path, bounds.MOST_JSON_BYTES).items():
         for trial, fits in trials.items():
             numbers = np.array(sorted(map(int, fits)))
             values = [
@@ -160,27 +160,19 @@ def _from_table(table: _Table, clip: Clip, frames: np.ndarray) -> Parameters:
 
 
 def _read_spin(path: Path) -> _Table:
-    with np.load(path, allow_pickle=False) as file:
-        known = file["has_smpl"] > 0 if "has_smpl" in file else np.ones(len(file["pose"]), bool)
-        return _table(file["imgname"], file["pose"].reshape(-1, 24, 3), file["shape"], known)
+    file = array_files.read_npz(path, ("has_smpl", "pose", "imgname", "shape"))
+    known = file["has_smpl"] > 0 if "has_smpl" in file else np.ones(len(file["pose"]), bool)
+    return _table(file["imgname"], file["pose"].reshape(-1, 24, 3), file["shape"], known)
 
 
 def _read_human_data(path: Path) -> _Table:
-    smpl = _read_pickled(path, "smpl")
+    file = array_files.read_npz(path, ("smpl", "image_path"), read_objects=unpickler.load)
+    smpl = file["smpl"].item()
     orient = np.float64(unpickler.to_plain(smpl["global_orient"])).reshape(-1, 1, 3)
     body = np.float64(unpickler.to_plain(smpl["body_pose"])).reshape(-1, 23, 3)
-    with np.load(path, allow_pickle=False) as file:
-        pictures = file["image_path"]
     betas = np.float64(unpickler.to_plain(smpl["betas"]))
-    return _table(pictures, np.concatenate([orient, body], 1), betas, np.ones(len(body), bool))
-
-
-def _read_pickled(path: Path, name: str) -> Any:
-    """Reads an object from an .npz without running what it names."""
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-        np.lib.format.read_magic(file)
-        np.lib.format.read_array_header_1_0(file)
-        return unpickler.load(file).item()
+    known = np.ones(len(body), bool)
+    return _table(file["image_path"], np.concatenate([orient, body], 1), betas, known)
 
 
 def _table(pictures: np.ndarray, pose: np.ndarray, betas: np.ndarray, known: np.ndarray) -> _Table:

@@ -16,7 +16,7 @@ from absl import flags
 from experiments.nbf.data import Feed
 from experiments.runs.common import UserError
 from nbf.landmarks import landmark_body, landmark_points
-from smpl_tf import SMPL, SMPLModelData, kinematics, metrics
+from smpl_tf import SMPL, SMPLModelData, array_files, kinematics, metrics
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24
 
 # Regular expressions of the ids of the Examples that count.
@@ -93,7 +93,10 @@ def protocol_of(values: flags.FlagValues, body: SMPLModelData) -> Protocol | Non
         return None
     if values.joint_regressor is None:
         return Protocol(values.protocol, None)
-    regressor = np.load(values.joint_regressor, allow_pickle=False)
+    try:
+        regressor = array_files.read_npy(values.joint_regressor)
+    except ValueError as error:
+        raise UserError(f"{values.joint_regressor}: no .npy file of weights ({error})") from error
     expected = (len(H36M_17), len(body.v_template))
     if regressor.shape != expected:
         raise UserError(

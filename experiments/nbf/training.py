@@ -50,7 +50,8 @@ def train(
     with strategy.scope():
         network = stage.build(values, body)
     feed = stage.feed(values)
-    checkpoint = checkpoints.latest(run.checkpoints)
+    needed = {**checkpoints.OF_TRAINING, "data": dict, **({} if body is None else {"body": str})}
+    checkpoint = checkpoints.latest(run.checkpoints, needed)
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.
         networks.start_from(RunFolder.existing(values.initial_run, "NBF"), network)

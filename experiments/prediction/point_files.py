@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,13 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.runs.common import UserError
+from smpl_tf import array_files, bounds, json_files
 from smpl_tf.errors import one_line
 from smpl_tf.skeleton import Skeleton
 
 ENDINGS = (".npz", ".npy", ".json", ".csv")
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _ARRAYS = ("points", "joints_3d", "joints")
+_WANTED = (*_ARRAYS, "weights", "valid")
 _AXES = "xyz"
+_ORIGINS = ("pelvis", "mid_hip")  # how the names begin of points that others are relative to
 
 
 class GivenPoints(NamedTuple):
@@ -26,19 +29,22 @@ class GivenPoints(NamedTuple):
     Attributes:
       points: metres, `[N, P, 3]`; missing ones are NaN.
       weights: `[N, P]`, or None.
+      notes: what was passed over or taken as missing, a line each.
     """
 
     points: np.ndarray
     weights: np.ndarray | None
+    notes: tuple[str, ...] = ()
 
 
 def read(path: Path, skeleton: Skeleton, unit: str) -> GivenPoints:
     """Reads the points of people, or of one person over time.
 
     NPZ: `points` `[..., P, 3]`, and `weights` or `valid` `[..., P]` if need be. NPY: the array
-    alone. JSON: nested lists, or an object with `points` and `weights`; null is missing. CSV: a
-    column for each axis of each point, one row per person; with a header of names such as
-    left_knee_x, in any order, absent points are missing; empty cells too.
+    alone. JSON: nested lists, or an object with `points` and `weights`; null is missing. CSV, with
+    commas, semicolons or tabs: a column for each axis of each point, one row per person; with a
+    header of names such as left_knee_x, in any order, absent points are missing; empty cells too.
+    In every form exact zeros are missing, but for a pelvis that is the origin of all people.
 
     Args:
       path: the file.
@@ -56,15 +62,17 @@ def read(path: Path, skeleton: Skeleton, unit: str) -> GivenPoints:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise UserError(f"{path}: expected a file ending in {' '.join(ENDINGS)}")
+    notes: list[str] = []
     try:
         if ending == ".csv":
-            arrays = {"points": _read_csv(path, skeleton)}
+            arrays = {"points": _read_csv(path, skeleton, notes)}
         elif ending == ".json":
             arrays = _read_json(path)
         else:
             arrays = _read_arrays(path)
     except Exception as error:  # whatever a damaged file makes its decoder raise
-        raise UserError(f"{path}: cannot be read as points ({one_line(error)})") from error
+        reason = one_line(error).removeprefix(f"{path}: ")
+        raise UserError(f"{path}: cannot be read as points ({reason})") from error
     name = next((name for name in _ARRAYS if name in arrays), None)
     if name is None:
         raise UserError(
@@ -89,32 +97,58 @@ def read(path: Path, skeleton: Skeleton, unit: str) -> GivenPoints:
             )
         weights = weights.reshape(-1, size)
     points = points.reshape(-1, size, 3) * METRES[unit]
+    zeros = _zeros(points, skeleton)
+    if zeros.any():
+        points = np.where(zeros[..., None], np.nan, points)
+        notes.append(
+            f"{zeros.sum()} points of {zeros.any(axis=1).sum()} people are exactly (0, 0, 0): "
+            "taken as missing"
+        )
     given = np.isfinite(points).all(axis=-1)
     if weights is not None:
         given &= weights > 0
     if not given.any():
         raise UserError(f"{path}: every point of everybody is missing")
-    return GivenPoints(points, weights)
+    return GivenPoints(points, weights, tuple(notes))
+
+
+def _zeros(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Which points `[N, P]` a pose system did not find, and wrote zeros for."""
+    zeros = (points == 0).all(axis=-1)
+    for index, name in enumerate(skeleton.names):
+        if name.startswith(_ORIGINS) and zeros[:, index].all():
+            zeros[:, index] = False  # all points are seen from there
+    return zeros
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with open(path, "rb") as file:
-        content = np.load(file, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return {"points": content.astype(np.float64)}
-        wanted = [name for name in content.files if name in (*_ARRAYS, "weights", "valid")]
-        return {name: content[name].astype(np.float64) for name in wanted}
+    most = bounds.MOST_POINT_NUMBERS
+    if not array_files.is_archive(path):
+        return {"points": array_files.read_npy(path, most).astype(np.float64)}
+    arrays = array_files.read_npz(path, _WANTED, most)
+    if not arrays:
+        arrays = dict.fromkeys(array_files.names(path), np.zeros(0))
+    return {name: array.astype(np.float64) for name, array in arrays.items()}
 
 
 def _read_json(path: Path) -> dict[str, np.ndarray]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json_files.read(path, bounds.MOST_CSV_BYTES)
     if not isinstance(content, dict):
         content = {"points": content}
-    wanted = [name for name in content if name in (*_ARRAYS, "weights", "valid")]
-    return {
-        name: np.array(_filled(content[name], _shape(content[name])), np.float64)
-        for name in wanted
-    }
+    arrays = {}
+    for name in content:
+        if name in _WANTED:
+            value, shape = content[name], _shape(content[name])
+            bounds.check(_count(value, shape), bounds.MOST_POINT_NUMBERS, "numbers")
+            arrays[name] = np.array(_filled(value, shape), np.float64)
+    return arrays
+
+
+def _count(value, shape) -> int:
+    """Numbers that `_filled` makes."""
+    if isinstance(value, list):
+        return sum(_count(one, shape[1:]) for one in value)
+    return math.prod(shape) if value is None else 1
 
 
 def _filled(value, shape):
@@ -133,9 +167,15 @@ def _shape(value) -> list[int]:
     return [len(value), *max(map(_shape, value), key=len, default=[])]
 
 
-def _read_csv(path: Path, skeleton: Skeleton) -> np.ndarray:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+def _read_csv(path: Path, skeleton: Skeleton, notes: list[str]) -> np.ndarray:
+    bounds.check(path.stat().st_size, bounds.MOST_CSV_BYTES, "bytes")
+    text = path.read_text(encoding="utf-8-sig")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = next((sign for sign in ";\t" if sign in first), ",")
+    if separator != ",":  # where a comma may be the decimal sign
+        text = text.replace(",", ".")
+    lines = csv.reader(text.splitlines(), delimiter=separator)
+    rows = [row for row in lines if any(cell.strip() for cell in row)]
     if not rows:
         raise ValueError("it is empty")
     columns = [f"{name}_{axis}" for name in skeleton.names for axis in _AXES]
@@ -145,9 +185,16 @@ def _read_csv(path: Path, skeleton: Skeleton) -> np.ndarray:
         if not known:
             raise ValueError(f"no column is named like {columns[0]}")
         places = [columns.index(name) if name in columns else None for name in header]
+        others = [name or "(no name)" for name in header if name not in columns]
+        if others:
+            shown = ", ".join(name[:40] for name in others[:5])
+            notes.append(f"{len(others)} columns are not read: {shown}")
+        if len(set(known)) < len(known):
+            raise ValueError(f"{next(one for one in known if known.count(one) > 1)} comes twice")
         rows = rows[1:]
     else:
         places = list(range(len(columns)))
+    bounds.check(len(rows) * len(columns), bounds.MOST_POINT_NUMBERS, "numbers")
     table = np.full((len(rows), len(columns)), np.nan)
     for number, row in enumerate(rows):
         if len(row) != len(places):

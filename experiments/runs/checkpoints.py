@@ -9,7 +9,6 @@ pair is whole.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shutil
@@ -19,11 +18,15 @@ from typing import Any, NamedTuple
 
 import keras
 
+from experiments.runs import side_files
 from experiments.runs.common import UserError
 from smpl_tf import keras_files
 from smpl_tf.files import write_json, written_aside
 
 _RANDOM = "random_states"  # in the JSON file
+_NEEDED: Mapping[str, Any] = {"seconds": (int, float), "history": dict}
+# Of a training that is gone on with.
+OF_TRAINING = {**_NEEDED, "people": int}
 _PATTERN = re.compile(r"epoch_(\d+)\.weights\.h5")
 
 
@@ -73,11 +76,12 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
         (folder / f"epoch_{old:04d}.json").unlink()
 
 
-def latest(folder: Path) -> Checkpoint | None:
+def latest(folder: Path, needed: Mapping[str, Any] = _NEEDED) -> Checkpoint | None:
     """Finds the newest checkpoint.
 
     Args:
       folder: where the checkpoints of the run are; it need not exist.
+      needed: name -> type of what its state must have.
 
     Returns:
       The checkpoint, or None.
@@ -89,14 +93,9 @@ def latest(folder: Path) -> Checkpoint | None:
     if not epochs:
         return None
     name = f"epoch_{epochs[-1]:04d}"
-    try:
-        state = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        random_states = state.pop(_RANDOM, [])
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(
-            f"{folder / name}.json: not the state of a training; delete {name}.*, and it goes on "
-            "from the checkpoint before"
-        ) from error
+    remedy = f"delete {name}.*, and the training goes on from the checkpoint before"
+    state = side_files.read(folder / f"{name}.json", needed, remedy)
+    random_states = state.pop(_RANDOM, [])
     return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import json
 import os
 import platform
 import re
@@ -22,8 +21,10 @@ from typing import Any
 
 from absl import flags
 
+from experiments.runs import side_files
 from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.renamed_flags import name_of, with_new_name
+from smpl_tf.errors import one_line
 from smpl_tf.files import ASIDE, write_text
 
 MODEL_FILE = "model.keras"
@@ -38,6 +39,12 @@ _PRINTED_BY = {
 FREE_FLAGS = frozenset(
     {"help", "debug", "overwrite", "runs_dir", "run_name", "workers", "strategy"}
 )
+# absl's own, which would read files or change how others are read; a run never writes them.
+_NOT_IN_RUNS = frozenset(
+    {"flagfile", "undefok", "help", "helpfull", "helpshort", "helpxml", "only_check_args"}
+)
+_FLAG = re.compile(r"--[a-z][a-z0-9_]*(=.*)?")
+_MOST_FLAG_BYTES = 1 << 20
 
 
 def local_path(path: Path | str) -> Path:
@@ -212,10 +219,29 @@ class RunFolder:
 
         Returns:
           Flag name -> its line in flags.cfg; flags that were renamed since by their new names.
+
+        Raises:
+          UserError: it is damaged, or asks for other files.
         """
-        lines = self.flags_file.read_text(encoding="utf-8").splitlines()
-        lines = [with_new_name(line) for line in lines if line.startswith("--")]
-        return {name_of(line): line for line in lines}
+        with open(self.flags_file, "rb") as file:
+            content = file.read(_MOST_FLAG_BYTES + 1)
+        try:
+            lines = content.decode("utf-8").splitlines()
+        except UnicodeDecodeError:
+            lines = ["--"]
+        lines = [line for line in lines if line.startswith("-")]
+        if len(content) > _MOST_FLAG_BYTES or not all(map(_FLAG.fullmatch, lines)):
+            raise UserError(
+                f"{self.flags_file}: damaged, expected lines like --stage=fitting; get a whole "
+                "copy of the run"
+            )
+        forbidden = sorted(_NOT_IN_RUNS.intersection(map(name_of, lines)))
+        if forbidden:
+            raise UserError(
+                f"{self.flags_file}: holds --{forbidden[0]}, which no run writes and which is not "
+                "followed; take it out"
+            )
+        return {name_of(line): line for line in map(with_new_name, lines)}
 
     def flag_values(
         self, define: Callable[[flags.FlagValues], None], **changed: str | None
@@ -242,18 +268,32 @@ class RunFolder:
 
         Args:
           values: flags that define at least those of the run.
+
+        Raises:
+          UserError: the file is damaged, or of a version with other flags.
         """
-        values(["", *self.read_flags().values()])
+        lines = self.read_flags().values()
+        try:
+            values(["", *lines])
+        except (flags.Error, ValueError) as error:
+            reason = one_line(error).removeprefix("ERROR:: ")
+            raise UserError(
+                f"{self.flags_file}: {reason}; written by another version, or damaged"
+            ) from error
 
     def read_record(self) -> dict[str, Any] | None:
         """The run record.
 
         Returns:
           The content of record.json; None while the run is not finished.
+
+        Raises:
+          UserError: it is damaged.
         """
         if not self.record_file.exists():
             return None
-        return json.loads(self.record_file.read_text(encoding="utf-8"))
+        remedy = "delete it, and the training goes on from its last checkpoint"
+        return side_files.read(self.record_file, {"flags": dict}, remedy)
 
     def make_record(self, values: flags.FlagValues, content: Mapping[str, Any]) -> dict[str, Any]:
         """Puts a record together: what is needed to run again, and what came out.

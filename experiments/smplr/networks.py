@@ -156,11 +156,14 @@ def _require_networks(values, found, names) -> None:
         )
 
 
-def earlier_networks(values: flags.FlagValues) -> dict[str, keras.Model]:
+def earlier_networks(
+    values: flags.FlagValues, within: tuple[Path, ...] = ()
+) -> dict[str, keras.Model]:
     """Loads the networks of the runs that `--networks` names; later runs win.
 
     Args:
       values: the flags of the run.
+      within: folders of the runs that name it.
 
     Returns:
       Name -> network.
@@ -170,7 +173,7 @@ def earlier_networks(values: flags.FlagValues) -> dict[str, keras.Model]:
     """
     found = {}
     for folder in values.networks:
-        model, stage = load_model(named_run(folder))
+        model, stage = load_model(named_run(folder), within)
         for name in NETWORKS_OF_STAGE[stage]:
             found[name] = model if stage in ("dae", "hourglass") else getattr(model, name)
         if isinstance(model, SMPLR) and model.autoencoder is not None:
@@ -211,18 +214,19 @@ def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]
     raise UserError("points of an hourglass need its run: give its folder in --networks=runs/...")
 
 
-def load_model(run: RunFolder) -> tuple[keras.Model, str]:
+def load_model(run: RunFolder, within: tuple[Path, ...] = ()) -> tuple[keras.Model, str]:
     """Loads the finished model of a run.
 
     Args:
       run: the run. A copy of --stage=end_to_end that ship_smplr.py wrote holds the hourglass
         alone, which is all that the stage trains, and is joined with its --networks.
+      within: folders of the runs that name it in their --networks.
 
     Returns:
       The model, and its stage.
 
     Raises:
-      UserError: the run is not there, not finished, or damaged.
+      UserError: the run is not there, not finished, damaged, or in its own --networks.
       BodyNotFoundError: its body is not at hand.
     """
     path = run.model_file
@@ -230,7 +234,9 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
         raise UserError(
             f"{path}: not found; run experiments/train_smplr.py to its end in that folder first"
         )
-    values = flags_of(run)
+    values, folder = flags_of(run), run.path.resolve()
+    if folder in within:
+        raise UserError(f"{run.flags_file}: its --networks lead back to it; get a whole copy")
     try:
         with keras_files.checked(path):
             model = keras.saving.load_model(path, compile=False)
@@ -244,7 +250,8 @@ def load_model(run: RunFolder) -> tuple[keras.Model, str]:
             "it anew, or get a whole copy"
         ) from error
     if values.stage == "end_to_end" and isinstance(model, StackedHourglass):
-        model = _joined({**earlier_networks(values), "hourglass": model}, values)
+        earlier = earlier_networks(values, (*within, folder))
+        model = _joined({**earlier, "hourglass": model}, values)
     return model, values.stage
 
 

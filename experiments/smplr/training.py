@@ -45,7 +45,7 @@ def train(
     with strategy.scope():
         model = networks.build_model(values)
     body = PointBody(networks.bodies(values), dtype="float32")
-    checkpoint = checkpoints.latest(run.checkpoints)
+    checkpoint = checkpoints.latest(run.checkpoints, checkpoints.OF_TRAINING)
     made = {}
     if values.stage not in POINT_STAGES and opened.is_chief:
         made = synthetic_people.generate(values)

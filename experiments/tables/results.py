@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.runs import side_files
 from experiments.tables.plan import Plan, Source, difference
 from experiments.tables.types import Row, Table
 from smpl_tf.files import write_json
@@ -41,7 +41,7 @@ class Results:
         self.table, self.path = table, folder / f"{table.key}.json"
         self.entries: dict[tuple[str, int], Entry] = {}
         if self.path.is_file():
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            content = _read(self.path, runs=list)
             self.entries = {(one["row"], one["seed"]): one for one in content["runs"]}
 
     def has(self, row: Row, seed: int, source: Source) -> bool:
@@ -205,8 +205,8 @@ def _chained(record):
     return found
 
 
-def _read(path):
-    return json.loads(path.read_text(encoding="utf-8"))
+def _read(path, **kinds):
+    return side_files.read(path, kinds, "delete it, and what it holds is made again")
 
 
 def machine() -> str:

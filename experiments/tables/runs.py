@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from experiments.runs import side_files
 from experiments.runs.common import REPOSITORY
 from experiments.tables.plan import Step
 from smpl_tf.files import write_json
@@ -96,7 +96,8 @@ def _run(step: Step, threads: int, logs: Path) -> str | None:
 def _add_time(folder: Path, wall: float, cpu: float) -> None:
     """Adds the time of one start to that of the earlier ones."""
     path = folder / "timing.json"
-    earlier = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     both = {"wall_seconds": wall, "cpu_seconds": cpu}
+    kinds = dict.fromkeys(both, (int, float))
+    earlier = side_files.read(path, kinds, "delete it") if path.is_file() else {}
     total = {name: round(earlier.get(name, 0.0) + value, 1) for name, value in both.items()}
     write_json(path, total)

@@ -7,7 +7,6 @@ table from the score to the mean error, made monotone.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,13 @@ import keras
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from smpl_tf import json_files
+from smpl_tf.errors import one_line
+
 FILE = "audit.json"
+# What readers of the record ask for.
+_TESTED = ("expected_mm", "error_mm", "agreement")
+_TEST = ("people", "mean_error_mm", "rank_correlation", "worst_tenth_expected_mm")
 """The calibration's file, in the folder of the fitting network."""
 
 _KNOTS = 12
@@ -127,11 +132,21 @@ def read(path: Path, kinds: Sequence[str], *networks: keras.Model) -> Record | N
     """
     if not path.is_file():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content["networks"] != fingerprint(*networks) or content.get("evidence") != list(kinds):
-        return None
-    return Record(
-        Calibration(*(content["calibration"][name] for name in Calibration._fields)),
-        content["tested"],
-        content["test"],
-    )
+    try:
+        content = json_files.read(path)
+        if content["networks"] != fingerprint(*networks) or content.get("evidence") != list(kinds):
+            return None
+        tested, test = content["tested"], content["test"]
+        for number in (*(test[name] for name in _TEST), *(x for n in _TESTED for x in tested[n])):
+            float(number)
+        return Record(
+            Calibration(*(content["calibration"][name] for name in Calibration._fields)),
+            tested,
+            test,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = one_line(error).removeprefix(f"{path}: ")
+        raise ValueError(
+            f"{path}: damaged or of another version ({type(error).__name__}: {reason}); make it "
+            "again with experiments/calibrate_audit.py, or delete it"
+        ) from error

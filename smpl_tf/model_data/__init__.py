@@ -6,7 +6,7 @@
 from smpl_tf.model_data.arrays import SMPLModelData
 from smpl_tf.model_data.files import ModelFileError, save_model_data
 from smpl_tf.model_data.identity import BodyNotFoundError, body_spec, find_body
-from smpl_tf.model_data.loading import load_model_data
+from smpl_tf.model_data.loading import load_model_data, require_smpl
 
 __all__ = [
     "BodyNotFoundError",
@@ -15,5 +15,6 @@ __all__ = [
     "body_spec",
     "find_body",
     "load_model_data",
+    "require_smpl",
     "save_model_data",
 ]

@@ -13,6 +13,9 @@ from smpl_tf.model_data.files import (
     from_official,
     read_contents,
 )
+from smpl_tf.skeleton import SMPL_24
+
+_SUCCESSORS = {52: "SMPL+H", 55: "SMPL-X", 16: "MANO", 5: "FLAME"}
 
 # (path, gender, state of the file) -> its body, as long as somebody holds that: a body with its
 # 80 MB is freed with its last user.
@@ -67,6 +70,27 @@ def _read(path: Path, gender: str) -> SMPLModelData:
         return from_official(contents, path)
     except DAMAGED as error:
         raise ModelFileError(f"{path}: not a readable body model: {one_line(error)}") from None
+
+
+def require_smpl(data: SMPLModelData) -> SMPLModelData:
+    """Refuses the bodies of SMPL's successors where SMPL's pose parameters are meant.
+
+    Args:
+      data: a body.
+
+    Returns:
+      The same body.
+
+    Raises:
+      ModelFileError: it has not SMPL's 24 joints.
+    """
+    if data.num_joints != len(SMPL_24):
+        kind = _SUCCESSORS.get(data.num_joints, "no SMPL body")
+        raise ModelFileError(
+            f"{data.path or data.name}: a body of {data.num_joints} joints ({kind}), expected "
+            f"SMPL's {len(SMPL_24)}; give a body model file of SMPL"
+        )
+    return data
 
 
 def _holds_open_bodies(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """The AMASS reader on a fake tree, and on a real sequence with its markers."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,37 @@ def test_the_authors_split(tree):
     assert source(tree).items() == ["CMU/01/01_01_poses", "KIT/3/walk_poses"]
     assert source(tree, "val").items() == ["HumanEva/S1/Box_1_poses"]
     assert source(tree, "test").items() == ["SSM_synced/a/b_poses"]
-    assert source(tree).inventory() == (2, None, "sequences")
+    assert source(tree).inventory()[:3] == (2, None, "sequences")
+
+
+def test_every_layout_of_the_releases_is_read_and_the_rest_is_counted(tmp_path):
+    write_sequence(tmp_path / "BioMotionLab_NTroje" / "rub001" / "0000_poses.npz", 3)
+    write_sequence(tmp_path / "CMU" / "CMU" / "01" / "01_01_poses.npz", 3)
+    write_sequence(tmp_path / "CMU" / "02" / "02_01_poses.npz", 3)
+    for name in ("a", "b"):
+        write_sequence(tmp_path / "DanceDB" / "x" / f"{name}_poses.npz", 3)
+    write_sequence(tmp_path / "KIT" / "3" / "walk_stageii.npz", 3)
+    (tmp_path / "notes").mkdir()
+    assert source(tmp_path).items() == [
+        "BioMotionLab_NTroje/rub001/0000_poses",
+        "CMU/02/02_01_poses",
+        "CMU/CMU/01/01_01_poses",
+    ]
+    assert source(tmp_path).inventory().left_out == (
+        "DanceDB: 2 sequences in none of the splits of AMASS's authors",
+        "KIT: 1 files of the SMPL-X release (*_stageii.npz); get the SMPL+H release",
+    )
+
+
+def test_an_archive_that_claims_much_is_refused(tmp_path):
+    path = tmp_path / "CMU" / "01" / "01_poses.npz"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("poses.npy", "w") as member:
+            for _ in range(600):
+                member.write(bytes(1 << 20))
+    with pytest.raises(ValueError, match="claims 6.29e.08 bytes of arrays"):
+        list(source(tmp_path).read("CMU/01/01_poses"))
 
 
 def test_the_world_is_turned_to_the_camera(tree, tmp_path):

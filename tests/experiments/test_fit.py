@@ -1,6 +1,8 @@
 """fit.py: every form of file, what it writes, and the mistakes it names."""
 
 import json
+import resource
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from experiments.runs.common import UserError
 from smpl_tf.skeleton import SMPL_24
 from smplr.named_points import SKELETONS
 from smplr.point_fitting import METHODS
+from tests.smpl_tf import fake_model_files as fakes
 from tests.smplr.people import people
 
 
@@ -85,6 +88,88 @@ class TestFiles:
             self.read(tmp_path / name)
         assert "\n" not in str(error.value)
 
+    @pytest.mark.parametrize("separator", [";", "\t", ","])
+    @pytest.mark.parametrize("decimal", [".", ","])
+    def test_tables_of_other_countries(self, joints, tmp_path, separator, decimal):
+        if separator == decimal:
+            return
+        names = [f"{name}_{axis}" for name in SMPL_24.names for axis in "xyz"]
+        rows = [[repr(float(x)).replace(".", decimal) for x in one.ravel()] for one in joints]
+        text = "\r\n".join(separator.join(row) for row in (names, *rows))
+        (tmp_path / "p.csv").write_text(text, encoding="utf-8-sig")
+        np.testing.assert_allclose(self.read(tmp_path / "p.csv").points, joints)
+
+    def test_columns_that_are_not_read_are_named(self, joints, tmp_path):
+        names = [f"{name}_{axis}" for name in SMPL_24.names for axis in "xyz"]
+        names = ["frame", *names[:-1], "right_hnad_z"]
+        rows = [["7", *(repr(float(x)) for x in one.ravel())] for one in joints]
+        (tmp_path / "p.csv").write_text("\n".join(",".join(row) for row in (names, *rows)))
+        found = self.read(tmp_path / "p.csv")
+        assert found.notes == ("2 columns are not read: frame, right_hnad_z",)
+        assert np.isnan(found.points[:, -1, 2]).all()
+
+    def test_a_column_that_comes_twice_is_refused(self, tmp_path):
+        (tmp_path / "p.csv").write_text("pelvis_x,pelvis_x\n1,2")
+        with pytest.raises(UserError, match="pelvis_x comes twice"):
+            self.read(tmp_path / "p.csv")
+
+    def test_json_with_the_mark_of_windows(self, joints, tmp_path):
+        (tmp_path / "p.json").write_text(json.dumps(joints.tolist()), encoding="utf-8-sig")
+        np.testing.assert_allclose(self.read(tmp_path / "p.json").points, joints)
+
+    @pytest.mark.parametrize("ending", ["npy", "npz", "json", "csv"])
+    def test_exact_zeros_are_missing_and_said_to_be(self, joints, tmp_path, ending):
+        points = joints.copy()
+        points[0, [4, 7]] = 0
+        path = tmp_path / f"p.{ending}"
+        if ending == "npy":
+            np.save(path, points)
+        elif ending == "npz":
+            np.savez(path, points=points)
+        elif ending == "json":
+            path.write_text(json.dumps(points.tolist()))
+        else:
+            np.savetxt(path, points.reshape(2, -1), delimiter=",")
+        found = self.read(path)
+        assert np.isnan(found.points[0, [4, 7]]).all()
+        assert np.isfinite(np.delete(found.points[0], [4, 7], 0)).all()
+        assert np.isfinite(found.points[1]).all()
+        (note,) = found.notes
+        assert note == "2 points of 1 people are exactly (0, 0, 0): taken as missing"
+
+    def test_a_pelvis_that_is_the_origin_is_known(self, joints, tmp_path):
+        np.save(tmp_path / "p.npy", joints - joints[:, :1])
+        found = self.read(tmp_path / "p.npy")
+        assert (found.points[:, 0] == 0).all() and found.notes == ()
+        mixed = joints.copy()
+        mixed[1, 0] = 0  # of one person alone: nobody's origin
+        np.save(tmp_path / "p.npy", mixed)
+        assert np.isnan(self.read(tmp_path / "p.npy").points[1, 0]).all()
+
+    def test_claims_are_bounded_before_there_is_memory_for_them(self, tmp_path):
+        def zip_of(path, header, size):
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                with archive.open("points.npy", "w") as member:
+                    np.lib.format.write_array_header_1_0(member, header)
+                    for _ in range(size >> 20):
+                        member.write(bytes(1 << 20))
+
+        described = {"descr": "<f8", "fortran_order": False, "shape": (520_000, 24, 3)}
+        zip_of(tmp_path / "zeros.npz", described, 300 << 20)
+        zip_of(tmp_path / "claim.npz", {**described, "shape": (1 << 40, 24, 3)}, 0)
+        with open(tmp_path / "claim.npy", "wb") as file:
+            np.lib.format.write_array_header_1_0(file, {**described, "shape": (1000, 24, 3)})
+        deepest = [[0.0] * 30_000]
+        (tmp_path / "nulls.json").write_text(json.dumps([deepest, *[None] * 100_000]))
+        (tmp_path / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
+        (tmp_path / "wide.csv").write_text("pelvis_x\n" + "1\n" * 200_000)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for name in ("zeros.npz", "claim.npz", "claim.npy", "nulls.json", "deep.json", "wide.csv"):
+            with pytest.raises(UserError, match="cannot be read as points .*claims") as error:
+                self.read(tmp_path / name)
+            assert "\n" not in str(error.value)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 18  # kB
+
     def test_weights_of_another_shape_are_refused(self, joints, tmp_path):
         np.savez(tmp_path / "p.npz", points=joints, weights=np.ones(24))
         with pytest.raises(UserError, match=r"expected weights \[2, 24\].* got \[24\]"):
@@ -111,6 +196,16 @@ def test_bodies_meshes_and_a_page_come_out(joints, call, tmp_path):
     assert page.count("data:image/jpeg") == 2
     assert "Bodies fitted to points" in page
     assert not (tmp_path / "o/body_001.obj").exists()
+
+
+def test_bodies_of_smpls_successors_are_refused_in_one_line(joints, call, tmp_path):
+    np.save(tmp_path / "p.npy", joints)
+    arrays = fakes.random_arrays(60, 16, fakes.SMPLH_PARENTS)
+    body = fakes.write_npz(tmp_path / "SMPLH_MALE.npz", arrays)
+    arguments = (f"--points={tmp_path / 'p.npy'}", f"--output={tmp_path / 'o'}")
+    answer = call(fit, *arguments, "--skeleton=smpl_24", f"--body_model={body}")
+    assert answer.status == 1 and len(answer.err.strip().splitlines()) == 1
+    assert "SMPLH_MALE.npz: a body of 52 joints (SMPL+H), expected SMPL's 24" in answer.err
 
 
 def test_a_mistake_is_one_line_and_leaves_nothing(joints, call, tmp_path):
