@@ -71,7 +71,11 @@ class AMASS:
 
     def inventory(self) -> Inventory:
         """See `Source`."""
-        return Inventory(len(self.items()), None, "sequences", _left_out(Path(self.root)))
+        return Inventory(len(self.items()), None, "sequences")
+
+    def left_out(self) -> tuple[str, ...]:
+        """Says what is in the tree and in none of the splits, a line each."""
+        return _left_out(Path(self.root))
 
     def items(self) -> list[str]:
         """See `Source`; an item is <data set>/<subject>/<sequence>_poses."""
@@ -132,7 +136,6 @@ def _sequences(root: Path, split: str) -> list[str]:
 
 @functools.lru_cache
 def _left_out(root: Path) -> tuple[str, ...]:
-    """What is in the tree and in none of the splits, a line each."""
     known = {name for names in SPLITS.values() for name in names}
     lines = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):

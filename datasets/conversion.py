@@ -180,7 +180,7 @@ def check_complete(source: Source, allow_incomplete: bool) -> None:
       SourceError: the tree is not as distributed.
       ConversionError: it is not complete.
     """
-    found, official, unit, _ = source.inventory()
+    found, official, unit = source.inventory()
     if official is not None and found != official and not allow_incomplete:
         raise ConversionError(
             f"{source.root}: found {found} {unit} of split '{source.split}', the official "

@@ -31,7 +31,6 @@ class Inventory(NamedTuple):
     found: int
     official: int | None  # None: the authors give no number
     unit: str  # plural
-    left_out: tuple[str, ...] = ()  # what is there and not read, a line each
 
 
 class Source(Protocol):

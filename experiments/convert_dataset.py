@@ -74,7 +74,11 @@ def _pascal_voc(values):
 def _amass(values):
     from datasets.amass import AMASS
 
-    return AMASS(values.source, values.split, _bodies(values), **_every(values))
+    source = AMASS(values.source, values.split, _bodies(values), **_every(values))
+    if os.path.isdir(values.source):
+        for line in source.left_out():
+            print(f"convert_dataset.py: left out: {line}", file=sys.stderr)
+    return source
 
 
 def _three_dpw(values):
@@ -202,8 +206,6 @@ def _convert(values):
     from datasets import conversion
 
     source = SOURCES[values.dataset](values)
-    for line in source.inventory().left_out:
-        print(f"convert_dataset.py: left out: {line}", file=sys.stderr)
     options = {
         "max_skipped": values.max_skipped,
         "allow_incomplete": values.allow_incomplete,

@@ -1,8 +1,8 @@
 """The machine that pickles are programs for, reduced to what files of arrays need.
 
 Python's own machine calls whatever it finds and lets a file set any attribute of any object. This
-one knows the operations below and no others. What a name may be called with, and what state an
-object may get, is for `unpickler` to say: the machine asks its two functions.
+one knows the operations below and no others. Which names there are, what they may be called with,
+and what state an object may get, is for `unpickler` to say: the machine asks its functions.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class _Source:
 
 def run(
     file: IO[bytes],
+    find: Callable[[str, str], Name],
     call: Callable[[Name, tuple, bool], Any],
     build: Callable[[Any, Any], Any],
 ) -> Any:
@@ -74,6 +75,7 @@ def run(
 
     Args:
       file: open for binary reading. Python 2's byte strings are read as Latin-1.
+      find: (module, name) -> the name, if it is known.
       call: (name, arguments, whether an instance is made rather than a function called) -> result.
       build: (object, state) -> the object with this state, which takes its place.
 
@@ -126,13 +128,13 @@ def run(
             _need(stack, 1)
             stack.append(stack[-1])
         elif operation == "GLOBAL":
-            stack.append(Name(*argument.split(" ", 1)))
+            stack.append(find(*argument.split(" ", 1)))
         elif operation == "STACK_GLOBAL":
             _need(stack, 2)
             name, module = stack.pop(), stack.pop()
             if not isinstance(name, str) or not isinstance(module, str):
                 raise ValueError("a name that is no text")
-            stack.append(Name(module, name))
+            stack.append(find(module, name))
         elif operation in ("REDUCE", "NEWOBJ"):
             _need(stack, 2)
             arguments, named = stack.pop(), stack.pop()
@@ -178,10 +180,15 @@ def _operations(source: Any) -> Iterator[tuple[str, Any]]:
         described = _OPERATIONS.get(code.decode("latin1"))
         if described is None:
             raise ValueError(f"truncated, or no pickle at all ({code!r} is no operation)")
-        if described.name == "STRING":  # pickletools reads only those that are ASCII
-            yield described.name, _quoted(source.readline())
-        else:
-            yield described.name, described.arg.reader(source) if described.arg else None
+        argument = None
+        try:
+            if described.name == "STRING":  # pickletools reads only those that are ASCII
+                argument = _quoted(source.readline())
+            elif described.arg:
+                argument = described.arg.reader(source)
+        except ValueError as error:
+            raise ValueError(f"truncated, or no pickle at all ({error})") from None
+        yield described.name, argument
 
 
 def _quoted(line: bytes) -> str:

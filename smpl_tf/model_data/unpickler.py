@@ -42,7 +42,7 @@ def load(file: IO[bytes]) -> Any:
       ValueError: if it is broken, or claims more than `smpl_tf.bounds` allows.
     """
     reader = _Reader()
-    result = pickle_machine.run(file, reader.call, reader.build)
+    result = pickle_machine.run(file, _find, reader.call, reader.build)
     _check_size(result)
     return result
 
@@ -50,6 +50,13 @@ def load(file: IO[bytes]) -> Any:
 def to_plain(value: Any) -> Any:
     """Returns a chumpy or sparse array as a NumPy array, and anything else as it is."""
     return value.value() if isinstance(value, StandIn) else value
+
+
+def _find(module: str, name: str) -> Name:
+    found = Name(module, name)
+    if found not in _KNOWN:
+        raise ForbiddenClassError(str(found))
+    return found
 
 
 class _Type:
@@ -92,10 +99,8 @@ class _Reader:
             if arguments:
                 raise ForbiddenClassError(f"{name} with arguments")
             return _STAND_INS[name]()
-        if name not in _FUNCTIONS:
-            raise ForbiddenClassError(str(name))
-        function, fewest, most = _FUNCTIONS[name]
-        if makes_instance or not fewest <= len(arguments) <= most:
+        function, fewest, most = _FUNCTIONS.get(name, (None, 0, 0))
+        if function is None or makes_instance or not fewest <= len(arguments) <= most:
             raise ForbiddenClassError(f"{name}, called as no file does")
         return function(self, *arguments)
 
@@ -222,6 +227,8 @@ _FUNCTIONS: dict[Name, tuple[Callable[..., Any], int, int]] = {
     },
 }
 
+_KNOWN = {_NDARRAY, *_OBJECT, *_STAND_INS, *_FUNCTIONS}
+
 
 def _shown(value: Any) -> str:
     """A few words for a message; what a pickle made may be endless when written out."""
@@ -272,6 +279,8 @@ def _parts(value: Any) -> list[Any]:
 def _own_size(value: Any) -> int:
     if isinstance(value, Unbuilt):
         raise ValueError("an array without a state")
+    if isinstance(value, Name | _Type):
+        raise ForbiddenClassError(f"{_shown(value)} as a value")
     if isinstance(value, StandIn):
         return value.own_size()
     return value.size if isinstance(value, np.ndarray) else 1

@@ -222,6 +222,14 @@ def test_hostile_states_are_refused_where_nothing_looks_at_them(what):
         unpickler.to_plain(value["a"])
 
 
+@pytest.mark.parametrize("program", [b"cos\nsystem\n.", b"\x80\x04\x8c\x02os\x8c\x06system\x93."])
+def test_a_name_that_is_not_known_is_refused_where_nothing_calls_it(program):
+    with pytest.raises(unpickler.ForbiddenClassError, match=r"os\.system"):
+        unpickler.load(io.BytesIO(program))
+    with pytest.raises(unpickler.ForbiddenClassError, match="numpy.ndarray' as a value"):
+        unpickler.load(io.BytesIO(b"cnumpy\nndarray\n."))
+
+
 def test_a_persistent_id_is_refused():
     for program in (b"\x80\x02X\x01\x00\x00\x00xQ.", b"Px\n."):
         with pytest.raises(unpickler.ForbiddenClassError, match="persistent id"):
