@@ -73,6 +73,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.enum("activation", "relu", ["relu", "elu"], "Of the hidden layers; the released code: elu.")
     f.number("keep_probability", 0.8, "Of the autoencoder's dropouts.", 1.0)
     f.bool("upright", False, "Turn people upright before Ω, and its root back.")
+    f.bool("project_rotations", False, "Make Ω's matrices rotations before SMPL sees them.")
     f.bool("denoise", False, "Put the autoencoder of --networks before the regressors.")
     f.bool("train_autoencoder", False, "With --denoise: train it, too, in --stage=pose_shape.")
     f.integer("image_size", 256, "Side of the hourglass's pictures, a multiple of 64.", 64)

@@ -44,7 +44,17 @@ TRAINED_NETWORKS = {**NETWORKS_OF_STAGE, "end_to_end": ("hourglass",)}
 
 
 def trained_networks(values: flags.FlagValues) -> tuple[str, ...]:
-    """Returns which networks a run changes."""
+    """Finds which networks a run changes.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      Their names.
+
+    Raises:
+      UserError: an autoencoder is to be trained where none stands before Ω and Ψ.
+    """
     names = TRAINED_NETWORKS[values.stage]
     if not values.train_autoencoder:
         return names
@@ -100,6 +110,7 @@ def build_model(values: flags.FlagValues) -> keras.Model:
     Raises:
       UserError: a stage lacks a network that it does not train, or a run cannot be read.
     """
+    trained_networks(values)  # refuses flags that contradict each other before it loads any
     found = earlier_networks(values)
     num_points = 41 if values.landmarks else 23
     if values.stage == "dae":
@@ -139,6 +150,7 @@ def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
         bodies=bodies(values),
         gender_mode=values.gender_mode,
         upright=values.upright,
+        project_rotations=values.project_rotations,
     )
     for name in NETWORKS_OF_STAGE["end_to_end"]:
         network = getattr(model, name)

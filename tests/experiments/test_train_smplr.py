@@ -5,12 +5,13 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import evaluate_smplr, train_smplr
+from experiments import evaluate_smplr, ship_smplr, train_smplr
 from experiments.prediction import smplr_pictures
 from experiments.runs import callbacks, common
 from experiments.runs.run_folder import RunFolder
 from experiments.smplr import networks
 from experiments.smplr.flags import define_run_flags
+from smplr import SMPLR
 
 TINY = (
     *("--motion_poses=64", "--test_bodies=16", "--steps_per_epoch=4", "--batch_size=16"),
@@ -91,6 +92,40 @@ def test_a_part_that_is_missing_is_named(run):
     assert answer.err.strip().endswith("give its folder in --networks=runs/...")
     answer, _ = run("pose", "--stage=pose", "--networks=runs/nothing")
     assert "model.keras: not found; run experiments/train_smplr.py" in answer.err
+
+
+def test_an_autoencoder_is_trained_with_the_regressors_alone(run):
+    for arguments in (("--stage=pose_shape",), ("--stage=pose", "--denoise")):
+        answer, _ = run("alone", *arguments, "--train_autoencoder", "--overwrite")
+        assert answer.err.strip().endswith("needs --stage=pose_shape and --denoise")
+
+
+@pytest.mark.slow
+def test_a_finders_points_become_bodies_and_are_shipped(run, call, tmp_path):
+    finder = ("--noise=finder", "--skeleton=coco_17")
+    for name, *arguments in (
+        ("dae", "--stage=dae"),
+        ("bodies", "--stage=pose_shape", "--networks=runs/dae", "--denoise", "--upright"),
+    ):
+        together = ("--train_autoencoder",) if name == "bodies" else ()
+        answer, folder = run(name, *arguments, *finder, *together)
+        assert answer.status == 0, answer.err
+        record = folder.read_record()
+        assert all(np.isfinite(value) for value in record["metrics"].values())
+        assert "the errors of a finder of coco_17" in folder.report.read_text()
+    first = keras.saving.load_model(tmp_path / "runs/dae/model.keras", compile=False)
+    model = SMPLR.from_pretrained(folder.path)
+    assert model.skeleton.name == "COCO-17" and model.upright
+    moved = zip(first.trainable_weights, model.autoencoder.trainable_weights, strict=True)
+    assert all(np.abs(one - other).max() > 0 for one, other in moved)
+
+    answer = call(ship_smplr, f"--run={folder.path}", "--output=copy")
+    assert answer.status == 0, answer.err
+    assert SMPLR.from_pretrained("copy/model.keras").skeleton.name == "COCO-17"
+    copy, _ = networks.load_model(RunFolder(tmp_path / "copy"))
+    points = np.random.default_rng(0).normal(0, 0.3, (2, 17, 3)).astype(np.float32)
+    for name, value in model(points).items():
+        np.testing.assert_allclose(copy(points)[name], value, atol=0.02, err_msg=name)
 
 
 @pytest.mark.slow
