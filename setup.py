@@ -7,6 +7,12 @@ from setuptools import find_packages, setup
 # Each package stands here with its reason.
 INSTALL_REQUIRES = [
     "tensorflow>=2.18",  # models, training, tf.data
+    # TensorFlow asks for any Keras 3. Below these, a .keras file from a stranger runs code despite
+    # safe_mode (mended: CVE-2025-1550 in 3.9, CVE-2025-8747 and 9906 in 3.11, CVE-2025-49655 in
+    # 3.11.3), and weights read other files (CVE-2026-12480 in 3.12.2 and 3.14.1) or claim any
+    # memory (CVE-2026-0897; its bypass in 3.12.3). CVE-2026-1462 (TFSMLayer, 3.13.2) cannot be
+    # reached where our own list of classes, smpl_tf/keras_files.py, is asked first.
+    "keras>=3.12.3,!=3.13.*,!=3.14.0",
     "numpy>=1.26",  # arrays outside the graph
     "scipy>=1.12",  # sparse regressors, .mat files, optimisation, isotonic regression
     # opencv-python without its window system: that one needs libGL, which a machine without a

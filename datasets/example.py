@@ -12,9 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from smpl_tf import bounds
+
 # Raised whenever a key, shape, dtype or meaning below changes: old shards are then refused.
 SPEC_VERSION = 2
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 GENDERS = ("female", "male", "neutral")
 
 
@@ -137,22 +140,53 @@ def decode(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
       The other keys unchanged, and `image` uint8 `[H, W, 3]` in place of `image/encoded`, `parts`
       uint8 `[H, W]` in place of `parts/encoded` (all zeros where `parts/valid` is 0; this needs
       `image/height` and `image/width` beside it).
+
+    Raises:
+      tf.errors.InvalidArgumentError: a picture does not decode, is neither PNG nor JPEG, or claims
+        more than `smpl_tf.bounds.MOST_PIXELS`; nothing was decoded.
     """
     decoded = dict(example)
     if "image/encoded" in decoded:
         encoded = decoded.pop("image/encoded")
-        decoded["image"] = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        with tf.control_dependencies([_small_enough(_claimed_size(encoded))]):
+            decoded["image"] = tf.io.decode_image(encoded, channels=3, expand_animations=False)
         decoded["image"].set_shape([None, None, 3])
     if "parts/encoded" in decoded:
         encoded = decoded.pop("parts/encoded")
-        size = tf.stack([example["image/height"], example["image/width"], 1])
-        parts = tf.cond(
-            tf.strings.length(encoded) > 0,
-            lambda: tf.io.decode_png(encoded, channels=1),
-            lambda: tf.zeros(size, tf.uint8),
-        )
+        size = tf.stack([example["image/height"], example["image/width"]])
+        is_known = tf.strings.length(encoded) > 0
+        claimed = tf.cond(is_known, lambda: _claimed_size(encoded), lambda: size)
+        with tf.control_dependencies([_small_enough(claimed)]):
+            parts = tf.cond(
+                is_known,
+                lambda: tf.io.decode_png(encoded, channels=1),
+                lambda: tf.zeros(tf.concat([size, [1]], 0), tf.uint8),
+            )
         decoded["parts"] = tf.ensure_shape(parts[..., 0], [None, None])
     return decoded
+
+
+def _claimed_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads the size [height, width] that a PNG or JPEG claims, int64, from its header."""
+
+    def of_png() -> tf.Tensor:
+        sides = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.uint8)
+        digits = tf.reshape(tf.cast(sides, tf.int64), [2, 4])
+        return tf.reduce_sum(digits * [1 << 24, 1 << 16, 1 << 8, 1], axis=1)[::-1]
+
+    def of_jpeg() -> tf.Tensor:
+        return tf.cast(tf.image.extract_jpeg_shape(encoded)[:2], tf.int64)
+
+    is_png = tf.strings.substr(encoded, 0, tf.minimum(8, tf.strings.length(encoded))) == _PNG
+    is_png &= tf.strings.length(encoded) >= 24
+    return tf.cond(is_png, of_png, of_jpeg)
+
+
+def _small_enough(size: tf.Tensor) -> tf.Operation:
+    most = bounds.MOST_PIXELS
+    fits = tf.reduce_all((size >= 0) & (size <= most))
+    fits &= size[0] <= most // tf.maximum(size[1], 1)  # their product could overflow
+    return tf.debugging.Assert(fits, ["a picture claims more pixels than are read:", size])
 
 
 def _feature(key: str, feature: Feature, value: Any) -> tf.train.Feature:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from smpl_tf import bounds
+from smpl_tf import bounds, text_files
 from smpl_tf.errors import one_line
 
 
@@ -43,7 +43,7 @@ def parse(content: bytes | str, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -
     """Reads JSON.
 
     Args:
-      content: the text; bytes are UTF-8.
+      content: the text; bytes are what `text_files.decode` reads.
       most_bytes: that it may have.
 
     Returns:
@@ -54,7 +54,7 @@ def parse(content: bytes | str, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -
     """
     bounds.check(len(content), most_bytes, "bytes")
     try:
-        value = json.loads(content.decode("utf-8-sig") if isinstance(content, bytes) else content)
+        value = json.loads(text_files.decode(content) if isinstance(content, bytes) else content)
     except RecursionError:
         raise bounds.TooLargeError(f"claims more than {bounds.MOST_DEPTH} levels") from None
     except ValueError as error:

@@ -24,9 +24,8 @@ from smpl_tf import keras_files
 from smpl_tf.files import write_json, written_aside
 
 _RANDOM = "random_states"  # in the JSON file
-_NEEDED: Mapping[str, Any] = {"seconds": (int, float), "history": dict}
-# Of a training that is gone on with.
-OF_TRAINING = {**_NEEDED, "people": int}
+# What the state of a training has, by type.
+OF_TRAINING: Mapping[str, Any] = {"people": int, "seconds": (int, float), "history": dict}
 _PATTERN = re.compile(r"epoch_(\d+)\.weights\.h5")
 
 
@@ -76,12 +75,12 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
         (folder / f"epoch_{old:04d}.json").unlink()
 
 
-def latest(folder: Path, needed: Mapping[str, Any] = _NEEDED) -> Checkpoint | None:
+def latest(folder: Path, needed: Mapping[str, Any] | None = None) -> Checkpoint | None:
     """Finds the newest checkpoint.
 
     Args:
       folder: where the checkpoints of the run are; it need not exist.
-      needed: name -> type of what its state must have.
+      needed: name -> type of what its state must have; None: nothing.
 
     Returns:
       The checkpoint, or None.
@@ -94,7 +93,7 @@ def latest(folder: Path, needed: Mapping[str, Any] = _NEEDED) -> Checkpoint | No
         return None
     name = f"epoch_{epochs[-1]:04d}"
     remedy = f"delete {name}.*, and the training goes on from the checkpoint before"
-    state = side_files.read(folder / f"{name}.json", needed, remedy)
+    state = side_files.read(folder / f"{name}.json", needed or {}, remedy)
     random_states = state.pop(_RANDOM, [])
     return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)
 

@@ -1,6 +1,10 @@
 import hashlib
 import json
+import resource
+import struct
+import zlib
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,6 +39,66 @@ def test_encode_parse_encode_keeps_every_byte(example):
         assert parsed[key].dtype.name == feature.dtype
         np.testing.assert_array_equal(parsed[key].numpy(), example[key])
     assert example_lib.encode(parsed) == serialized
+
+
+def png_of(height, width):
+    """A picture of one colour, which packs a thousand to one."""
+    return cv2.imencode(".png", np.zeros((height, width), np.uint8))[1].tobytes()
+
+
+def claiming(encoded, height, width):
+    """The same PNG, whose header says another size."""
+    header = b"IHDR" + struct.pack(">II", width, height) + encoded[24:29]
+    return encoded[:12] + header + struct.pack(">I", zlib.crc32(header)) + encoded[33:]
+
+
+JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+FRAME = JPEG.index(b"\xff\xc0") + 5  # where a JPEG says its height and width
+SIDES = {"image/height": tf.constant(8, tf.int64), "image/width": tf.constant(8, tf.int64)}
+
+
+def sides(height, width):
+    return {name: tf.constant(v, tf.int64) for name, v in zip(SIDES, (height, width), strict=True)}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"parts/encoded": b"", **sides(40_000, 40_000)},
+        {"parts/encoded": b"", **sides(1 << 62, 1 << 62)},
+        {"parts/encoded": b"", **sides(1 << 62, 0)},
+        {"parts/encoded": b"", **sides(-1, -(1 << 30))},
+        {"parts/encoded": claiming(png_of(8, 8), 12_000, 12_000), **SIDES},
+        {"parts/encoded": png_of(9000, 9000), **SIDES},
+        {"image/encoded": png_of(9000, 9000)},
+        {"image/encoded": claiming(png_of(8, 8), 12_000, 12_000)},
+        {"image/encoded": JPEG[:FRAME] + struct.pack(">HH", 60_000, 60_000) + JPEG[FRAME + 4 :]},
+        {"image/encoded": b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0xF0, 0, 0) + bytes(7)},
+        {"image/encoded": b"\x89PNG\r\n\x1a\n"},
+        {"image/encoded": b""},
+    ],
+)
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_pictures_that_claim_much_are_not_decoded(claim, in_graph):
+    example = {name: tf.constant(value) for name, value in claim.items()}
+    decode = tf.function(example_lib.decode) if in_graph else example_lib.decode
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(example)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 16  # kB
+
+
+def test_pictures_of_all_sizes_below_are_decoded():
+    for height, width in ((1, 1), (300, 5), (5, 70_000)):
+        encoded = tf.constant(png_of(height, width))
+        decoded = example_lib.decode(
+            {"image/encoded": encoded, "parts/encoded": encoded, **sides(height, width)}
+        )
+        assert decoded["image"].shape == (height, width, 3)
+        assert decoded["parts"].shape == (height, width)
+    assert example_lib.decode({"image/encoded": tf.constant(JPEG)})["image"].shape == (8, 8, 3)
+    blank = example_lib.decode({"parts/encoded": tf.constant(b""), **sides(3, 5)})
+    assert blank["parts"].shape == (3, 5) and not blank["parts"].numpy().any()
 
 
 def test_a_change_of_the_spec_raises_its_version():

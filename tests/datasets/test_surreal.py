@@ -38,6 +38,23 @@ def test_clips_are_listed_without_monsters_and_counted_with_them(tree):
     assert source(tree, "test").items() == ["run0/03_01/03_01_c0001"]
 
 
+@pytest.mark.parametrize(
+    ("sequence", "is_read"),
+    [
+        *((name, False) for name in ("18_01", "18_15", "19_03", "143_21", "143_21_a")),
+        *((f"ung_{name}", False) for name in ("18_01", "19_15", "143_21")),
+        *((name, True) for name in ("118_01", "119_2", "143_2", "143_210", "17_19", "ung_143_20")),
+    ],
+)
+def test_the_clips_of_monstrous_bodies_are_left_out(tmp_path, sequence, is_read):
+    folder = tmp_path / "cmu" / "val" / "run0" / sequence
+    folder.mkdir(parents=True)
+    (folder / f"{sequence}_c0001.mp4").touch()
+    expected = [f"run0/{sequence}/{sequence}_c0001"] * is_read
+    assert source(tmp_path, "val").items() == expected
+    assert source(tmp_path, "val").inventory().found == 1
+
+
 @pytest.mark.parametrize("item", GOOD)
 def test_the_mirror_is_undone(tree, item):
     seed, num_frames = GOOD[item]

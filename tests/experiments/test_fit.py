@@ -96,8 +96,9 @@ class TestFiles:
         names = [f"{name}_{axis}" for name in SMPL_24.names for axis in "xyz"]
         rows = [[repr(float(x)).replace(".", decimal) for x in one.ravel()] for one in joints]
         text = "\r\n".join(separator.join(row) for row in (names, *rows))
-        (tmp_path / "p.csv").write_text(text, encoding="utf-8-sig")
-        np.testing.assert_allclose(self.read(tmp_path / "p.csv").points, joints)
+        for unicode in ("utf-8-sig", "utf-16"):
+            (tmp_path / "p.csv").write_text(text, encoding=unicode)
+            np.testing.assert_allclose(self.read(tmp_path / "p.csv").points, joints)
 
     def test_columns_that_are_not_read_are_named(self, joints, tmp_path):
         names = [f"{name}_{axis}" for name in SMPL_24.names for axis in "xyz"]

@@ -16,14 +16,16 @@ import cv2
 import h5py
 import numpy as np
 import tensorflow as tf
+from absl import flags
 from PIL import Image
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
+from datasets import conversion, manifests, pipelines, records
 from datasets import example as example_lib
-from datasets import manifests, pipelines, records
 from datasets.photographs import people_files
 from datasets.splits import open_split
 from experiments.nbf import data as nbf_data
+from experiments.nbf import flags as nbf_flags
 from experiments.prediction import point_files
 from experiments.runs import checkpoints
 from experiments.runs.common import UserError
@@ -36,6 +38,7 @@ from smpl_tf.open_body import data_file
 from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24
 from smplr import SMPLR
 from tests.datasets.tiny import numbered_example, tiny_manifest
+from tests.fuzz import grammar
 from tests.fuzz.mutations import damaged_arrays, damaged_bytes, damaged_json
 from tests.small_body import small_body
 from tests.smpl_tf import fake_model_files
@@ -439,6 +442,27 @@ def read_points(path):
     point_files.read(path, SMPL_24, "m")
 
 
+def read_run(folder):
+    """Each of the files; the first that is refused is told last."""
+    run = RunFolder(folder)
+    needed = {**checkpoints.OF_TRAINING, "data": dict, "body": str}
+    values = flags.FlagValues()
+    nbf_flags.define_run_flags(values)
+    refused = []
+    for read in (
+        lambda: run.restore_flags(values),
+        run.read_record,
+        lambda: checkpoints.latest(folder, needed),
+        lambda: conversion.SkipList(str(folder), "train", 1, 0),
+    ):
+        try:
+            read()
+        except (UserError, conversion.ConversionError) as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
 KINDS = {
     "shard": Kind(make_shard, read_split, (records.RecordError,)),
     "example": Kind(make_example, read_split, (records.RecordError,)),
@@ -455,4 +479,10 @@ KINDS = {
     "picture": Kind(make_picture, pictures.read, (pictures.PictureError,)),
     "people": Kind(make_people, people_files.read, (ValueError,)),
     "points": Kind(make_points, read_points, (UserError,)),
+    "pickle_grammar": Kind(grammar.make_pickle, read_model, (ModelFileError,)),
+    "npz_grammar": Kind(grammar.make_npz, read_model, (ModelFileError,)),
+    "coco_grammar": Kind(grammar.make_coco, people_files.read, (ValueError,)),
+    "openpose_grammar": Kind(grammar.make_openpose, people_files.read, (ValueError,)),
+    "table_grammar": Kind(grammar.make_table, read_points, (UserError,)),
+    "side_files": Kind(grammar.make_side_file, read_run, (UserError, conversion.ConversionError)),
 }

@@ -34,6 +34,22 @@ def peak_bytes() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+# What Python says before it starts a process.
+_STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn")
+_STARTED: list[str] = []
+
+
+def _watch(event: str, arguments: tuple) -> None:
+    if event in _STARTS:
+        _STARTED.append(f"{event} {arguments}"[:200])
+
+
+def _children() -> str:
+    """The ids of processes that this one has started, by whatever code."""
+    files = Path("/proc/self/task").glob("*/children")
+    return " ".join(file.read_text() for file in files).strip()
+
+
 def throw(name: str, seed: int, folder: Path) -> tuple[bool, str | None]:
     """Makes one damaged file and reads it.
 
@@ -68,6 +84,7 @@ def main(folder: Path, seed: int, counts: dict[str, int]) -> None:
     # Without a handler of Python's: it would wait for the end of compiled code.
     faulthandler.register(signal.SIGPROF, chain=True)
     report = {"kinds": {}, "failures": []}
+    sys.addaudithook(_watch)
     for name in counts:  # loads what is loaded once
         throw(name, -1, _emptied(folder / "work"))
     before = peak_bytes()
@@ -81,6 +98,9 @@ def main(folder: Path, seed: int, counts: dict[str, int]) -> None:
             (folder / "current").write_text(f"{name} {number}")
             was_read, failure = throw(name, number, work)
             ends["failed" if failure else "read" if was_read else "refused"] += 1
+            if failure is None and (_STARTED or _children()):
+                failure = f"started a process: {_STARTED or _children()}"
+                _STARTED.clear()
             grown = peak_bytes() - peak
             if failure is None and grown > MEMORY:
                 failure = f"took {grown >> 20} MB of memory"

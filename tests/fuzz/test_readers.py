@@ -20,12 +20,16 @@ FEW = {
     **{"shard": 20, "example": 15, "features": 15, "manifest": 30},
     **{"model_bytes": 30, "model_npz": 40, "model_pickle": 40, "model_h5": 20, "open_body": 15},
     **{"checkpoint": 4, "picture": 60, "people": 80, "points": 80},
+    **{"pickle_grammar": 200, "npz_grammar": 40, "coco_grammar": 60, "openpose_grammar": 20},
+    **{"table_grammar": 60, "side_files": 40},
 }
 MANY = {
     **{"shard": 1000, "example": 500, "features": 500, "manifest": 700, "pipeline": 50},
     **{"model_bytes": 1000, "model_npz": 1000, "model_pickle": 1000, "model_h5": 500},
     **{"open_body": 500, "checkpoint": 200, "keras_file": 50},
     **{"picture": 1500, "people": 1500, "points": 1500},
+    **{"pickle_grammar": 5000, "npz_grammar": 1000, "coco_grammar": 1500},
+    **{"openpose_grammar": 300, "table_grammar": 1000, "side_files": 700},
 }
 
 
@@ -58,6 +62,6 @@ def test_damaged_files_are_refused_in_one_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_thousand_damaged_files():
-    assert sum(MANY.values()) >= 10_000 and set(MANY) == set(KINDS)
+def test_twenty_thousand_files():
+    assert sum(MANY.values()) >= 20_000 and set(MANY) == set(KINDS)
     throw(Path(tempfile.mkdtemp(prefix="fuzz-")), 1_000_000, MANY)  # kept for whoever looks

@@ -172,6 +172,10 @@ def test_the_loss_comes_back_from_its_config():
     assert FittingLoss.from_config(loss.get_config()).get_config() == loss.get_config()
 
 
+def test_weight_decay_is_the_papers_unless_said_otherwise():
+    assert FittingLoss().weight_decay == 1e-4
+
+
 def test_weight_decay_counts_kernels_only():
     class Weight:
         def __init__(self, name, value):

@@ -30,9 +30,10 @@ def test_mean_absolute_error_is_one_value_per_sample():
     np.testing.assert_allclose(losses.mean_absolute_error(true, predicted), [1, 3])
 
 
-def test_unknown_targets_add_nothing():
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -np.inf])
+def test_unknown_targets_add_nothing(unknown):
     true, predicted = np.zeros((3, 4)), np.ones((3, 4))
-    true[0, :2] = np.nan
+    true[0, :2] = unknown
     predicted[0, :2] = 100
     true[1] = np.nan
     tensor = tf.constant(predicted)
@@ -43,6 +44,24 @@ def test_unknown_targets_add_nothing():
     gradient = tape.gradient(values, tensor).numpy()
     np.testing.assert_allclose(gradient[0], [0, 0, 0.5, 0.5])
     np.testing.assert_allclose(gradient[1], 0)
+
+
+@pytest.mark.parametrize("unknown", [np.inf, -np.inf])
+def test_infinite_points_and_volumes_are_unknown(unknown):
+    true, predicted = points(), points(1)
+    expected = losses.bone_length_error(np.where(np.arange(3) < 0, 0, true), predicted)
+    true[:, 5] = np.nan
+    missing = losses.bone_length_error(true, predicted)
+    true[:, 5] = unknown
+    np.testing.assert_array_equal(losses.bone_length_error(true, predicted), missing)
+    assert np.isfinite(missing).all() and np.isfinite(expected).all()
+    volume = np.array(volumes.joint_volumes(points(), GRID, "peak"))
+    predictions = logits(channels=volume.shape[-1])
+    volume[..., 3] = np.nan
+    missing = losses.volume_cross_entropy(volume, predictions)
+    volume[..., 3] = unknown
+    np.testing.assert_array_equal(losses.volume_cross_entropy(volume, predictions), missing)
+    assert np.isfinite(missing).all()
 
 
 def test_shape_loss_pulls_predictions_towards_zero():

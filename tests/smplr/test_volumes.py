@@ -107,6 +107,13 @@ def test_a_background_floor_shifts_density_targets_and_hardly_peak_targets():
     assert shifts["peak"] < 10
 
 
+def test_log_odds_are_bounded_where_a_voxel_is_certain():
+    odds = volumes.log_odds(tf.constant([0.0, 1e-38, 1e-30, 0.5, 1 - 1e-6, 1.0])).numpy()
+    np.testing.assert_allclose(odds[:3], np.log(1e-30), rtol=1e-5)
+    assert odds[3] == 0
+    np.testing.assert_allclose(odds[4:], np.log(1e6), rtol=1e-2)
+
+
 def test_soft_argmax_keeps_its_precision_for_half_precision_and_huge_logits():
     logits = np.full((12, 16, 8, 1), -60.0)
     logits[6, 8, 4] = 60

@@ -50,7 +50,7 @@ def test_a_model_without_an_optimiser_takes_the_weights_alone(tmp_path):
 def test_only_the_newest_are_kept(tmp_path):
     model = make_model()
     for epoch in range(1, 5):
-        checkpoints.save(tmp_path, epoch, model, {"epoch": epoch}, keep=2)
+        checkpoints.save(tmp_path, epoch, model, {"epoch": epoch})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "epoch_0003.json",
         "epoch_0003.weights.h5",
