@@ -138,14 +138,14 @@ class SMPL(keras.layers.Layer):
             joints += translation[..., None, :]
         return BodyModelOutput(vertices, joints, with_leading(global_rotations))
 
-    def _traced(self, *rotation: int) -> Callable:
-        """`_pose_batch` as one graph for any number of bodies; traced when first called."""
+    def _traced(self, *rotation: int) -> "_Traced":
+        """`_pose_batch` as one graph for any number of bodies."""
         dtype, joints = self.geometry_dtype, len(self.parents)
-        signature = [
+        return _Traced(
+            self._pose_batch,
             tf.TensorSpec([None, self.num_betas], dtype),
             tf.TensorSpec([None, joints, *rotation], dtype),
-        ]
-        return tf.function(self._pose_batch, input_signature=signature, autograph=False)
+        )
 
     def _pose_batch(
         self, betas: tf.Tensor, relative: tf.Tensor
@@ -204,6 +204,25 @@ class SMPL(keras.layers.Layer):
           BodyNotFoundError: if the body is not at hand.
         """
         return cls(**{**config, "model": find_body(config["model"])})
+
+
+class _Traced:
+    """A function as a graph, made when it is first called.
+
+    Not a `tf.function`: TensorFlow counts the traces of all that stem from one method, and warns
+    whoever makes several layers.
+    """
+
+    def __init__(self, function: Callable, *signature: tf.TensorSpec):
+        self._function = function
+        self._signature = signature
+        self._graph: Callable | None = None
+
+    def __call__(self, *arguments: tf.Tensor) -> Any:
+        if self._graph is None:
+            traced = tf.function(self._function, input_signature=self._signature, autograph=False)
+            self._graph = traced.get_concrete_function()
+        return self._graph(*arguments)
 
 
 def _check_against_body(data, vertex_ids, num_betas):

@@ -28,11 +28,11 @@ POINTS = Skeleton(
 """The points that a body is moved to; a finder gives some of them."""
 
 _HIPS = POINTS.indices(("left_hip", "right_hip"))
-_STEPS = 60
-_LEARNING_RATE = 0.02
+_STEPS = 100
+_LEARNING_RATE = 0.04
 _PIXELS = NBF_FOCAL / NBF_TRANSLATION[2]  # of 512 per metre: the unit of all costs below
 _SOFTENING_2D, _SOFTENING_3D = 2.0, 25.0  # errors below count by their square
-_SHARE_OF_3D = 0.3  # of an error in 3D, beside one in the picture
+_SHARE_OF_3D = 0.6  # of an error in 3D, beside one in the picture
 # What a departure from the networks' answer costs.
 _POSE_COST = 0.7  # per squared radian, summed over the joints
 _SHAPE_COST = 0.3  # per squared unit of betas

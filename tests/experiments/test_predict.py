@@ -182,7 +182,7 @@ def test_people_named_beforehand(runs, photographs, given, call, tmp_path):
     assert "refined 1 people: points" in answer.out
     before, after = (
         float(text.split()[-1])
-        for text in answer.out.split("joints ")[1].split(" px")[0].split(" → ")
+        for text in answer.out.split("points ")[1].split(" px")[0].split(" → ")
     )
     assert after < 0.8 * before
     ankle = first["joints_2d"][SMPL_24.index("left_ankle")]
