@@ -119,7 +119,7 @@ class SMPL(keras.layers.Layer):
         static, leading = _broadcast_leading(given)
 
         # Called eagerly, the hundreds of small operations of a tree cost more than their numbers.
-        pose_batch = self._pose_batch
+        pose_batch: Callable = self._pose_batch
         if tf.executing_eagerly():
             pose_batch = self._pose_axis_angles if inner == 2 else self._pose_matrices
         vertices, joints, global_rotations = pose_batch(
