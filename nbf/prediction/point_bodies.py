@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,10 +22,16 @@ from smpl_tf.placing import place
 from smpl_tf.rotations import mirror_rotations, project_to_rotation
 from smpl_tf.skeleton import PHOTOGRAPH_21, SMPL_24
 
-# How far the views of a person are turned, radians; each is seen mirrored, too.
-_ROLLS = (0.0, -0.3, 0.3)
+_GAIN = 0.7  # of what an answer misses, that goes into the next question
 # The camera of a picture of some width and height, pixels.
 CameraOf = Callable[[int, int], Camera]
+
+
+class _Answer(NamedTuple):
+    """A fitted person, and where PHOTOGRAPH_21's points of the body are in the picture."""
+
+    person: FittedPerson
+    points_2d: np.ndarray
 
 
 class PointBodies:
@@ -36,23 +43,28 @@ class PointBodies:
 
     needs_found = True
 
-    def __init__(self, fitting: FittingNetwork, camera_of: CameraOf = pinhole):
+    def __init__(self, fitting: FittingNetwork, camera_of: CameraOf = pinhole, passes: int = 3):
         """Takes the network.
 
         Args:
           fitting: the trained network.
           camera_of: what tells a picture's camera; by default a normal lens.
+          passes: how often the network is asked about a person. After each time the points that
+            it sees are moved by what its answer missed, so that the next one misses less.
 
         Raises:
-          ValueError: the network sees something else.
+          ValueError: the network sees something else, or is not asked at all.
         """
         if not fitting.sees_points:
             raise ValueError(
                 f"the fitting network was trained on {fitting.input_map}; give one that was "
                 "trained on points_mask"
             )
+        if passes < 1:
+            raise ValueError(f"passes: expected 1 or more, got {passes}.")
         self.bodies = (SMPL(fitting.body.model_data),)
         self.camera_of = camera_of
+        self.passes = passes
         self._size = fitting.input_size
         self._points = landmark_body(fitting.body.model_data, PHOTOGRAPH_21)
         signature = {
@@ -85,36 +97,52 @@ class PointBodies:
         if not found:
             return []
         cameras = [self.camera_of(*picture.shape[1::-1]) for picture in pictures]
+        asked = list(found)
+        for number in range(self.passes):
+            fitted = self._fit_once(found, asked, cameras)
+            if number + 1 < self.passes:
+                asked = [
+                    _corrected(person, one, answer.points_2d)
+                    for person, one, answer in zip(found, asked, fitted, strict=True)
+                ]
+        return [
+            PredictedPerson(
+                answer.person, PersonView(square, found=dataclasses.replace(one, mask=None))
+            )
+            for answer, square, one in zip(fitted, squares, found, strict=True)
+        ]
+
+    def _fit_once(self, found, asked, cameras) -> list[_Answer]:
+        """Asks the network about `asked`, and places its answers on the points of `found`."""
         seen = [
-            [person_inputs(person, camera, self._size, roll) for roll in _ROLLS]
-            for person, camera in zip(found, cameras, strict=True)
+            person_inputs(person, camera, self._size)
+            for person, camera in zip(asked, cameras, strict=True)
         ]
         betas, turned = self._fit(seen)
         relative = kinematics.global_to_relative(turned, SMPL_24.parents)
-        points = landmark_points(self._points(betas=betas, pose=relative), PHOTOGRAPH_21)
+        points = landmark_points(self._points(betas=betas, pose=relative), PHOTOGRAPH_21).numpy()
+        betas, relative = betas.numpy(), relative.numpy()
         people = []
         for i, person in enumerate(found):
-            used = person.in_skeleton(PHOTOGRAPH_21)
             # What the network did not see, for being too uncertain, does not count here either.
-            weights = seen[i][0].points[:, 2]
-            translation = place(points[i].numpy(), used.points_2d, weights, cameras[i])
-            fitted = FittedPerson(
-                self.bodies[0], betas[i].numpy(), relative[i].numpy(), translation, cameras[i]
-            )
+            weights = seen[i].points[:, 2]
+            places = person.in_skeleton(PHOTOGRAPH_21).points_2d
+            translation = place(points[i], places, weights, cameras[i])
             people.append(
-                PredictedPerson(
-                    fitted, PersonView(squares[i], found=dataclasses.replace(person, mask=None))
+                _Answer(
+                    FittedPerson(self.bodies[0], betas[i], relative[i], translation, cameras[i]),
+                    cameras[i].project(points[i] + translation).numpy(),
                 )
             )
         return people
 
-    def _fit(self, seen: Sequence[Sequence[PersonInputs]]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Betas `[N, 10]` and global rotations `[N, 24, 3, 3]` of people seen in several ways.
+    def _fit(self, seen: Sequence[PersonInputs]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Betas `[N, 10]` and global rotations `[N, 24, 3, 3]`, camera frame.
 
-        The network's answers are averaged before they are projected to rotations: what it gets
-        wrong in one view and not in its mirror image, it gets half as wrong.
+        The answers to a person and to the mirror image are averaged before they are projected to
+        rotations: what the network gets wrong in one of them alone, it gets half as wrong.
         """
-        views = [view for views in seen for one in views for view in (one, mirrored(one))]
+        views = [view for one in seen for view in (one, mirrored(one))]
         batch = {
             name: tf.constant(np.stack([getattr(view, name) for view in views]), tf.float32)
             for name in PersonInputs._fields
@@ -131,3 +159,21 @@ class PointBodies:
             for values in (betas, matrices)
         )
         return betas, project_to_rotation(matrices)
+
+
+def _corrected(found: FoundPerson, asked: FoundPerson, answered: np.ndarray) -> FoundPerson:
+    """Moves the points that the network saw by what its answer missed of the found ones.
+
+    Args:
+      found: the person as found.
+      asked: as the network saw them.
+      answered: `[21, 2]` where its answer has the points, pixels.
+
+    Returns:
+      The person to ask about next.
+    """
+    found, asked = found.in_skeleton(PHOTOGRAPH_21), asked.in_skeleton(PHOTOGRAPH_21)
+    # Doubtful points are not worth following.
+    trust = _GAIN * found.visibility[:, None] ** 2
+    points = asked.points_2d + trust * (found.points_2d - answered)
+    return dataclasses.replace(asked, points_2d=points)

@@ -46,16 +46,13 @@ class PersonInputs(NamedTuple):
     turn: np.ndarray
 
 
-def person_inputs(
-    person: FoundPerson, camera: Camera, size: int, roll: float = 0.0
-) -> PersonInputs:
+def person_inputs(person: FoundPerson, camera: Camera, size: int) -> PersonInputs:
     """Makes the inputs of a person.
 
     Args:
       person: with points of any skeleton that shares names with PHOTOGRAPH_21, and a mask or none.
       camera: of the picture.
       size: side of the mask's map, pixels.
-      roll: how far the turned camera is turned about its axis, radians.
 
     Returns:
       The inputs.
@@ -74,7 +71,6 @@ def person_inputs(
     rays = _rays(np.where(known[:, None], found.points_2d, 0.0), camera)
     middle = person_frame(rays[:, :2], visibility).centre.numpy()
     turn = turn_towards(np.array([*middle, 1.0]))
-    turn = turn @ axis_angle_to_matrix(np.array([0.0, 0.0, roll])).numpy()
     turned = rays @ turn
     visibility[turned[:, 2] < _LEAST_DEPTH] = 0.0
     places = turned[:, :2] / np.maximum(turned[:, 2:], _LEAST_DEPTH)
