@@ -16,7 +16,7 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments.nbf.point_flags import define_point_flags
+from experiments.nbf.point_flags import define_run_flags
 from experiments.runs import common, training
 from smpl_tf.files import write_json
 
@@ -47,4 +47,4 @@ def main(values) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(common.run(main, define_point_flags, resumes=True))
+    sys.exit(common.run(main, define_run_flags, resumes=True))

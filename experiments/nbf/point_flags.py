@@ -8,7 +8,7 @@ from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.training_flags import define_training_flags
 
 
-def define_point_flags(values: flags.FlagValues) -> None:
+def define_run_flags(values: flags.FlagValues) -> None:
     """Adds what a run is made of; flags.cfg of a run folder holds these.
 
     Args:

@@ -15,7 +15,7 @@ SCRIPTS = sorted(
     if "\ndef main(" in path.read_text(encoding="utf-8")
 )
 # Those with the flags of a run.
-TRAINING = ("train_nbf", "train_smplr", "evaluate_smplr", "benchmark_pipeline")
+TRAINING = ("train_nbf", "train_smplr", "train_points", "evaluate_smplr", "benchmark_pipeline")
 SMALL_HOURGLASS = ("--stage=hourglass", "--image_size=64", "--stacks=1", "--width=8", "--bins=4")
 
 
@@ -57,6 +57,9 @@ def test_every_script_refuses_flags_that_it_does_not_have(refused, name):
         ("train_smplr", ["--strategy=multi_worker"], 2, ["TF_CONFIG", '"worker"']),
         ("train_smplr", [*SMALL_HOURGLASS, "--data=/nowhere"], 1, ["/nowhere", "no such folder"]),
         ("train_nbf", ["--strategy=multi_worker"], 2, ["TF_CONFIG", '"worker"']),
+        ("train_points", ["--body_model=/nowhere/n.pkl"], 1, ["/nowhere/n.pkl"]),
+        ("benchmark_robustness", ["--networks=/nowhere"], 1, ["/nowhere", "no trained model"]),
+        ("benchmark_robustness", ["--data=/nowhere"], 1, ["/nowhere", "no such folder"]),
         (
             "train_nbf",
             ["--strategy=mirrored", "--jit_compile"],

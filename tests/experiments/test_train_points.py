@@ -3,7 +3,7 @@ import pytest
 
 from experiments import train_points
 from experiments.nbf import point_people
-from experiments.nbf.point_flags import define_point_flags
+from experiments.nbf.point_flags import define_run_flags
 from experiments.runs import callbacks, common
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingNetwork
@@ -19,7 +19,7 @@ TINY = (
 def run(call, tmp_path, monkeypatch):
     """Trains in an empty folder; gives the answer and the run folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train_points, "define_flags", define_point_flags, raising=False)
+    monkeypatch.setattr(train_points, "define_flags", define_run_flags, raising=False)
     for name, value in (("FILE_SIZE", 16), ("_CHUNK", 8), ("_POSES", 16)):
         monkeypatch.setattr(point_people, name, value)
 

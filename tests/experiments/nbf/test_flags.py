@@ -9,13 +9,15 @@ from absl import flags
 from datasets.example import EXAMPLE_FEATURES
 from experiments import evaluate_nbf
 from experiments.nbf import data as nbf_data
-from experiments.nbf import networks, stages
+from experiments.nbf import networks, point_flags, stages
 from experiments.nbf.flags import define_run_flags
 from experiments.runs.common import REPOSITORY
 from nbf import losses
 from smpl_tf import load_model_data
 
-FLAG_FILES = sorted((REPOSITORY / "experiments/flags").glob("nbf_*.cfg"))
+ALL_FILES = sorted((REPOSITORY / "experiments/flags").glob("nbf_*.cfg"))
+POINT_FILES = [file for file in ALL_FILES if file.stem.startswith("nbf_photographs")]
+FLAG_FILES = [file for file in ALL_FILES if file not in POINT_FILES]
 # At a size that takes no time; all else is as the file says.
 TOY = {"backbone": "small", "backbone_weights": None, "input_size": 16}
 TOY |= {"segmenter": "small", "segmenter_width": 8}
@@ -50,6 +52,14 @@ def built(**toy_flags):
     for name, value in toy_flags.items():
         values[name].value = value
     return stages.stage_of(values).build(values, load_model_data())
+
+
+@pytest.mark.parametrize("file", POINT_FILES, ids=lambda file: file.stem)
+def test_a_flag_file_of_points_is_read_and_starts_from_one_that_is_there(file):
+    values = read(file, point_flags.define_run_flags)
+    assert values.run_name == file.stem
+    start = values.initial_run and values.initial_run.removeprefix("runs/")
+    assert start is None or start in [other.stem for other in POINT_FILES]
 
 
 @pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
