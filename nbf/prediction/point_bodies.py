@@ -112,7 +112,12 @@ class PointBodies:
             for answer, square, one in zip(fitted, squares, found, strict=True)
         ]
 
-    def _fit_once(self, found, asked, cameras) -> list[_Answer]:
+    def _fit_once(
+        self,
+        found: Sequence[FoundPerson],
+        asked: Sequence[FoundPerson],
+        cameras: Sequence[Camera],
+    ) -> list[_Answer]:
         """Asks the network about `asked`, and places its answers on the points of `found`."""
         seen = [
             person_inputs(person, camera, self._size)
