@@ -49,7 +49,8 @@ def train(opened: Training, values: flags.FlagValues) -> FittingNetwork:
     run, strategy = opened.run, opened.strategy
     common.prepare_keras(values.seed, values.mixed_precision)
     body_data = load_model_data(values.body_model)
-    checkpoint = checkpoints.latest(run.checkpoints)
+    needed = {**checkpoints.OF_TRAINING, "people": int, "data": dict}
+    checkpoint = checkpoints.latest(run.checkpoints, needed)
     people = load_people("train", values.people, body_data, values.workers)
     with strategy.scope():
         network = FittingNetwork(

@@ -50,7 +50,9 @@ def train(
     with strategy.scope():
         network = stage.build(values, body)
     feed = stage.feed(values)
-    needed = {**checkpoints.OF_TRAINING, "data": dict, **({} if body is None else {"body": str})}
+    needed = {**checkpoints.OF_TRAINING, "people": int, "data": dict}
+    if body is not None:
+        needed["body"] = str
     checkpoint = checkpoints.latest(run.checkpoints, needed)
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.

@@ -25,7 +25,7 @@ from smpl_tf.files import write_json, written_aside
 
 _RANDOM = "random_states"  # in the JSON file
 # What the state of a training has, by type.
-OF_TRAINING: Mapping[str, Any] = {"people": int, "seconds": (int, float), "history": dict}
+OF_TRAINING: Mapping[str, Any] = {"seconds": (int, float), "history": dict}
 _PATTERN = re.compile(r"epoch_(\d+)\.weights\.h5")
 
 

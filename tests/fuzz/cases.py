@@ -445,7 +445,7 @@ def read_points(path):
 def read_run(folder):
     """Each of the files; the first that is refused is told last."""
     run = RunFolder(folder)
-    needed = {**checkpoints.OF_TRAINING, "data": dict, "body": str}
+    needed = {**checkpoints.OF_TRAINING, "people": int, "data": dict, "body": str}
     values = flags.FlagValues()
     nbf_flags.define_run_flags(values)
     refused = []

@@ -95,7 +95,7 @@ STATE = {"seconds": 1.0, "history": {}, "people": 3, "data": {}, "body": "abc"}
 def test_the_state_of_a_training_has_all_that_is_asked_for(tmp_path, missing):
     (tmp_path / "epoch_0003.weights.h5").touch()
     path = tmp_path / "epoch_0003.json"
-    needed = {**checkpoints.OF_TRAINING, "data": dict, "body": str}
+    needed = {**checkpoints.OF_TRAINING, "people": int, "data": dict, "body": str}
     path.write_text(json.dumps(STATE))
     assert checkpoints.latest(tmp_path, needed).state == STATE
     for content in (
