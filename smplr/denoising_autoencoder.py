@@ -145,6 +145,8 @@ class _UprightPoints(layers.Layer):
         )
         return tf.concat([flat, rotations[:, :, 2]], axis=-1), rotations
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
         """Returns the shapes of both outputs."""
         return (input_shape[0], 4 * len(self.columns) + 3), (input_shape[0], 3, 3)

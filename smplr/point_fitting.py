@@ -142,8 +142,8 @@ def fit_points(
     weights = tf.reshape(weights, [-1, len(skeleton)])
 
     # Networks that take these very points need no fit to fill others in.
-    own_points = networks is not None and networks.skeleton == skeleton
-    refine = method != "closed_form" and not (method == "networks" and own_points)
+    asked_alone = method == "networks" and networks is not None and networks.skeleton == skeleton
+    refine = method != "closed_form" and not asked_alone
     found = nearest_body(
         [fit_body(points, weights, *_models(one, skeleton), refine=refine) for one in bodies]
     )

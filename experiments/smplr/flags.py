@@ -90,6 +90,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.enum("gender_mode", "hard", ["hard", "blend"], "How the gender chooses the body.")
 
     f.number("point_weight", 0.0, "Weight of the hourglass's loss on points; the paper has none.")
+    f.number("denoised_weight", 1.0, "Weight of the autoencoder's loss with --train_autoencoder.")
     f.number("bone_weight", 1.0, "Weight of the autoencoder's loss on bone lengths.")
     f.number("shape_regularizer", 0.01, "Weight of small betas.")
     f.number("smpl_weight", 1.0, "Weight of the loss on SMPL's joints and landmarks.")

@@ -351,6 +351,8 @@ def _losses(values):
         loss["denoised"] = losses.PointLoss(values.bone_weight)
     if values.stage != "end_to_end":
         weights = {name: values.smpl_weight if name in _OF_SMPL else 1.0 for name in loss}
+        if values.train_autoencoder:
+            weights["denoised"] = values.denoised_weight
         # A loss of weight zero would still cost the way back through SMPL.
         kept = {name: one for name, one in loss.items() if weights[name]}
         return kept, {name: weights[name] for name in kept}, measured

@@ -107,3 +107,17 @@ def test_the_shipped_networks_keep_what_the_readme_promises(monkeypatch):
     )
     assert 0.05 < before < 0.07
     assert after < 0.75 * before
+
+
+def test_the_shipped_networks_for_photographs_know_a_finders_points(monkeypatch):
+    run = RunFolder(PRETRAINED / "smplr_photographs")
+    for file in ("model.keras", "autoencoder.keras"):
+        assert (run.path / file).stat().st_size < 10e6
+    poses = motion.sampled_poses(64, "test", workers=0)
+    monkeypatch.setattr(motion, "pose_pool", lambda values, split: poses)
+    model, _ = networks.load_model(run)
+    assert model.skeleton.name == "BlazePose-33"
+    found = evaluation.evaluate(model, networks.flags_of(run))
+    assert found.errors["joints_23_mm"].mean() < 0.6 * found.baseline["joints_23_mm"].mean()
+    assert found.errors["joints_23_mm"].mean() < 130
+    assert found.errors["pa_joints_mm"].mean() < 90

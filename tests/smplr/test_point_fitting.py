@@ -253,9 +253,10 @@ class TestNetworks:
         assert np.isfinite(other.joints).all()
         cleaned = fit_points(seen, "blazepose_33", method="denoise", **arguments)
         assert set(cleaned.method) == {"denoise"}
-        # A new autoencoder knows the points of the same names alone.
-        knee = SMPL_24.index("left_knee")
-        assert miss_mm(cleaned.joints[:, knee], truth["joints"][:, knee]) < 150
+        assert np.isfinite(cleaned.joints).all()
+        # A new autoencoder has the points of the same names, about the pelvis that the fit found.
+        alone = fit_points(seen, "blazepose_33", body=ours.body.bodies)
+        assert miss_mm(cleaned.joints[:, 0], alone.joints[:, 0]) < 100
 
     def test_other_bodies_than_theirs_are_refused(self, networks, points):
         with pytest.raises(ValueError, match="were trained on .* leave body out"):
