@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from smpl_tf import bounds
+
 RECORD_OVERHEAD = 16  # bytes: its length and two checksums frame a record
 
 
@@ -63,7 +65,11 @@ def check(path: str) -> None:
             head = file.read(12)
             length, checksum = int.from_bytes(head[:8], "little"), head[8:]
             end = offset + RECORD_OVERHEAD + length
-            if end > size or _masked_crc32c(head[:8]) != int.from_bytes(checksum, "little"):
+            if (
+                end > size
+                or length > bounds.MOST_RECORD_BYTES
+                or _masked_crc32c(head[:8]) != int.from_bytes(checksum, "little")
+            ):
                 raise RecordError(_corrupt(path, offset))
             offset = end
 

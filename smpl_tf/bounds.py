@@ -21,8 +21,11 @@ MOST_DEPTH = 50
 MOST_TEXTS = 10_000
 MOST_TEXT_BYTES = 1 << 20
 
+# MATLAB's up to version 7, unpacked: a clip of SURREAL has 8 MB.
+MOST_MAT_BYTES = 1 << 27
+
 # JSON: COCO's largest file of annotations has 240 MB, a manifest or record a few MB.
-MOST_JSON_BYTES = 1 << 30
+MOST_JSON_BYTES = 1 << 28
 MOST_SIDE_FILE_BYTES = 1 << 26
 # CSV: a hundred thousand people of 24 points take 60 MB.
 MOST_CSV_BYTES = 1 << 27

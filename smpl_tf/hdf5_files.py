@@ -55,7 +55,7 @@ def dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     found = _child(group, name)
     if not isinstance(found, h5py.Dataset):
         raise ValueError(f"{name[:60]} is a {type(found).__name__}, expected a dataset")
-    return _checked(found)
+    return checked(found)
 
 
 def read(group: h5py.Group, name: str) -> np.ndarray:
@@ -107,7 +107,7 @@ def _walk(group: h5py.Group, depth: int) -> Iterator[h5py.Dataset]:
         if isinstance(found, h5py.Group):
             yield from _walk(found, depth + 1)
         elif isinstance(found, h5py.Dataset):
-            yield _checked(found)
+            yield checked(found)
         else:
             raise ValueError(f"{name[:60]} is neither a group nor a dataset")
 
@@ -119,7 +119,18 @@ def _child(group: h5py.Group, name: str) -> Any:
     return group[name]
 
 
-def _checked(found: h5py.Dataset) -> h5py.Dataset:
+def checked(found: h5py.Dataset) -> h5py.Dataset:
+    """Checks a dataset before it is read.
+
+    Args:
+      found: the dataset.
+
+    Returns:
+      The same.
+
+    Raises:
+      ValueError: see `dataset`.
+    """
     name = str(found.name)[-60:]
     if found.external or found.is_virtual:
         raise ValueError(f"{name} lies in another file: not followed")

@@ -26,6 +26,7 @@ from datasets.bodies import Bodies, Fits, PosedBodies
 from datasets.human36m import metadata, smpl_parameters
 from datasets.human36m.smpl_parameters import Clip
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
+from smpl_tf import hdf5_files
 from smpl_tf.camera import Camera
 from smpl_tf.skeleton import H36M_17, SMPL_24, shared_points
 
@@ -247,9 +248,10 @@ def _official_boxes(root: Path, clip: Clip, frames: np.ndarray) -> np.ndarray | 
     if not path.exists() or (clip.subject, clip.stem) in _SHIFTED:
         return None
     with h5py.File(path) as file:
-        references = file["Masks"]
+        references = hdf5_files.dataset(file, "Masks")
         rows = np.minimum(frames, len(references) - 1)
-        masks = (file[references[row, 0]][()].T for row in rows)  # MATLAB stores columns first
+        found = (hdf5_files.checked(file[references[row, 0]]) for row in rows)
+        masks = (mask[()].T for mask in found)  # MATLAB stores columns first
         return np.array([bodies_lib.box_of(mask)["person/box"] for mask in masks]).reshape(-1, 4)
 
 

@@ -2,6 +2,7 @@ import dataclasses
 import gc
 import os
 import pickle
+import resource
 import shutil
 import subprocess
 import sys
@@ -255,6 +256,106 @@ def test_reconstructor_makes_only_stand_ins(tmp_path):
     path.write_bytes(b"ccopy_reg\n_reconstructor\n(cchumpy.ch\nCh\nc__builtin__\nobject\nNtR.")
     with open(path, "rb") as file:
         assert type(unpickler.load(file)).__name__ == "ChumpyArray"
+
+
+def virtual(file, folder):
+    with h5py.File(folder / "other.h5", "w") as other:
+        other.create_dataset("x", data=np.zeros((60, 3)))
+    layout = h5py.VirtualLayout((60, 3), "f8")
+    layout[:] = h5py.VirtualSource(folder / "other.h5", "x", (60, 3))
+    file.create_virtual_dataset("v_template", layout)
+
+
+def external(file, folder):
+    (folder / "other").write_bytes(bytes(60 * 3 * 8))
+    place = [(str(folder / "other"), 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset("v_template", (60, 3), "f8", external=place)
+
+
+def fifo(file, folder):
+    os.mkfifo(folder / "fifo")
+    file.create_dataset("v_template", (60, 3), "f8", external=[(str(folder / "fifo"), 0, 1440)])
+
+
+def one_long_text(file, folder):
+    file["v_template"] = np.zeros((60, 3))
+    del file["landmark_names"], file["landmark_ids"]
+    texts = file.create_dataset("landmark_names", (9000,), h5py.string_dtype())
+    texts[:] = "x" * 1000
+
+
+HOSTILE_H5 = {
+    "external storage": (external, "lies in another file: not followed"),
+    "external storage in a FIFO": (fifo, "lies in another file: not followed"),
+    "virtual": (virtual, "lies in another file: not followed"),
+    "external link": (
+        lambda file, folder: file.__setitem__("v_template", h5py.ExternalLink("other.h5", "x")),
+        "a link: not followed",
+    ),
+    "soft link": (
+        lambda file, folder: file.__setitem__("v_template", h5py.SoftLink("/weights")),
+        "a link: not followed",
+    ),
+    "claimed": (
+        lambda file, folder: file.create_dataset("v_template", (1 << 40, 3), chunks=(8, 3)),
+        "claims 3.3e.12 numbers",
+    ),
+    "claimed where nobody looks": (
+        lambda file, folder: file.create_dataset("a/b/c", ((1 << 26) + 1,), "u1", chunks=(8,)),
+        "claims 6.71e.07 numbers",
+    ),
+    "claimed in all": (
+        lambda file, folder: [
+            file.create_dataset(f"x{n}", (1 << 24,), "u1", chunks=(8,)) for n in range(5)
+        ],
+        "numbers",
+    ),
+    "large items": (
+        lambda file, folder: file.create_dataset("v_template", (60,), "S100000000", chunks=(1,)),
+        "bytes",
+    ),
+    "texts": (one_long_text, "letters"),
+    "a group": (lambda file, folder: file.create_group("v_template"), "is a Group, expected"),
+    "deep": (lambda file, folder: file.create_group("a/" * 100), "levels"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_H5)
+def test_hdf5_files_are_read_alone_and_within_bounds(tmp_path, what):
+    make, message = HOSTILE_H5[what]
+    save_model_data(small_body(60), tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        del file["v_template"]
+        make(file, tmp_path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelFileError, match=message) as error:
+        load_model_data(tmp_path / "x.h5")
+    assert "\n" not in str(error.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 17  # kB
+
+
+@pytest.mark.parametrize("num_megabytes", [600])
+@pytest.mark.parametrize("is_one", [True, False])
+def test_archives_that_claim_much_are_refused_before_they_are_unpacked(
+    tmp_path, num_megabytes, is_one
+):
+    arrays = fakes.random_arrays(30)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array)
+                share = num_megabytes * (name == "v_template") if is_one else num_megabytes // 7
+                for _ in range(share + 5 * (not is_one)):
+                    member.write(bytes(1 << 20))
+    with pytest.raises(ModelFileError, match="claims 6[.0-9]+e.08 bytes of arrays"):
+        load_model_data(tmp_path / "x.npz")
+    fakes.write_npz(tmp_path / "y.npz", arrays)
+    with zipfile.ZipFile(tmp_path / "y.npz", "a") as archive, pytest.warns(UserWarning):
+        with archive.open("v_template.npy", "w") as member:
+            described = {"descr": "<f8", "fortran_order": False, "shape": (1 << 40, 3)}
+            np.lib.format.write_array_header_1_0(member, described)
+    with pytest.raises(ModelFileError, match="claims 3.3e.12 numbers"):
+        load_model_data(tmp_path / "y.npz")
 
 
 def truncated(path):
