@@ -8,6 +8,7 @@ from experiments.runs.run_folder import RunFolder
 PRETRAINED = REPOSITORY / "experiments" / "pretrained"
 _FITTING = "nbf_fitting_small_segmented"
 _SEGMENTER = "nbf_segmentation_small"
+_SEGMENTED_PARTS = "parts_12"
 
 
 def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
@@ -25,8 +26,12 @@ def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
     run = RunFolder.existing(values.run) if values.run else _shipped(_FITTING)
     if values.segmentation_run:
         return run, RunFolder.existing(values.segmentation_run, "NBF")
-    # A segmenter belongs to NBF's fitting network; SMPLR needs any, to find people.
-    return run, None if values.run and run.method == "NBF" else _shipped(_SEGMENTER)
+    if values.run and run.method == "NBF":
+        # The shipped segmenter is good for any network that sees its parts.
+        fits = run.read_flags().get("input_map") == f"--input_map={_SEGMENTED_PARTS}"
+        segmenter = RunFolder(PRETRAINED / _SEGMENTER)
+        return run, segmenter if fits and segmenter.flags_file.is_file() else None
+    return run, _shipped(_SEGMENTER)
 
 
 def _shipped(name: str) -> RunFolder:
