@@ -114,7 +114,7 @@ class _Walk:
         else:
             raise ValueError(f"holds an object of class {cls}, which no file of ours does")
 
-    def _check_cells(self, view, place, cls, count, depth) -> None:
+    def _check_cells(self, view: memoryview, place: int, cls: int, count: int, depth: int) -> None:
         fields = 1
         if cls == _STRUCT:
             _, start, _, place = _element(view, place, self._order)
