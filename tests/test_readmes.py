@@ -45,6 +45,8 @@ def given():
         "points": rng.normal(0, 0.3, (2, 41, 3)).astype(np.float32),
         "poses": np.zeros((8, 24, 3), np.float32),
         "joints": rng.normal(0, 0.3, (1, 17, 3)),
+        "landmarks_3d": rng.normal(0, 0.3, (1, 33, 3)),
+        "visibility": np.ones((1, 33), np.float32),
         "confidences": np.ones((1, 17), np.float32),
         "my_examples": people[:8],
         "held_out_examples": people[8:],
