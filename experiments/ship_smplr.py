@@ -63,7 +63,7 @@ def main(values) -> None:
     content, lines = model.read_bytes(), run.read_flags()
     if record["stage"] == "end_to_end":
         content, lines["networks"] = hourglass_of(run)
-    elif lines.get("denoise") == "--denoise":
+    elif lines.get("denoise") == "--denoise=true":
         content, autoencoder = apart(run)
         with written_aside(copy.path / _AUTOENCODER) as aside:
             aside.write_bytes(halved(autoencoder))
