@@ -30,6 +30,7 @@ $(VENV)/.installed: setup.py
 	$(PIP) --upgrade pip
 	$(PIP) -e .
 	$(BIN)/python -m datasets.photographs.models || echo "Only finding people in photographs needs this."
+	$(BIN)/python -m datasets.photographs.models --model heavy || echo "A smaller network finds people."
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
