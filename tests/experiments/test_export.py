@@ -66,9 +66,8 @@ def test_betas_and_pose_give_the_vertices(chain, calls):
 
 @pytest.mark.parametrize("name", ["rgb", "parts_6", "probabilities_3", "joints_24"])
 def test_a_fitting_network_takes_what_it_was_trained_on(name):
-    channels = served_models.input_maps.input_map(name).channels
-    network = FittingNetwork("small", 16, channels, head="flatten", body=small_body())
-    served = served_models.served_fitting(network, name)
+    network = FittingNetwork("small", 16, head="flatten", body=small_body(), input_map=name)
+    served = served_models.served_fitting(network)
     inputs = served_models.example_inputs(served, 2)
     assert served.spec.shape.is_compatible_with(inputs.shape)
     for ours, theirs in zip(

@@ -67,7 +67,7 @@ def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
         define_run_flags(values)
         values(["", "--stage=end_to_end", f"--networks={','.join(str(f) for f in folders)}"])
         networks.keep_joined(run, model, values)
-        write_json(run.record_file, {"stage": "end_to_end"})
+        write_json(run.record_file, {"stage": "end_to_end", "flags": {}})
         return run
 
     shipped = [run.path.relative_to(REPOSITORY) for run in parts.values()]

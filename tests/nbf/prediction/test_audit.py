@@ -23,6 +23,7 @@ from smpl_tf.skeleton import SMPL_24
 
 SIZE = 48
 KINDS = len(Evidence._fields)
+TEST = dict.fromkeys(audit_calibration._TEST, 2.0)
 # By agreement alone.
 CALIBRATION = Calibration(
     [0.0] * KINDS, [-1.0] + [0.0] * (KINDS - 1), [-0.6, -0.2], [50.0, 200.0], doubt=0.3
@@ -140,13 +141,13 @@ def test_a_calibration_is_read_for_its_own_networks_alone(tmp_path):
         "evidence": list(kinds),
         "calibration": CALIBRATION._asdict(),
         "tested": tested,
-        "test": {"people": 2},
+        "test": TEST,
     }
     path = tmp_path / "audit.json"
     assert audit_calibration.read(path, kinds, network, other) is None
     path.write_text(json.dumps(record))
     found = audit_calibration.read(path, kinds, network, other)
-    assert found == (CALIBRATION, tested, {"people": 2})
+    assert found == (CALIBRATION, tested, TEST)
     assert audit_calibration.read(path, kinds, other, network) is None
     assert audit_calibration.read(path, kinds[1:], network, other) is None
 

@@ -107,8 +107,6 @@ def test_the_predictor_hands_found_people_on(fit):
     assert people[0].camera.width == WIDTH
     with pytest.raises(ValueError, match="nothing finds them"):
         Predictor(fit, fit.bodies).predict(PICTURE)
-    with pytest.raises(ValueError, match="without a segmenter and without"):
-        Predictor(fit, fit.bodies, refine=True)
 
 
 def test_a_mirrored_person_gives_the_mirrored_body(fit):
