@@ -67,7 +67,7 @@ def load_people(
 
     Args:
       split: "train" or "test"; they share no stream of chance.
-      count: how many; whole files of FILE_SIZE are drawn.
+      count: how many; they are kept in files of FILE_SIZE, or in one smaller file.
       body: of all of them.
       workers: processes that draw poses.
 
@@ -75,10 +75,11 @@ def load_people(
       The people.
     """
     files = []
-    for number in range(-(-count // FILE_SIZE)):
-        path = _FOLDER / f"{split}_{body.fingerprint}_{number:03}.npz"
+    size = min(FILE_SIZE, -(-count // _CHUNK) * _CHUNK)
+    for number in range(-(-count // size)):
+        path = _FOLDER / f"{split}_{body.fingerprint}_{size}_{number:03}.npz"
         if not path.exists():
-            people = draw_people(split, number, body, workers)
+            people = draw_people(split, number, size, body, workers)
             with written_aside(path) as aside:
                 np.savez(aside, **people._asdict())
         with np.load(path) as arrays:
@@ -87,15 +88,15 @@ def load_people(
 
 
 def draw_people(
-    split: str, number: int, body: SMPLModelData, workers: int | None = None
+    split: str, number: int, size: int, body: SMPLModelData, workers: int | None = None
 ) -> PointPeople:
-    """Draws the people of one file, see `load_people`."""
+    """Draws the people of one file, `size` of them; see `load_people`."""
     poses = tf.constant(_base_poses(split, workers))
     smpl, points = SMPL(body), PointBody([body])
     chunks = []
     label = f"people ({split}, {number})"
-    with ThreadPoolExecutor(2) as pool, tqdm(total=FILE_SIZE, desc=label) as bar:
-        for chunk in range(FILE_SIZE // _CHUNK):
+    with ThreadPoolExecutor(2) as pool, tqdm(total=size, desc=label) as bar:
+        for chunk in range(size // _CHUNK):
             seed = tf.constant([_STREAMS[split], number * FILE_SIZE + chunk])
             variation = _VARIATIONS[chunk % len(_VARIATIONS)]
             chunks.append(_draw(seed, variation, poses, smpl, points, pool))
