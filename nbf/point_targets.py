@@ -19,7 +19,7 @@ from smpl_tf.skeleton import PHOTOGRAPH_21, SMPL_24
 Batch = Mapping[str, tf.Tensor]
 OUTLINE_SIZE = 64  # pixels, side of the people's stored outlines
 # How far the assumed focal length is off: nobody knows that of most photographs. Log of a factor.
-_FOCAL_DEVIATION = 0.2
+_FOCAL_DEVIATION = 0.4
 
 
 def point_targets(

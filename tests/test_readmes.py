@@ -48,7 +48,6 @@ def given():
         "landmarks_3d": rng.normal(0, 0.3, (1, 33, 3)),
         "visibility": np.ones((1, 33), np.float32),
         "confidences": np.ones((1, 17), np.float32),
-        "found": rng.normal(0, 0.3, (1, 33, 3)),
         "my_examples": people[:8],
         "held_out_examples": people[8:],
         "picture": decode(parse(encode_example(people[0])))["image"].numpy(),

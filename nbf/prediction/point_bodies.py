@@ -43,7 +43,7 @@ class PointBodies:
 
     needs_found = True
 
-    def __init__(self, fitting: FittingNetwork, camera_of: CameraOf = pinhole, passes: int = 3):
+    def __init__(self, fitting: FittingNetwork, camera_of: CameraOf = pinhole, passes: int = 2):
         """Takes the network.
 
         Args:

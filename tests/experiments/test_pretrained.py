@@ -8,11 +8,20 @@ from datasets import synthetic
 from datasets.example import decode, encode, parse
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.shipped_runs import PRETRAINED
-from nbf import FittingNetwork, NeuralBodyFitting, SmallSegmenter, targets
+from nbf import (
+    FittingNetwork,
+    NeuralBodyFitting,
+    SmallSegmenter,
+    point_targets,
+    pretrained,
+    targets,
+)
 from nbf.metrics import confusion, iou
+from tests.nbf import point_people
 
 SEGMENTATION = PRETRAINED / "nbf_segmentation_small"
 FITTING = PRETRAINED / "nbf_fitting_small_segmented"
+POINTS = PRETRAINED / pretrained.NAMES[pretrained.POINTS]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +41,7 @@ def both():
     return NeuralBodyFitting(SmallSegmenter.from_pretrained(), FittingNetwork.from_pretrained())
 
 
-@pytest.mark.parametrize("folder", [SEGMENTATION, FITTING], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [SEGMENTATION, FITTING, POINTS], ids=lambda folder: folder.name)
 def test_a_shipped_run_is_small_and_has_its_record(folder):
     assert (folder / "model.keras").stat().st_size < 10e6
     record = RunFolder(folder).read_record()
@@ -53,3 +62,17 @@ def test_unseen_people_are_segmented_and_fitted(both, people):
 
     mean_pose = both.fitting.mean_pose({**fitted, **inputs})
     assert error(fitted["joints_3d"]) < 0.45 * error(mean_pose["joints_3d"])
+
+
+def test_unseen_people_are_fitted_to_their_points_with_and_without_a_mask():
+    network = FittingNetwork.from_pretrained(pretrained.POINTS)
+    inputs, true = point_targets.point_targets(
+        point_people.people(), point_people.body(), network.input_size, tf.constant([8, 1]), None
+    )
+
+    def error(predicted):
+        return np.linalg.norm(predicted["joints_3d"] - true["joints_3d"], axis=-1).mean()
+
+    rest = error(network.mean_pose(inputs))
+    assert error(network(inputs)) < 0.5 * rest
+    assert error(network(point_targets.without_mask(inputs))) < 0.5 * rest
