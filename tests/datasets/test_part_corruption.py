@@ -82,6 +82,7 @@ def test_random_corruption_is_the_seeds_and_changes_most_maps_and_nothing_but_th
     np.testing.assert_array_equal(again["parts"], shown[5]["parts"])
     shares = [changed(one["parts"]) for one in shown]
     assert 15 <= np.count_nonzero(shares) < 24
-    assert np.median(shares) < np.mean(labels().numpy() > 0)
+    # A person moved right beside the old place changes twice their pixels: most stay nearer.
+    assert np.median(shares) < 1.5 * np.mean(labels().numpy() > 0)
     assert shown[0]["parts"].dtype == tf.uint8
     np.testing.assert_array_equal(shown[0]["joints/2d"], example["joints/2d"])

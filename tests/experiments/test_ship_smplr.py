@@ -109,6 +109,7 @@ def test_the_shipped_networks_keep_what_the_readme_promises(monkeypatch):
     assert after < 0.75 * before
 
 
+@pytest.mark.slow
 def test_the_shipped_networks_for_photographs_know_a_finders_points(monkeypatch):
     run = RunFolder(PRETRAINED / "smplr_photographs")
     for file in ("model.keras", "autoencoder.keras"):

@@ -30,6 +30,7 @@ def run(call, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_with_the_same_numbers_and_is_kept(run, monkeypatch):
     answer, undisturbed = run("undisturbed")
     assert answer.status == 0, answer.err
