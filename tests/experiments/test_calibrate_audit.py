@@ -22,6 +22,7 @@ def pair(tmp_path_factory):
     return fitting, untrained(folder / "torso", *tiny, favoured=8)
 
 
+@pytest.mark.slow
 def test_a_calibration_is_written_for_the_pair_and_shown(pair, people, call, monkeypatch):
     fitting, torso = pair
     arguments = (f"--run={fitting}", f"--segmentation_run={torso}", f"--data={people}")

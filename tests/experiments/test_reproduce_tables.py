@@ -144,6 +144,7 @@ def toy(people, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_table_of_toy_size_from_end_to_end(toy, call, tmp_path):
     answer = call(reproduce_tables, *toy)
     assert answer.status == 0, answer.err

@@ -224,6 +224,7 @@ def test_a_trained_segmenter_may_move_and_must_be_finished(segmented, tmp_path):
     assert networks.flags_of(RunFolder(moved)).stage == "segmentation"
 
 
+@pytest.mark.slow
 def test_a_run_may_start_from_the_weights_of_another_at_another_size(
     segmented, small, call, tmp_path
 ):

@@ -52,6 +52,7 @@ def test_weights_that_half_precision_cannot_hold_are_told(saved, tmp_path):
         ship_smplr.halved((tmp_path / "large.keras").read_bytes())
 
 
+@pytest.mark.slow
 def test_of_an_end_to_end_run_the_hourglass_is_copied_and_joined_again(
     call, tmp_path, monkeypatch
 ):

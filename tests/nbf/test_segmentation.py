@@ -70,6 +70,7 @@ def segmenter():
     return SmallSegmenter(input_size=SIZE, width=8)
 
 
+@pytest.mark.slow
 def test_eight_pictures_are_learnt_by_heart(segmenter):
     pictures, true = targets.segmentation_targets(people(), input_size=SIZE)
     steps = 400
