@@ -23,7 +23,7 @@ from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.run_folder import RunFolder
 
 GENDERS = ("neutral", "female", "male", "nearer")
-# As `smplr.named_points.SKELETONS` and `smplr.point_fitting.METHODS`, which load TensorFlow.
+# As `smpl_tf.skeleton_points.SKELETONS` and `smplr.point_fitting.METHODS`, which load TensorFlow.
 SKELETONS = (
     *("smplr_42", "smpl_24", "smpl_22", "lsp_14", "h36m_17", "coco_17", "openpose_25", "up_91"),
     *("blazepose_33", "halpe_26", "mhr_70", "mpi_inf_28"),
@@ -64,7 +64,7 @@ def main(values) -> None:
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments.prediction import fitted_bodies
-    from smplr.named_points import find_skeleton
+    from smpl_tf.skeleton_points import find_skeleton
     from smplr.point_fitting import UnitError
 
     skeleton = find_skeleton(values.skeleton)

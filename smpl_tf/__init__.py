@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         load_model_data,
         save_model_data,
     )
+    from smpl_tf.skeleton_points import named_points
 
 __all__ = [
     "SMPL",
@@ -31,6 +32,7 @@ __all__ = [
     "ModelFileError",
     "SMPLModelData",
     "load_model_data",
+    "named_points",
     "rotations",
     "save_model_data",
 ]
@@ -39,6 +41,7 @@ _HOME = {
     "SMPL": "body_model",
     "BodyModelOutput": "body_model",
     "MixedGenderSMPL": "mixed_gender",
+    "named_points": "skeleton_points",
     **dict.fromkeys(
         (
             *("BodyNotFoundError", "ModelFileError", "SMPLModelData"),

@@ -8,9 +8,9 @@ import tensorflow as tf
 from keras import layers
 
 from smpl_tf.skeleton import Skeleton
+from smpl_tf.skeleton_points import find_skeleton, known_points
 from smplr.configured_model import ConfiguredModel
 from smplr.landmarks import point_skeleton
-from smplr.named_points import find_skeleton, known_points
 from smplr.regressors import dense_block
 from smplr.torso_frame import torso_rotation
 
@@ -31,8 +31,8 @@ class DenoisingAutoencoder(ConfiguredModel):
       num_points: of the output; 41 with landmarks, 23 without.
       keep_probability: share of numbers kept by both dropouts (paper 4.1: 0.8).
       activation: of the hidden layers.
-      skeleton: name of the skeleton whose points go in (`smplr.named_points.SKELETONS`), or None
-        for SMPLR's own.
+      skeleton: name of the skeleton whose points go in
+        (`smpl_tf.skeleton_points.SKELETONS`), or None for SMPLR's own.
 
     Source: paper 3.4; widths and the global residual (output = input + correction) as released
     (3,411,579 trainable weights). The paper has ReLU, the released code ELU. Another skeleton's

@@ -11,10 +11,10 @@ from smpl_tf.kinematics import relative_to_global
 from smpl_tf.model_data import SMPLModelData, load_model_data, require_smpl
 from smpl_tf.rotations import matrix_to_axis_angle, project_to_rotation
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
+from smpl_tf.skeleton_points import find_skeleton, looseness
 from smplr.bones import observed_points
 from smplr.landmarks import point_skeleton
 from smplr.model import weighted_points
-from smplr.named_points import find_skeleton, looseness
 from smplr.point_model import PointModel
 from smplr.probable_fit import choose, fit_body, nearest_body, point_model
 
@@ -97,7 +97,7 @@ def fit_points(
     Args:
       points: metres, any frame with right-handed axes, `[..., P, 3]`; missing points may be NaN
         or infinite.
-      skeleton: whose points, by name (`smplr.named_points.SKELETONS`).
+      skeleton: whose points, by name (`smpl_tf.skeleton_points.SKELETONS`).
       weights: how far each point is trusted, `[..., P]`; 0 is missing. A point of weight 4 counts
         like one with half the noise.
       valid: bool `[..., P]`; false is missing.

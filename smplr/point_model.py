@@ -15,8 +15,8 @@ from smpl_tf.kinematics import relative_to_global
 from smpl_tf.lbs import pose_features
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24, SMPLR_42, Skeleton
+from smpl_tf.skeleton_points import looseness, point_sums
 from smplr.landmarks import NUM_JOINTS
-from smplr.named_points import looseness, point_sums
 
 _LEAST_WEIGHT = 1e-6
 # [a] of the cross product d x a = [a] d, from the three numbers of a.

@@ -18,8 +18,8 @@ from smpl_tf.camera import Camera, pinhole
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.placing import place
 from smpl_tf.skeleton import SMPL_24
+from smpl_tf.skeleton_points import SKELETONS
 from smplr import SMPLR, fit_points
-from smplr.named_points import SKELETONS
 from smplr.point_fitting import Method
 
 _LEAST_POINTS = 6  # known ones, of a person who can be placed

@@ -16,12 +16,12 @@ from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from experiments.smplr import motion, networks
 from smpl_tf.files import written_aside
 from smpl_tf.rotations import axis_angle_to_matrix
+from smpl_tf.skeleton_points import find_skeleton
 from smplr import PointBody, noise, targets
 from smplr.bones import observed_points, split_points
 from smplr.finder_noise import finder_noise
 from smplr.model import weighted_points
 from smplr.motion import MotionConfig, motion_batches
-from smplr.named_points import find_skeleton
 from smplr.point_model import PointModel, posed_points
 
 _NOISE = {

@@ -11,7 +11,7 @@ from experiments import fit
 from experiments.prediction import point_files
 from experiments.runs.common import UserError
 from smpl_tf.skeleton import SMPL_24
-from smplr.named_points import SKELETONS
+from smpl_tf.skeleton_points import SKELETONS
 from smplr.point_fitting import METHODS
 from tests.smpl_tf import fake_model_files as fakes
 from tests.smplr.people import people

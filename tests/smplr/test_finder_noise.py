@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from smpl_tf.skeleton import BLAZEPOSE_33, COCO_17, SMPL_24
+from smpl_tf.skeleton_points import known_points
 from smplr import finder_noise as module
 from smplr.finder_noise import finder_noise
-from smplr.named_points import known_points
 from smplr.point_model import PointModel, posed_points
 from tests.smplr.people import people, point_body
 

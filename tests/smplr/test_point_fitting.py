@@ -10,8 +10,8 @@ from smpl_tf import SMPL
 from smpl_tf.model_data import load_model_data
 from smpl_tf.rotations import axis_angle_to_matrix, geodesic_angle, mirror_rotations
 from smpl_tf.skeleton import BLAZEPOSE_33, SMPL_24, SMPLR_42
+from smpl_tf.skeleton_points import SKELETONS, find_skeleton, looseness, point_sums
 from smplr import SMPLR, DenoisingAutoencoder
-from smplr.named_points import SKELETONS, find_skeleton, looseness, point_sums
 from smplr.point_fitting import fit_points
 from tests.smplr.people import people, point_body
 

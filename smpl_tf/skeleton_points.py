@@ -5,7 +5,10 @@ written as sums of those; how far such a sum may miss the convention's point is 
 a fit trusts the point the less. Sizes were compared with the published bone lengths of Human3.6M.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +28,12 @@ from smpl_tf.skeleton import (
     UP_91,
     Skeleton,
 )
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from smpl_tf.body_model import SMPL, BodyModelOutput
+    from smpl_tf.model_data import SMPLModelData
 
 SKELETONS = {
     "smpl_24": SMPL_24,
@@ -213,3 +222,58 @@ def looseness(skeleton: Skeleton) -> np.ndarray:
     """Returns how far each point may miss its convention's, metres per coordinate, `[P]`."""
     loose = _LOOSENESS.get(skeleton.name, {})
     return np.array([loose.get(name, 0.0) for name in skeleton.names])
+
+
+def named_points(
+    body: BodyModelOutput, skeleton: str | Skeleton, model: SMPL | SMPLModelData
+) -> tf.Tensor:
+    """Returns the points of a skeleton on posed bodies, such as COCO's or Human3.6M's.
+
+    Differentiable in vertices and joints. How far a point may lie from the one that the
+    convention means is `looseness`.
+
+    Args:
+      body: what `SMPL` returns, with all vertices: `vertices [..., V, 3]`, `joints [..., 24, 3]`.
+      skeleton: name (a key of `SKELETONS`, such as "h36m_17") or skeleton.
+      model: the layer, or the arrays, that made the body: it names the vertices. The open body
+        and an official one have equally many vertices in another order, so there is no default.
+
+    Returns:
+      `[..., P, 3]`, in the unit and frame of the body; NaN for points that the body does not have.
+
+    Raises:
+      ValueError: if the skeleton is unknown, or the vertices are not those of the model.
+
+    Example:
+      >>> from smpl_tf import SMPL, named_points
+      >>> smpl = SMPL()
+      >>> named_points(smpl(), "h36m_17", smpl).shape
+      TensorShape([17, 3])
+    """
+    import tensorflow as tf
+
+    skeleton = find_skeleton(skeleton)
+    data = getattr(model, "model_data", model)
+    if body.vertices.shape[-2] != data.num_vertices:
+        raise ValueError(
+            f"named_points: expected a body of the {data.num_vertices} vertices of {data.name}, "
+            f"got {body.vertices.shape[-2]}; give the model that made the body, with all its "
+            "vertices."
+        )
+    sums = point_sums(skeleton, data.landmarks)
+    used = {name for parts in sums.values() for name in parts or ()}
+    # A skeleton's joint goes before a vertex of the same name.
+    landmarks = sorted(used - set(SMPL_24.names))
+    names = [*SMPL_24.names, *landmarks]
+    factors = np.zeros((len(skeleton), len(names)))
+    for row, parts in enumerate(sums.values()):
+        for name, factor in (parts or {}).items():
+            factors[row, names.index(name)] = factor
+    ids = np.array([data.landmarks[name] for name in landmarks], np.int32)
+    joints = tf.convert_to_tensor(body.joints)[..., : len(SMPL_24), :]
+    vertices = tf.gather(tf.convert_to_tensor(body.vertices), ids, axis=-2)
+    sources = tf.concat([joints, vertices], axis=-2)
+    points = tf.matmul(tf.constant(factors, sources.dtype), sources)
+    # Chosen, not multiplied: NaN factors would make the gradients of all points NaN.
+    known = np.array([parts is not None for parts in sums.values()])
+    return tf.where(known[:, np.newaxis], points, tf.constant(np.nan, points.dtype))
