@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from smpl_tf import rotations
     from smpl_tf.body_model import SMPL, BodyModelOutput
+    from smpl_tf.measurements import measure
     from smpl_tf.mixed_gender import MixedGenderSMPL
     from smpl_tf.model_data import (
         BodyNotFoundError,
@@ -32,6 +33,7 @@ __all__ = [
     "ModelFileError",
     "SMPLModelData",
     "load_model_data",
+    "measure",
     "named_points",
     "rotations",
     "save_model_data",
@@ -41,6 +43,7 @@ _HOME = {
     "SMPL": "body_model",
     "BodyModelOutput": "body_model",
     "MixedGenderSMPL": "mixed_gender",
+    "measure": "measurements",
     "named_points": "skeleton_points",
     **dict.fromkeys(
         (

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
-from smpl_tf import figures, mesh_io, rotations
+from smpl_tf import figures, measure, mesh_io, named_points, rotations
 from smpl_tf.camera import Camera
 from smpl_tf.files import write_json
 from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, NBF_TRANSLATION, nbf_camera
 from smpl_tf.parts import PartScheme, colour_code
 from smpl_tf.skeleton import SMPL_24
+from smpl_tf.skeleton_points import find_skeleton
 
 MESH_FORMATS = ("obj", "ply", "glb")
+# Besides SMPL's joints: what data sets annotate and other programs read.
+SKELETONS = ("coco_17", "h36m_17", "lsp_14")
 SIDE_VIEW = 512  # pixels
 _JPEG_QUALITY = 92
 
@@ -36,9 +39,11 @@ def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict
       axis-angles, radians, and `rotations` [..., 24, 3, 3] the same as matrices, the root's in the
       camera frame; `translation` [..., 3] metres, camera frame; `intrinsics` [3, 3] pixels of the
       picture; `joint_names` [24]; `joints_3d` [..., 24, 3] metres, camera frame; `joints_2d`
-      [..., 24, 2] pixels.
+      [..., 24, 2] pixels. For each of SKELETONS the same of its points, as `coco_17_names`,
+      `coco_17_3d` and `coco_17_2d`. `measurement_names` [11] and `measurements` [11], metres,
+      cubic metres and kilograms, where the body names the landmarks that they need.
     """
-    return {
+    numbers = {
         "gender": np.array(person.body.model_data.gender),
         "betas": person.betas,
         "pose": rotations.matrix_to_axis_angle(person.pose).numpy(),
@@ -49,6 +54,20 @@ def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict
         "joints_3d": joints,
         "joints_2d": camera.project(joints).numpy(),
     }
+    # Of a copy, which does not keep the surfaces of all moments.
+    posed = dataclasses.replace(person).posed
+    for name in SKELETONS:
+        points = named_points(posed, name, person.body)
+        numbers |= {
+            f"{name}_names": np.array(find_skeleton(name).names),
+            f"{name}_3d": points.numpy(),
+            f"{name}_2d": camera.project(points).numpy(),
+        }
+    if {"left_breast", "right_breast", "belly_button"} <= set(person.body.model_data.landmarks):
+        measured = measure(person.body, person.betas)
+        numbers["measurement_names"] = np.array(measured._fields)
+        numbers["measurements"] = np.array(measured)
+    return numbers
 
 
 def write_person(
@@ -72,7 +91,7 @@ def write_person(
     person = predicted.person
     numbers = parameters(person, person.joints_3d, camera)
     np.savez(folder / "parameters.npz", **numbers)
-    write_joints(folder / "joints.json", numbers["joints_3d"], numbers["joints_2d"])
+    write_joints(folder / "joints.json", numbers)
     vertices, body = person.vertices(), person.body
     if "obj" in meshes:
         mesh_io.write_obj(folder / "mesh.obj", vertices, body.faces, frame="camera")
@@ -97,22 +116,31 @@ def write_person(
         write_json(folder / "audit.json", predicted.verdict.record(scheme))
 
 
-def write_joints(path: Path, joints_3d: np.ndarray, joints_2d: np.ndarray) -> None:
-    """Writes SMPL's joints by name, as JSON.
+def write_joints(path: Path, numbers: Mapping[str, np.ndarray]) -> None:
+    """Writes SMPL's joints, and the points of SKELETONS, by name, as JSON.
 
     Args:
       path: the file.
-      joints_3d: `[24, 3]` metres, camera frame.
-      joints_2d: `[24, 2]` pixels.
+      numbers: from `parameters`, of one moment. What the body does not have is left out.
     """
-    joints = {
-        name: {"metres": point.round(5).tolist(), "pixels": pixel.round(3).tolist()}
-        for name, point, pixel in zip(
-            SMPL_24.names, joints_3d.astype(float), joints_2d.astype(float), strict=True
-        )
+    joints = _by_name(numbers["joint_names"], numbers["joints_3d"], numbers["joints_2d"])
+    skeletons = {
+        name: _by_name(*(numbers[f"{name}_{kind}"] for kind in ("names", "3d", "2d")))
+        for name in SKELETONS
     }
     frame = "camera: x right, y down, z away; pixels from the picture's upper left corner"
-    path.write_text(json.dumps({"frame": frame, "joints": joints}, indent=1) + "\n")
+    content = {"frame": frame, "joints": joints, "skeletons": skeletons}
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _by_name(names: np.ndarray, points: np.ndarray, pixels: np.ndarray) -> dict:
+    return {
+        str(name): {"metres": point.round(5).tolist(), "pixels": pixel.round(3).tolist()}
+        for name, point, pixel in zip(
+            names, points.astype(float), pixels.astype(float), strict=True
+        )
+        if np.isfinite(point).all()
+    }
 
 
 def side_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:

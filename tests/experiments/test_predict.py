@@ -15,7 +15,7 @@ from experiments.prediction import videos
 from experiments.runs import common, shipped_runs
 from experiments.runs.run_folder import RunFolder
 from nbf.prediction import windows
-from smpl_tf import SMPL
+from smpl_tf import SMPL, measure, named_points
 from smpl_tf.camera import Camera
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.skeleton import COCO_17, SMPL_24
@@ -144,10 +144,21 @@ def test_the_parameters_give_the_joints_in_the_original_picture(output):
         camera = Camera(found["intrinsics"], width, height)
         projected = camera.project(found["joints_3d"])
         np.testing.assert_allclose(projected, found["joints_2d"], rtol=1e-4, atol=1e-3)
-        named = json.loads((output / name / "person_1" / "joints.json").read_text())["joints"]
+        written = json.loads((output / name / "person_1" / "joints.json").read_text())
+        named = written["joints"]
         assert list(named) == list(SMPL_24.names)
         pixels = [joint["pixels"] for joint in named.values()]
         np.testing.assert_allclose(pixels, found["joints_2d"], atol=1e-3)
+        assert list(written["skeletons"]) == ["coco_17", "h36m_17", "lsp_14"]
+        whole = SMPL()
+        body = whole(betas=found["betas"], pose=found["pose"], translation=found["translation"])
+        points = named_points(body, "h36m_17", whole)
+        np.testing.assert_allclose(found["h36m_17_3d"], points, atol=1e-4)
+        nose = written["skeletons"]["coco_17"]["nose"]
+        np.testing.assert_allclose(nose["metres"], found["coco_17_3d"][0], atol=1e-4)
+        measured = measure(whole, found["betas"])
+        assert list(found["measurement_names"]) == list(measured._fields)
+        np.testing.assert_allclose(found["measurements"], measured)
 
 
 def test_the_meshes_are_the_body_of_the_parameters(output):
