@@ -4,9 +4,10 @@
     python experiments/fit.py --points=joints.csv --skeleton=coco_17 --unit=mm --output=fitted
 
 --points is an NPZ, NPY, JSON or CSV file (the forms: experiments/prediction/point_files.py) of one
-person or many; missing points are NaN, null or empty. --output gets parameters.npz, the first
-meshes, in the axes of the points, and index.html with the bodies to turn around. A thousand bodies
-take some five seconds of CPU time, beside ten for TensorFlow's start and the first call.
+person or many; missing points are NaN, null or empty. A result of HMR, SPIN or ROMP, or an AMASS
+file, gives the points of its bodies, posed with --body_model. --output gets parameters.npz, the
+first meshes, in the axes of the points, and index.html with the bodies to turn around. A thousand
+bodies take some five seconds of CPU time; TensorFlow's start and the first call take ten.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def main(values) -> None:
     from smplr.point_fitting import UnitError
 
     skeleton = find_skeleton(values.skeleton)
-    given = point_files.read(Path(values.points), skeleton, values.unit)
+    given = point_files.read(Path(values.points), skeleton, values.unit, values.body_model)
     for note in given.notes:
         print(f"fit.py: {values.points}: {note}", file=sys.stderr)
     networks, bodies = fitted_bodies.load(values, run)

@@ -1,21 +1,22 @@
 """A body to learn on: sliders for every joint and every beta, in the browser.
 
     python -m experiments.view
-    python -m experiments.view --parameters=results/photo.jpg/parameters.npz
+    python -m experiments.view --parameters=results/photo.jpg/person_1/parameters.npz
 
 Writes one page (runs/view.html unless --output says otherwise) and opens it. There is no server:
 the page holds the body itself, works without a network, and may be passed on. A slider in focus
-colours what it moves. --parameters shows a saved body, or plays a saved motion: `betas`, and
-`pose` [24, 3] or [T, 24, 3], as predict.py writes them. Takes 8 seconds, most of it TensorFlow's
-start.
+colours what it moves. --parameters shows saved bodies or plays a saved motion: a parameters.npz of
+predict.py or fit.py, or a file of AMASS, SMPL-X (as GMR reads), smplcodec, HMR, SPIN or ROMP.
+Takes 8 seconds, most of it TensorFlow's start.
 """
 
 from __future__ import annotations
 
 import sys
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -24,9 +25,11 @@ import numpy as np
 from absl import flags
 
 from experiments.runs import common
-from experiments.runs.common import REPOSITORY, UserError
-from smpl_tf import array_files
-from smpl_tf.errors import one_line
+from experiments.runs.common import UserError
+
+if TYPE_CHECKING:
+    from smpl_tf import SMPLModelData
+    from smpl_tf.viewer.body_viewer import ViewedBody
 
 RANDOM_POSES = 60  # poses that the page draws from
 
@@ -38,9 +41,9 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     to = {"flag_values": values}
-    flags.DEFINE_string("output", str(REPOSITORY / "runs" / "view.html"), "Page to write.", **to)
+    flags.DEFINE_string("output", "runs/view.html", "Page to write.", **to)
     flags.DEFINE_string("body_model", None, "A body model file; else the open body.", **to)
-    flags.DEFINE_string("parameters", None, "parameters.npz of a body or motion.", **to)
+    flags.DEFINE_string("parameters", None, "File of a body or motion to show.", **to)
     flags.DEFINE_bool("open", True, "Open the page in the browser.", **to)
 
 
@@ -50,7 +53,8 @@ def main(values) -> None:
     Args:
       values: the flags.
     """
-    given = _parameters(Path(values.parameters)) if values.parameters else None
+    if values.parameters and not Path(values.parameters).is_file():
+        raise UserError(f"{values.parameters}: no such file; give one with --parameters")
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments.pages import report
@@ -61,19 +65,17 @@ def main(values) -> None:
         models = [load_model_data(values.body_model)]
     else:
         models = [load_model_data(gender=gender) for gender in ("neutral", "female", "male")]
-    body = body_viewer.ViewedBody("Your body", np.zeros(10), _standing(), frame="model")
-    if given is not None:
-        genders = [model.gender for model in models]
-        gender = given.pop("gender", None)
-        own = genders.index(gender) if gender in genders else 0
-        body = body_viewer.ViewedBody(Path(values.parameters).stem, **given, model=own)
+    if values.parameters:
+        bodies = _saved(Path(values.parameters), models)
+    else:
+        bodies = [body_viewer.ViewedBody("Your body", np.zeros(10), _standing(), frame="model")]
     page = report.Page(
         title="What the parameters of a body do",
         lead=(
             "SMPL describes a body by its shape (betas), the rotation of each joint in its "
             "parent's frame (pose), and a place. Move a slider: what it acts on is coloured."
         ),
-        viewer=body_viewer.body_viewer([body], *models, poses=_random_poses()),
+        viewer=body_viewer.body_viewer(bodies, *models, poses=_random_poses()),
     )
     output = Path(values.output)
     report.write(page, output)
@@ -82,31 +84,30 @@ def main(values) -> None:
         print("No browser was found here: open the page yourself.")
 
 
-def _parameters(path: Path) -> dict[str, Any]:
-    """Reads what predict.py writes.
+def _saved(path: Path, models: Sequence[SMPLModelData]) -> list[ViewedBody]:
+    """The bodies of a file, as the page shows them."""
+    from smpl_tf import motion_files
+    from smpl_tf.viewer.body_viewer import ViewedBody
 
-    Raises:
-      UserError: the file does not hold a body.
-    """
-    try:
-        arrays = array_files.read_npz(path)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # whatever a damaged archive makes zipfile raise
-        raise UserError(f"{path}: no .npz file ({one_line(error)})") from None
-    missing = {"betas", "pose"} - set(arrays)
-    if missing:
-        raise UserError(
-            f"{path}: expected the arrays betas and pose, found {', '.join(arrays) or 'none'}"
+    genders = [model.gender for model in models]
+    motions = motion_files.read_motions(path)
+    bodies = []
+    for number, motion in enumerate(motions, start=1):
+        own = genders.index(motion.gender) if motion.gender in genders else 0
+        if motion.frame == "z_up":
+            motion = motion_files.in_frame(motion, "model", models[own])
+        bodies.append(
+            ViewedBody(
+                f"{path.stem} {number}" if motions[1:] else path.stem,
+                motion.betas,
+                motion.pose,
+                motion.translation,
+                motion.frame,
+                motion.frame_rate,
+                model=own,
+            )
         )
-    given = {"betas": arrays["betas"], "pose": arrays["pose"]}
-    if "translation" in arrays:
-        given["translation"] = arrays["translation"]
-    if "frame_rate" in arrays:
-        given["frame_rate"] = float(arrays["frame_rate"])
-    if "gender" in arrays:
-        given["gender"] = str(arrays["gender"])
-    return given
+    return bodies
 
 
 def _standing() -> np.ndarray:

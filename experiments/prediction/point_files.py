@@ -19,6 +19,8 @@ ENDINGS = (".npz", ".npy", ".json", ".csv")
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _ARRAYS = ("points", "joints_3d", "joints")
 _WANTED = (*_ARRAYS, "weights", "valid")
+# Arrays by which files of body parameters are known; `smpl_tf.motion_files` reads them.
+_PARAMETERS = {"pose", "poses", "pose_body", "bodyPose", "theta", "pred_rotmat", "results"}
 _AXES = "xyz"
 _ORIGINS = ("pelvis", "mid_hip")  # how the names begin of points that others are relative to
 
@@ -37,19 +39,22 @@ class GivenPoints(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read(path: Path, skeleton: Skeleton, unit: str) -> GivenPoints:
+def read(path: Path, skeleton: Skeleton, unit: str, body_model: str | None = None) -> GivenPoints:
     """Reads the points of people, or of one person over time.
 
     NPZ: `points` `[..., P, 3]`, and `weights` or `valid` `[..., P]` if need be. NPY: the array
     alone. JSON: nested lists, or an object with `points` and `weights`; null is missing. CSV, with
     commas, semicolons or tabs: a column for each axis of each point, one row per person; with a
     header of names such as left_knee_x, in any order, absent points are missing; empty cells too.
-    In every form exact zeros are missing, but for a pelvis that is the origin of all people.
+    An NPZ of body parameters instead of points (AMASS, SMPL-X, smplcodec, HMR, SPIN, ROMP) gives
+    the points of those bodies. In every form exact zeros are missing, but for a pelvis that is
+    the origin of all people.
 
     Args:
       path: the file.
       skeleton: whose points it holds.
       unit: of `METRES`.
+      body_model: file of the body whose parameters the file may hold; None: the open body.
 
     Returns:
       The points.
@@ -69,7 +74,7 @@ def read(path: Path, skeleton: Skeleton, unit: str) -> GivenPoints:
         elif ending == ".json":
             arrays = _read_json(path)
         else:
-            arrays = _read_arrays(path)
+            arrays = _read_arrays(path, skeleton, body_model, notes)
     except Exception as error:  # whatever a damaged file makes its decoder raise
         reason = one_line(error).removeprefix(f"{path}: ")
         raise UserError(f"{path}: cannot be read as points ({reason})") from error
@@ -121,14 +126,34 @@ def _zeros(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return zeros
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(
+    path: Path, skeleton: Skeleton, body_model: str | None, notes: list[str]
+) -> dict[str, np.ndarray]:
     most = bounds.MOST_POINT_NUMBERS
     if not array_files.is_archive(path):
         return {"points": array_files.read_npy(path, most).astype(np.float64)}
     arrays = array_files.read_npz(path, _WANTED, most)
+    names = array_files.names(path)
+    if not set(_ARRAYS) & set(arrays) and set(names) & _PARAMETERS:
+        return {"points": _posed_points(path, skeleton, body_model, notes)}
     if not arrays:
-        arrays = dict.fromkeys(array_files.names(path), np.zeros(0))
+        arrays = dict.fromkeys(names, np.zeros(0))
     return {name: array.astype(np.float64) for name, array in arrays.items()}
+
+
+def _posed_points(
+    path: Path, skeleton: Skeleton, body_model: str | None, notes: list[str]
+) -> np.ndarray:
+    """The points of the bodies whose parameters a file of another program holds."""
+    from smpl_tf import SMPL, motion_files, named_points
+
+    points = []
+    for motion in motion_files.read_motions(path):
+        body = SMPL(body_model, gender=motion.gender, num_betas=len(motion.betas))
+        posed = body(betas=motion.betas, pose=motion.pose, translation=motion.translation)
+        points.append(named_points(posed, skeleton, body).numpy())
+    notes.append(f"holds body parameters: points of {body.model_data.name} with them are fitted")
+    return np.concatenate(points).astype(np.float64)
 
 
 def _read_json(path: Path) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import pytest
 from experiments import fit
 from experiments.prediction import point_files
 from experiments.runs.common import UserError
+from smpl_tf import SMPL
 from smpl_tf.skeleton import SMPL_24
 from smpl_tf.skeleton_points import SKELETONS
 from smplr.point_fitting import METHODS
@@ -197,6 +198,18 @@ def test_bodies_meshes_and_a_page_come_out(joints, call, tmp_path):
     assert page.count("data:image/jpeg") == 2
     assert "Bodies fitted to points" in page
     assert not (tmp_path / "o/body_001.obj").exists()
+
+
+def test_body_parameters_of_other_programs_give_their_points(tmp_path):
+    rng = np.random.default_rng(0)
+    poses, betas = rng.normal(0, 0.2, (3, 72)), rng.normal(size=(3, 10))
+    camera = np.ones((3, 3))
+    np.savez(tmp_path / "spin.npz", pose=poses, betas=betas, camera=camera)
+    given = point_files.read(tmp_path / "spin.npz", SMPL_24, "m")
+    place = [1, 1, 2 * 5000 / 224]
+    body = SMPL()(betas=betas, pose=poses, translation=np.tile(place, (3, 1)))
+    np.testing.assert_allclose(given.points, body.joints, atol=1e-4)
+    assert "holds body parameters" in given.notes[0]
 
 
 def test_bodies_of_smpls_successors_are_refused_in_one_line(joints, call, tmp_path):

@@ -115,10 +115,25 @@ def test_view_writes_a_page_of_a_saved_motion(call, tmp_path, monkeypatch):
     assert poses.shape == (view.RANDOM_POSES, 24, 3) and np.isfinite(poses).all()
 
 
+def test_view_shows_motions_and_people_of_other_programs(call, tmp_path):
+    pose = np.zeros((2, 156))
+    np.savez(tmp_path / "amass.npz", poses=pose, trans=pose[:, :3], betas=np.ones(16))
+    spin = {"pose": np.zeros((3, 72)), "betas": np.zeros((3, 10)), "camera": np.ones((3, 3))}
+    np.savez(tmp_path / "spin.npz", **spin)
+    for name, count in (("amass", 1), ("spin", 3)):
+        flags = (f"--parameters={tmp_path}/{name}.npz", f"--output={tmp_path}/a.html", "--noopen")
+        answer = call(view, *flags)
+        assert answer.status == 0, answer.err
+        page = (tmp_path / "a.html").read_text()
+        assert page.count(f'"scene":"{name}') == count
+        # AMASS's z-up world becomes y up; pictures are upside down until the page turns them.
+        assert page.count('"upside_down":true') == (0 if name == "amass" else 3)
+
+
 @pytest.mark.parametrize(
     "arrays, message",
     [
-        ({"other": 1}, "expected the arrays betas and pose, found other"),
+        ({"other": 1}, "expected the arrays betas and pose (predict.py), poses and trans (AMASS)"),
         (None, "no .npz file"),
     ],
 )

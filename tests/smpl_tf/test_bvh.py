@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from smpl_tf import SMPL
-from smpl_tf.bvh import write_bvh
+from smpl_tf.bvh import MIXAMO_NAMES, write_bvh
 from smpl_tf.skeleton import SMPL_24
 from tests.small_body import small_body
 
@@ -94,6 +94,46 @@ def test_names_hang_together_as_in_the_skeleton(tmp_path, motion):
     assert [file.name for file in tmp_path.iterdir()] == ["a.bvh"]
 
 
+def test_mixamo_names_and_a_t_pose_change_no_joint(tmp_path, motion):
+    poses, translations, rest, expected = motion
+    write_bvh(
+        tmp_path / "a.bvh",
+        poses,
+        translations,
+        rest,
+        frame="camera",
+        names="mixamo",
+        rest="t_pose",
+    )
+    joints, rows, _ = read_bvh(tmp_path / "a.bvh")
+    called = [f"mixamorig:{MIXAMO_NAMES[name]}" for name in SMPL_24.names]
+    assert {name for name, *_ in joints} == set(called)
+    for row, there in zip(rows, expected, strict=True):
+        found = places(joints, row)
+        centimetres = np.array([found[name] for name in called])
+        np.testing.assert_allclose(centimetres / 100, there * (1, -1, -1), atol=1e-3)
+    # At rest, arms and legs are straight along the axes.
+    at_rest = places(joints, np.zeros_like(rows[0]))
+    for side, sign in (("Left", 1), ("Right", -1)):
+        for chain, axis, direction in (
+            (("Arm", "ForeArm", "Hand", "HandMiddle1"), 0, sign),
+            (("UpLeg", "Leg", "Foot"), 1, -1),
+        ):
+            points = np.array([at_rest[f"mixamorig:{side}{name}"] for name in chain])
+            bones = np.diff(points, axis=0)
+            lengths = np.linalg.norm(bones, axis=1)
+            np.testing.assert_allclose(bones[:, axis], direction * lengths, atol=1e-3)
+
+
+def test_names_are_those_of_mixamo():
+    # From a character as Mixamo gives it out.
+    known = {
+        *("Hips", "Spine", "Spine1", "Spine2", "Neck", "Head", "LeftShoulder", "LeftArm"),
+        *("LeftForeArm", "LeftHand", "RightUpLeg", "RightLeg", "RightFoot", "RightToeBase"),
+    }
+    assert known < set(MIXAMO_NAMES.values()) and set(MIXAMO_NAMES) == set(SMPL_24.names)
+
+
 def test_angles_never_jump_in_a_smooth_motion(tmp_path):
     # A joint that turns round and round, and tips over where two of the axes fall together.
     poses = np.zeros((90, 24, 3))
@@ -115,6 +155,8 @@ def test_wrong_motions_are_refused_in_one_line(tmp_path):
         ("finite motion", (poses, moves * np.nan, rest), {}),
         ("frame 'model' or 'camera', got 'up'", (poses, moves, rest), {"frame": "up"}),
         ("positive frame rate, got 0", (poses, moves, rest), {"frame_rate": 0}),
+        ("names 'smpl' or 'mixamo', got 'x'", (poses, moves, rest), {"names": "x"}),
+        ("rest 'model' or 't_pose', got 'x'", (poses, moves, rest), {"rest": "x"}),
     ]
     for message, arguments, options in cases:
         with pytest.raises(ValueError, match=message):
