@@ -1,15 +1,17 @@
-"""Writes a trained model for servers (SavedModel) and for phones (TFLite), and checks both.
+"""Writes a trained model for servers (SavedModel), phones (TFLite) or onnxruntime, and checks it.
 
     python experiments/export.py --output=exported
     python experiments/export.py --run=RUN --segmentation_run=RUN --output=exported
+    python experiments/export.py --format=onnx --output=exported
 
 Unset, --run is the pair of networks that is shipped: a picture goes in, betas, rotations, pose,
 vertices and joints come out, for any number of pictures at once. A fitting run alone takes part
 maps (or what it was trained on), an SMPLR run points or pictures. --output gets saved_model/ with
 the signature serving_default, model.tflite, which needs nothing but TFLite's own operations, and
-model_card.json: what goes in, what comes out in which unit and frame, body, sizes, latencies. Both
-are compared with Keras on synthetic people; if a number differs by more than 1e-4 nothing is
-written. About a minute for the shipped networks.
+model_card.json: what goes in, what comes out in which unit and frame, body, sizes, latencies.
+ONNX (model.onnx) is written on demand and needs the extra "onnx". All are compared with Keras on
+synthetic people; if a number differs by more than 1e-4 nothing is written. About a minute for the
+shipped networks.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.run_folder import RunFolder, git_commit, local_path, versions
 from smpl_tf.files import write_json
 
-FORMATS = ("saved_model", "tflite")
+FORMATS = ("saved_model", "tflite", "onnx")
+DEFAULT_FORMATS = ("saved_model", "tflite")  # which need no further package
 
 
 def define_flags(values) -> None:
@@ -42,7 +45,7 @@ def define_flags(values) -> None:
     f.string("segmentation_run", None, "Run of the segmenter before the fitting network.")
     f.string("body_model", None, "Where the run's body model file lies now.")
     f.string("output", None, "Folder to write; it must not exist yet.")
-    f.strings("format", FORMATS, f"Some of {','.join(FORMATS)}.")
+    f.strings("format", DEFAULT_FORMATS, f"Some of {','.join(FORMATS)}.")
 
 
 def main(values) -> None:
@@ -61,8 +64,10 @@ def main(values) -> None:
     runs = _runs(values)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    from experiments.serving import exported_models
+    from experiments.serving import exported_models, onnx_models
 
+    if "onnx" in values.format:
+        onnx_models.require_packages()
     served = _served(*runs, values.body_model)
     aside = output.with_name(f".aside-{os.getpid()}-{output.name}")
     try:

@@ -1,4 +1,4 @@
-"""Writes served models as SavedModel and TFLite, and measures how they differ from Keras."""
+"""Writes served models as SavedModel, TFLite and ONNX, and measures how they differ from Keras."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from experiments.pages.report import Table
 from experiments.runs.common import UserError
+from experiments.serving import onnx_models
 from experiments.serving.served_models import ServedModel, example_inputs
 from smpl_tf.errors import one_line
 
@@ -51,13 +52,13 @@ def write(served: ServedModel, folder: Path, formats: Sequence[str]) -> dict[str
     Args:
       served: the model.
       folder: where to; made.
-      formats: of "saved_model" and "tflite".
+      formats: of "saved_model", "tflite" and "onnx".
 
     Returns:
       Format -> what was written.
 
     Raises:
-      UserError: TFLite lacks an operation.
+      UserError: TFLite or ONNX lacks an operation, or a package is missing.
     """
     saved = folder / "saved_model"
     archive = keras.export.ExportArchive()
@@ -70,6 +71,9 @@ def write(served: ServedModel, folder: Path, formats: Sequence[str]) -> dict[str
     if "tflite" in formats:
         files["tflite"] = folder / "model.tflite"
         files["tflite"].write_bytes(_to_tflite(saved))
+    if "onnx" in formats:
+        files["onnx"] = folder / "model.onnx"
+        files["onnx"].write_bytes(onnx_models.to_onnx(served))
     if "saved_model" not in formats:
         tf.io.gfile.rmtree(str(files.pop("saved_model")))
     return files
@@ -109,7 +113,7 @@ def callers(files: Mapping[str, Path]) -> dict[str, Call]:
     Returns:
       Format -> a function of a batch.
     """
-    makers = {"saved_model": _saved_model, "tflite": _tflite}
+    makers = {"saved_model": _saved_model, "tflite": _tflite, "onnx": onnx_models.caller}
     return {name: makers[name](path) for name, path in files.items()}
 
 

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -43,6 +44,38 @@ def test_both_formats_agree_with_keras(chain, written):
     assert [body["name"] for body in card["bodies"]] == [small_body().name]
     assert small_body().name in card["licence"]
     assert "tflite" in str(exported_models.table(card))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["chain", "shipped"])
+def test_onnx_agrees_with_keras_in_onnxruntime(chain, tmp_path, call, kind):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    if kind == "shipped":
+        out = tmp_path / "new"
+        answer = call(export, f"--output={out}", "--format=onnx")
+        assert answer.status == 0, answer.err
+        card = json.loads((out / "model_card.json").read_text())
+        deviations = card["formats"]["onnx"]["largest_deviation_from_keras"]
+        assert max(deviations.values()) < 1e-4
+        return
+    files = exported_models.write(chain, tmp_path, ("onnx",))
+    checks = exported_models.compare(chain, files)
+    exported_models.require_parity(checks)
+    assert set(checks["onnx"].deviations) == set(chain.card["outputs"])
+    (onnx,) = exported_models.callers(files).values()
+    pictures = served_models.example_inputs(chain, 5)
+    together = onnx(pictures)
+    assert together["vertices"].shape == (5, 200, 3)
+    for name, value in onnx(pictures[3:4]).items():
+        np.testing.assert_allclose(value, together[name][3:4], atol=1e-5)
+
+
+def test_onnx_without_its_packages_names_the_extra(call, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    answer = call(export, f"--output={tmp_path}/new", "--format=onnx")
+    assert answer.status == 1 and "pip install 'neural-body-fitting[onnx]'" in answer.err
+    assert not any(tmp_path.iterdir())
 
 
 def test_any_number_of_pictures_goes_in(chain, calls):
@@ -115,8 +148,8 @@ def test_mistakes_are_answered_in_one_line(call, tmp_path):
     assert answer.status == 2 and "--output is missing" in answer.err
     answer = call(export, f"--output={tmp_path}")
     assert answer.status == 1 and "exists already" in answer.err
-    answer = call(export, f"--output={tmp_path}/new", "--format=onnx")
-    assert answer.status == 2 and "expected saved_model, tflite" in answer.err
+    answer = call(export, f"--output={tmp_path}/new", "--format=coreml")
+    assert answer.status == 2 and "expected saved_model, tflite, onnx" in answer.err
     answer = call(export, f"--output={tmp_path}/new", f"--run={tmp_path}")
     assert answer.status == 1 and "no run here" in answer.err
     dae = export.shipped_runs.PRETRAINED / "smplr_dae"
