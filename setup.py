@@ -1,10 +1,65 @@
-"""Packaging of nbf, smplr, smpl_tf, datasets and experiments."""
+"""Packaging of nbf, smplr, smpl_tf, datasets and experiments.
 
+A wheel installs smpl_tf, nbf and smplr as they are, and datasets and experiments inside
+neural_body_fitting: at the top of a site-packages folder those two names are other people's
+(`datasets` is Hugging Face's). An editable install leaves everything where it is.
+"""
+
+import ast
+import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
-# Each package stands here with its reason.
+ROOT = Path(__file__).parent
+OWN = "neural_body_fitting"
+MOVED = ("datasets", "experiments")
+
+
+def _constant(file: str, name: str):
+    """The value that a module gives to a name, without importing it."""
+    for node in ast.parse((ROOT / file).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == name:
+            return ast.literal_eval(node.value)
+    raise LookupError(f"{file}: no {name}")
+
+
+def moved_imports(source: str) -> str:
+    """Rewrites what a module says of the packages that a wheel has under another name.
+
+    Imports are absolute and one per line in this repository (tests/test_layers.py), so a line
+    tells all; the commands in docstrings are rewritten too.
+    """
+    names = "|".join(MOVED)
+    source = re.sub(rf"(?m)^( *)from ({names})(?=[. ])", rf"\1from {OWN}.\2", source)
+    # In a checkout the scripts put the repository first on the path; here that would give others
+    # our packages under their old names.
+    source = re.sub(r"sys\.path\.insert\(0, .*\)", "pass", source)
+    source = re.sub(rf"(?m)^( *)import ({names})$", rf"\1from {OWN} import \2", source)
+    source = re.sub(rf"python -m ({names})\.", rf"python -m {OWN}.\1.", source)
+    return re.sub(r"python experiments/(\w+)\.py", rf"python -m {OWN}.experiments.\1", source)
+
+
+class BuildWheel(build_py):
+    """Moves two packages under our own name, on the way into a wheel."""
+
+    def run(self):
+        """Builds, then moves."""
+        super().run()
+        if self.editable_mode:
+            return
+        built = Path(self.build_lib)
+        for name in MOVED:
+            shutil.rmtree(built / OWN / name, ignore_errors=True)
+            shutil.move(built / name, built / OWN / name)
+            for file in (built / OWN / name).rglob("*.py"):
+                source = file.read_text(encoding="utf-8")
+                file.write_text(moved_imports(source), encoding="utf-8")
+
+
+# Each package is listed with the reason why it is needed.
 INSTALL_REQUIRES = [
     "tensorflow>=2.18",  # models, training, tf.data
     # TensorFlow asks for any Keras 3. Below these, a .keras file from a stranger runs code despite
@@ -40,17 +95,32 @@ EXTRAS_REQUIRE = {
     "build_body": [
         "scikit-image>=0.22",  # marching cubes of the open body's builder
     ],
-    # Who the benchmark compares us with, and the tests agree with where they are installed.
+    # Other SMPL implementations, for benchmarks and cross-checks.
     "bench": [
         "torch",  # smplx runs on it; any version will do, CPU alone too
         "smplx>=0.1.28",  # the reference layer of the field
         "smplfitter>=0.6",  # the fastest other TensorFlow body
     ],
+    # TensorFlow with NVIDIA's libraries, for a GPU under Linux.
+    "gpu": ["tensorflow[and-cuda]>=2.18"],
+    # export.py --format=onnx, and the parity check of what it writes.
+    "onnx": [
+        "tf2onnx>=1.17",  # the converter
+        "onnx>=1.17",  # its file format
+        "onnxruntime>=1.20",  # runs the file, to compare it with Keras
+    ],
+    # The site (make docs) and its notebooks.
+    "docs": [
+        "mkdocs-material>=9.6",  # the site
+        "mkdocstrings[python]>=0.29",  # API pages from the docstrings
+        "nbclient>=0.10",  # runs the notebooks
+        "ipykernel>=6.29",  # their kernel
+    ],
     "test": [
         "pytest>=8",  # the test runner
         "pytest-xdist>=3.5",  # the suite on all cores
         "hypothesis>=6.100",  # laws over spaces of inputs
-        "trimesh>=4",  # reads our mesh files back
+        "trimesh>=4",  # reads our mesh files back, and cuts the planes of measurements
         "ruff==0.17.5",  # lint and format, the one pinned version
         "mypy==2.4.1",  # types of the libraries; pinned, since each version finds other mistakes
     ],
@@ -58,15 +128,17 @@ EXTRAS_REQUIRE = {
 
 setup(
     name="neural-body-fitting",
-    version="0.1.0",
+    version=_constant("smpl_tf/version.py", "__version__"),
     description="3D human pose and shape in TensorFlow: NBF, SMPLR and an SMPL layer.",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10",
-    packages=find_packages(include=["nbf*", "smplr*", "smpl_tf*", "datasets*", "experiments*"]),
+    packages=find_packages(
+        include=["nbf*", "smplr*", "smpl_tf*", "datasets*", "experiments*", f"{OWN}*"]
+    ),
     package_data={
-        **{package: ["py.typed"] for package in ("smpl_tf", "nbf", "smplr", "datasets")},
+        **{package: ["py.typed"] for package in ("smpl_tf", "nbf", "smplr", "datasets", OWN)},
         "smpl_tf.open_body": ["*.npz"],
         "experiments": [
             *("flags/*.cfg", "pages/*.html"),
@@ -76,4 +148,11 @@ setup(
     },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
+    cmdclass={"build_py": BuildWheel},
+    entry_points={
+        "console_scripts": [
+            f"{command} = {OWN}.commands:{script}"
+            for command, script in _constant(f"{OWN}/commands.py", "COMMANDS").items()
+        ]
+    },
 )

@@ -23,7 +23,17 @@ __all__ = ["EXAMPLE_FEATURES", "load", "write"]
 _HOME = {"EXAMPLE_FEATURES": "example", "load": "pipelines", "write": "writing"}
 
 
+# By which code that means Hugging Face's package of this name is known.
+_OTHERS = ("load_dataset", "load_from_disk", "Dataset", "DatasetDict", "IterableDataset")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _OTHERS:
+        raise ImportError(
+            f"datasets.{name} is Hugging Face's, but {__file__} is neural-body-fitting's "
+            "package, found first in its checkout. Run from another folder, or install "
+            "the wheel (pip install . in the repository), which leaves the name alone."
+        )
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -27,6 +27,12 @@ from experiments.runs import common
 from experiments.runs.common import UsageError, UserError
 from experiments.runs.flag_definer import FlagDefiner
 
+# What --help lists first.
+FIRST_FLAGS = (
+    *("dataset", "source", "output", "split", "every"),
+    *("count", "image_size", "workers", "check"),
+)
+
 
 def _surreal(values):
     import tensorflow as tf

@@ -42,6 +42,9 @@ _CHANGEABLE = (
     *("batch_size", "female_body", "male_body", "neutral_body"),
 )
 
+# What --help lists first.
+FIRST_FLAGS = ("run", "data", "test_split", "output", "real_clip", "peers", "noisy_run")
+
 
 def main(values) -> None:
     """Evaluates and reports.

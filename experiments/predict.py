@@ -1,14 +1,16 @@
 """Fits bodies to the people of photographs and videos, and writes what other programs can use.
 
-    python experiments/predict.py --images=photos --output=predicted
+    python experiments/predict.py photo.jpg
+    python experiments/predict.py photos/ clip.mp4 --output=predicted --mesh=obj
 
---images takes files, folders, patterns, videos and the numbers of cameras; any size and format.
-A picture shows one person, found by the segmenter, or those of --people: boxes or 2D joints as
-COCO or OpenPose writes them. --output gets index.html, where the bodies can be turned, and a
-folder per picture: overlay.jpg, and for each person parameters.npz, joints.json, parts.png,
-side.png and the meshes of --mesh; of a video overlay.mp4, and for each person smoothed
-parameters.npz, motion.glb and motion.bvh. What cannot be done is named in one line each, the rest
-is done, and the exit status is 1. Times by stage stand at the end.
+Takes files, folders, patterns, videos and the numbers of cameras; any size and format. People are
+found by the landmark finder if its networks are there, else by the body part segmenter (one
+person), or given with --people as COCO or OpenPose writes boxes and joints. --output gets
+index.html, where the bodies can be turned, and a folder per picture: overlay.jpg, and for each
+person parameters.npz, joints.json, side.png, parts.png if a segmenter was used, and the meshes of
+--mesh; of a video overlay.mp4, and for each person smoothed parameters.npz, motion.glb and
+motion.bvh. An input that fails is reported in one line, the others are done, and the exit status
+is 1. A table of times by stage is printed at the end.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ from experiments.runs.flag_definer import FlagDefiner
 MESH_FORMATS = ("obj", "ply", "glb")
 METHODS = ("auto", "nbf", "smplr", "fit", "parts")
 FINDER_MODELS = ("auto", "lite", "full", "heavy")
+# Read by experiments.runs.common.
+POSITIONAL_FLAG = "images"
+FIRST_FLAGS = ("images", "output", "people", "method", "mesh", "refine", "fov", "step", "frames")
 _CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
 _NAMED = 10  # unused pictures of --people that get a line each
 
@@ -43,20 +48,47 @@ def define_flags(values) -> None:
     """
     f = FlagDefiner(values)
     flags.DEFINE_multi_string(
-        "images", None, "Files, folders, patterns, camera numbers; repeat it.", flag_values=values
+        "images",
+        None,
+        "Input: file, folder, pattern or camera number; may be repeated, and --images= left out.",
+        flag_values=values,
     )
-    f.string("output", None, "Folder to write, made if need be.")
-    f.string("run", None, "Run of NBF's fitting network, or of all of SMPLR; unset: shipped.")
-    f.string("segmentation_run", None, "Segmenter; unset: shipped, with a --run of NBF none.")
-    f.string("body_model", None, "Where the run's body model file lies now.")
-    f.string("people", None, "JSON of boxes or joints, or a folder of OpenPose's.")
-    f.strings("mesh", [], f"Mesh files to write: some of {','.join(MESH_FORMATS)}.")
-    f.enum("method", "auto", METHODS, "Way to the bodies; auto: nbf if the finder is there.")
-    f.bool("refine", None, "Move bodies to found points (default), or with parts to the part map.")
+    f.string("output", "predicted", "Folder to write; created if it does not exist.")
+    f.string(
+        "run", None, "Run folder of an NBF fitting network or a whole SMPLR (default: shipped)."
+    )
+    f.string(
+        "segmentation_run",
+        None,
+        "Run folder of the part segmenter (default: shipped; none with --run).",
+    )
+    f.string("body_model", None, "Body model file of the run, if it was moved.")
+    f.string(
+        "people",
+        None,
+        "Who is where: a JSON file of boxes or joints, or a folder of OpenPose files.",
+    )
+    f.strings("mesh", [], f"Mesh formats to write, separated by commas: {','.join(MESH_FORMATS)}.")
+    f.enum(
+        "method",
+        "auto",
+        METHODS,
+        "Prediction method; auto: nbf if the landmark finder is installed, else parts.",
+    )
+    f.bool(
+        "refine",
+        None,
+        "Refine bodies to the found points (default), or with parts to the part map.",
+    )
     f.number("fov", 55.0, "Field of view across the picture's diagonal, degrees.", 179.0)
-    f.enum("finder_model", "auto", FINDER_MODELS, "Size of the finder; auto: the best fetched.")
+    f.enum(
+        "finder_model",
+        "auto",
+        FINDER_MODELS,
+        "Size of the landmark finder's network; auto: the best installed.",
+    )
     f.integer("step", 1, "Process every N-th frame of a video.", 1)
-    f.integer("frames", None, "Maximum number of frames; unset: all, of a camera 300.", 1)
+    f.integer("frames", None, "Maximum number of frames (default: all; 300 for a camera).", 1)
 
 
 def main(values) -> int:
@@ -68,7 +100,7 @@ def main(values) -> int:
     Returns:
       1 if something could not be done, else 0.
     """
-    common.require(values, "images", "output")
+    common.require(values, "images")
     unknown = sorted(set(values.mesh) - set(MESH_FORMATS))
     if unknown:
         raise UsageError(f"--mesh={','.join(unknown)}: expected {', '.join(MESH_FORMATS)}")

@@ -22,6 +22,12 @@ from experiments.nbf.flags import define_run_flags
 from experiments.runs import common, training
 from smpl_tf.files import write_json
 
+# What --help lists first.
+FIRST_FLAGS = (
+    *("data", "run_name", "epochs", "stage", "batch_size"),
+    *("learning_rate", "input_map", "body_model", "initial_run", "segmentation_run"),
+)
+
 
 def main(values) -> None:
     """Trains, evaluates and reports.

@@ -25,6 +25,12 @@ from experiments.runs import common, training
 from experiments.smplr.flags import define_run_flags
 from smpl_tf.files import write_json
 
+# What --help lists first.
+FIRST_FLAGS = (
+    *("data", "run_name", "stage", "epochs", "steps_per_epoch"),
+    *("batch_size", "learning_rate", "networks", "neutral", "skeleton"),
+)
+
 
 def main(values) -> None:
     """Trains and evaluates.

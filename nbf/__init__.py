@@ -8,6 +8,7 @@ from nbf.prediction import FittedPerson, Predictor
 from nbf.refinenet import RefineNet
 from nbf.segmentation import PartSegmenter, SegmentationLoss
 from nbf.small_segmenter import SmallSegmenter
+from smpl_tf.version import __version__ as __version__
 
 __all__ = [
     "DeepLab",

@@ -11,6 +11,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from smpl_tf.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from smpl_tf import rotations
     from smpl_tf.body_model import SMPL, BodyModelOutput

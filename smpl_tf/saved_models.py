@@ -13,7 +13,10 @@ from smpl_tf.errors import one_line
 from smpl_tf.model_data import BodyNotFoundError
 
 MODEL_FILE = "model.keras"
-SHIPPED = Path(__file__).resolve().parents[1] / "experiments" / "pretrained"
+_HERE = Path(__file__).resolve().parents[1]
+# A wheel keeps experiments inside neural_body_fitting (setup.py says why).
+_WHEEL = _HERE / "neural_body_fitting" / "experiments" / "pretrained"
+SHIPPED = _WHEEL if _WHEEL.is_dir() else _HERE / "experiments" / "pretrained"
 """The folder of the trained runs that come with the library."""
 
 

@@ -1,5 +1,6 @@
 """SMPLR (Madadi et al. 2018): SMPL reversed, from a picture or from points to a body."""
 
+from smpl_tf.version import __version__ as __version__
 from smplr.denoising_autoencoder import DenoisingAutoencoder
 from smplr.hourglass import StackedHourglass
 from smplr.model import SMPLR

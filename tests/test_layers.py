@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "nbf": {"smpl_tf"},
     "smplr": {"smpl_tf"},
     "experiments": {"smpl_tf", "datasets", "nbf", "smplr"},
+    "neural_body_fitting": {"smpl_tf"},
 }
 # Inside experiments: a folder imports only those before it; scripts import all, nobody a script.
 FOLDERS = ("pages", "runs", "benchmarks", "nbf", "smplr", "prediction", "serving", "tables")

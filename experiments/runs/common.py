@@ -1,6 +1,8 @@
 """What every script shares: flags, one-line errors, exit statuses, and a quiet TensorFlow.
 
-A script is a function `main(flags)` and a function that defines its flags; `run` joins them.
+A script is a function `main(flags)` and a function that defines its flags; `run` joins them. Its
+module may name POSITIONAL_FLAG, the flag that takes arguments without a name, and FIRST_FLAGS, the
+ones that --help lists first.
 TensorFlow is loaded by `load_tensorflow` after the flags are read, so that a mistyped flag is
 answered at once and importing a script does nothing.
 """
@@ -23,6 +25,8 @@ from smpl_tf.errors import one_line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+# What absl adds to the help of a flag that may be repeated.
+_REPEATED = "; repeat this option to specify a list of values"
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -58,16 +62,15 @@ def run(
     Returns:
       The exit status: 0, 1 after an error, 2 for wrong flags, 130 after Ctrl-C.
     """
-    argv = list(sys.argv if argv is None else argv)
+    argv = ["--help" if one == "-h" else one for one in (sys.argv if argv is None else argv)]
     script = Path(argv[0]).name
     values = flags.FlagValues()
-    flags.DEFINE_bool("help", False, "Print this help.", flag_values=values)
+    values.set_gnu_getopt(True)  # flags may follow arguments
+    flags.DEFINE_bool("help", False, "Print this help (also -h).", flag_values=values)
     flags.DEFINE_bool("debug", False, "Show the traceback of an error.", flag_values=values)
     define_flags(values)
     try:
-        rest = values(argv)[1:]
-        if rest:
-            raise flags.Error(f"unexpected argument {rest[0]!r}; every option is a --flag=value")
+        _take_arguments(values(argv)[1:], main, values)
     except (flags.Error, ValueError) as error:
         print(f"{script}: {explain(error, values)} (--help lists the flags)", file=sys.stderr)
         return EXIT_USAGE
@@ -86,6 +89,15 @@ def run(
             raise
         print(f"{script}: {describe(error, values)}", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
+
+
+def _take_arguments(rest: Sequence[str], main: Callable, values: flags.FlagValues) -> None:
+    """Adds arguments without a name to the flag that takes them."""
+    name = getattr(sys.modules[main.__module__], "POSITIONAL_FLAG", None)
+    if rest and name is None:
+        raise flags.Error(f"unexpected argument {rest[0]!r}; every option is a --flag=value")
+    if rest:
+        values[name].value = [*(values[name].value or []), *rest]
 
 
 def require(values: flags.FlagValues, *names: str) -> None:
@@ -148,14 +160,26 @@ def usage(main: Callable, values: flags.FlagValues) -> str:
     Returns:
       The text.
     """
-    documentation = sys.modules[main.__module__].__doc__ or ""
-    lines = [documentation.strip(), "", "Flags:"]
-    for name in sorted(values):
-        flag = values[name]
-        default = "" if flag.default is None else f" [{flag.default}]"
-        lines.append(f"  --{name}{default}\n      {one_line(flag.help)}")
+    module = sys.modules[main.__module__]
+    first = [name for name in getattr(module, "FIRST_FLAGS", ()) if name in values]
+    others = [name for name in sorted(values) if name not in first]
+    lines = [(module.__doc__ or "").strip()]
+    titles = ("Most used flags:", "All other flags:") if first else ("", "Flags:")
+    for title, names in zip(titles, (first, others), strict=True):
+        if names:
+            lines += ["", title]
+        for name in names:
+            flag = values[name]
+            default = "" if flag.default is None else f" [{_shown_default(flag.default)}]"
+            text = one_line(flag.help).removesuffix(_REPEATED)
+            lines.append(f"  --{name}{default}\n      {text}")
     lines.append("  --flagfile\n      Read flags from this file; experiments/flags/ has ours.")
     return "\n".join(lines)
+
+
+def _shown_default(value) -> str:
+    """A default as one writes it after the flag."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def check_packages() -> None:

@@ -284,7 +284,6 @@ def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path
 @pytest.mark.parametrize(
     ("changed", "status", "words"),
     [
-        ({"output": None}, 2, ["--output is missing"]),
         ({"mesh": "obj,fbx"}, 2, ["--mesh=fbx: expected obj, ply, glb"]),
         ({"images": "/nowhere"}, 1, ["/nowhere: no such file or folder"]),
         ({"run": "/nowhere"}, 1, ["/nowhere: no run here"]),

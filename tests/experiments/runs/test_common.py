@@ -178,3 +178,47 @@ def test_what_c_wrote_is_shown_when_the_block_fails(capfd):
         os.write(2, b"the reason")
         raise RuntimeError
     assert "the reason" in capfd.readouterr().err
+
+
+class TestArguments:
+    def test_arguments_without_a_name_go_to_the_flag_that_the_script_names(self, monkeypatch):
+        seen = []
+        monkeypatch.setattr(sys.modules[__name__], "POSITIONAL_FLAG", "files", raising=False)
+
+        def main(values):
+            seen.append((values.files, values.size))
+
+        def define(values):
+            flags.DEFINE_multi_string("files", None, "Files.", flag_values=values)
+            flags.DEFINE_integer("size", 1, "Size.", flag_values=values)
+
+        main.__module__ = __name__
+        assert (
+            common.run(main, define, ["s.py", "a.jpg", "--size=3", "--files=b.jpg", "c.jpg"]) == 0
+        )
+        assert seen == [(["b.jpg", "a.jpg", "c.jpg"], 3)]
+
+    def test_other_scripts_refuse_them(self, capsys):
+        def main(values):
+            raise AssertionError
+
+        assert common.run(main, lambda values: None, ["s.py", "a.jpg"]) == 2
+        assert "unexpected argument 'a.jpg'; every option is a --flag=value" in (
+            capsys.readouterr().err
+        )
+
+    def test_help_lists_first_what_the_script_says(self, monkeypatch, capsys):
+        monkeypatch.setattr(sys.modules[__name__], "FIRST_FLAGS", ("z",), raising=False)
+
+        def main(values):
+            raise AssertionError
+
+        def define(values):
+            flags.DEFINE_string("z", "a", "Last letter.", flag_values=values)
+
+        main.__module__ = __name__
+        assert common.run(main, define, ["s.py", "-h"]) == 0
+        text = capsys.readouterr().out
+        assert text.index("Most used flags:\n  --z [a]") < text.index(
+            "All other flags:\n  --debug"
+        )
