@@ -93,8 +93,10 @@ def environment(tmp_path_factory):
     """A new environment with our wheel; TensorFlow and the like come from the tests' own."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    ignore = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "runs", "data")
-    shutil.copytree(ROOT, source, ignore=ignore)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, source / name)
     wheels = folder / "wheels"
     pip = (sys.executable, "-m", "pip")
     answer = run(*pip, "wheel", "-q", "--no-deps", "-w", wheels, source, cwd=folder, fails=True)
