@@ -1,11 +1,12 @@
-# Two commands: `make quickstart` and `make test`. Both make their own environment.
+# `make quickstart`, `make test` and `make docs` make their own environment.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# setuptools warns that a folder `datasets` may hide another package; experiments/runs/common.py checks it.
+# setuptools warns that a folder `datasets` may hide another package; experiments/runs/common.py
+# checks it, and a wheel has it under another name.
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 
-.PHONY: quickstart test test-slow lint format
+.PHONY: quickstart test test-slow lint format docs
 
 quickstart: $(VENV)/.installed
 	$(BIN)/python experiments/train_nbf.py --flagfile=experiments/flags/nbf_quickstart.cfg
@@ -24,6 +25,10 @@ lint: $(VENV)/.installed-test
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed
+	$(PIP) -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -m venv $(VENV)

@@ -113,6 +113,7 @@ EXTRAS_REQUIRE = {
     "docs": [
         "mkdocs-material>=9.6",  # the site
         "mkdocstrings[python]>=0.29",  # API pages from the docstrings
+        "mkdocs-jupyter>=0.25",  # the notebooks as pages
         "nbclient>=0.10",  # runs the notebooks
         "ipykernel>=6.29",  # their kernel
     ],
