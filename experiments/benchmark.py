@@ -43,16 +43,28 @@ def define_flags(values: flags.FlagValues) -> None:
     Args:
       values: where to.
     """
-    flags.DEFINE_string("output", None, "Write the numbers to this JSON file.", flag_values=values)
+    flags.DEFINE_string("output", None, "JSON file to write the numbers to.", flag_values=values)
     flags.DEFINE_string(
-        "model", None, "A body model file; the open body if none is given.", flag_values=values
+        "model", None, "Body model file (default: the open body).", flag_values=values
     )
-    flags.DEFINE_list("batches", ["1", "32", "256", "1024"], "Batch sizes.", flag_values=values)
     flags.DEFINE_list(
-        "works", ["forward", "gradient", "joints", "subset"], "What to time.", flag_values=values
+        "batches",
+        ["1", "32", "256", "1024"],
+        "Batch sizes, separated by commas.",
+        flag_values=values,
     )
-    flags.DEFINE_integer("rounds", 11, "How often each takes its turn.", 1, flag_values=values)
-    flags.DEFINE_float("seconds", 0.2, "Least length of a turn.", 0.0, flag_values=values)
+    flags.DEFINE_list(
+        "works",
+        ["forward", "gradient", "joints", "subset"],
+        "What to time, separated by commas: forward, gradient, joints.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "rounds", 11, "Number of timed rounds; implementations alternate.", 1, flag_values=values
+    )
+    flags.DEFINE_float(
+        "seconds", 0.2, "Minimum duration of one timing, seconds.", 0.0, flag_values=values
+    )
     flags.DEFINE_bool(
         "memory",
         True,

@@ -32,11 +32,15 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
-    f.strings("networks", ["small_synthetic_parts"], "Names, run folders or .keras files.")
+    f.strings(
+        "networks",
+        ["small_synthetic_parts"],
+        "Networks to compare: names, run folders or .keras files.",
+    )
     f.string("data", "data/synthetic_128", "Folder of the data set's shards.")
-    f.string("split", "test", "Split whose first people are taken.")
-    f.integer("people", 256, "How many.", 1)
-    f.string("output", None, "Write the numbers to this JSON file.")
+    f.string("split", "test", "Split of the data set to use.")
+    f.integer("people", 256, "Number of people, from the start of the split.", 1)
+    f.string("output", None, "JSON file to write the numbers to.")
 
 
 def main(values) -> None:

@@ -63,9 +63,9 @@ def define_flags(values) -> None:
     """
     f = FlagDefiner(values)
     f.strings("sizes", ["small"], f"Some of {','.join(SIZES)}.")
-    f.integer("rounds", 3, "How often each is run; the median counts.", 1)
-    f.integer("steps", 1, "1 measures training steps too, 0 does not.", 0)
-    f.string("output", None, "Write the numbers to this JSON file.")
+    f.integer("rounds", 3, "Number of runs of each stage; the median is reported.", 1)
+    f.integer("steps", 1, "1: also measure training steps; 0: do not.", 0)
+    f.string("output", None, "JSON file to write the numbers to.")
 
 
 def main(values) -> None:

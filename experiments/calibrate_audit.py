@@ -35,10 +35,10 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
-    f.string("run", None, "Run of the fitting network.")
-    f.string("segmentation_run", None, "Run of the segmenter.")
-    f.string("data", None, "Folder of shards; unset: the run's own.")
-    f.integer("people", 400, "So many of each split.", 24)
+    f.string("run", None, "Run folder of the fitting network.")
+    f.string("segmentation_run", None, "Run folder of the segmenter.")
+    f.string("data", None, "Folder of the data set's shards (default: the run's).")
+    f.integer("people", 400, "Number of people to use from each split.", 24)
 
 
 def main(values) -> None:

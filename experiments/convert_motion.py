@@ -36,14 +36,30 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
-    f.string("parameters", None, "File of a body or motion to read.")
-    f.string("output", None, "File to write; its ending chooses the format.")
-    f.enum("format", "auto", ("auto", *ENDINGS), "Format; auto: by the ending, .npz is amass.")
-    f.enum("up", "auto", ("auto", "y", "z"), "Axis that points up; auto: as the format's readers.")
-    f.integer("person", 1, "Which person of a file that holds several.", 1)
-    f.bool("ground", True, "Put the motion on the floor, above the origin.")
+    f.string(
+        "parameters",
+        None,
+        "File of a body or motion to read (parameters.npz, AMASS, SMPL-X, .smpl, ...).",
+    )
+    f.string("output", None, "File to write: .npz, .smpl, .bvh or .glb.")
+    f.enum(
+        "format",
+        "auto",
+        ("auto", *ENDINGS),
+        "Output format; auto: from the file ending (.npz: amass).",
+    )
+    f.enum(
+        "up",
+        "auto",
+        ("auto", "y", "z"),
+        "Axis that points up; auto: what readers of the format expect.",
+    )
+    f.integer("person", 1, "Number of the person, if the file holds several.", 1)
+    f.bool("ground", True, "Move the motion onto the floor, above the origin.")
     f.enum("bvh_names", "smpl", ("smpl", "mixamo"), "Joint names in BVH; mixamo: T-pose at rest.")
-    f.string("body_model", None, "Body model file; else the open body of the motion's gender.")
+    f.string(
+        "body_model", None, "Body model file (default: the open body of the motion's gender)."
+    )
 
 
 def main(values) -> None:

@@ -41,21 +41,38 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     to = {"flag_values": values}
-    flags.DEFINE_string("run", None, "Folder of the run, such as runs/nbf_quickstart.", **to)
+    flags.DEFINE_string("run", None, "Run folder to evaluate, such as runs/nbf_quickstart.", **to)
     flags.DEFINE_string(
-        "segmentation_run", None, "Folder of a segmentation; its parts are fitted.", **to
+        "segmentation_run", None, "Run folder of a segmenter, whose parts are fitted.", **to
     )
-    flags.DEFINE_string("data", None, "Folder of shards; unset: the run's own.", **to)
-    flags.DEFINE_string("split", None, "Which split; unset: the run's --test_split.", **to)
-    flags.DEFINE_enum("crop_by", None, ["joints", "fit"], "Unset: as the run has it.", **to)
+    flags.DEFINE_string(
+        "data", None, "Folder of the data set's shards (default: the run's).", **to
+    )
+    flags.DEFINE_string(
+        "split", None, "Split to evaluate (default: the run's --test_split).", **to
+    )
     flags.DEFINE_enum(
-        "protocol", None, ["none", "humaneva", "human36m"], "Score measured joints as well.", **to
+        "crop_by",
+        None,
+        ["joints", "fit"],
+        "How people are cropped (default: as in the run).",
+        **to,
+    )
+    flags.DEFINE_enum(
+        "protocol",
+        None,
+        ["none", "humaneva", "human36m"],
+        "Benchmark protocol: also score measured (mocap) joints.",
+        **to,
     )
     flags.DEFINE_string(
-        "joint_regressor", None, "File [17, V].npy of Human3.6M's points; unset: SMPL's.", **to
+        "joint_regressor",
+        None,
+        "Regressor of Human3.6M's joints, .npy [17, V] (default: SMPL's joints).",
+        **to,
     )
-    flags.DEFINE_string("body_model", None, "Where the run's body model file lies now.", **to)
-    flags.DEFINE_string("output", None, "Folder to write; unset: one in --run.", **to)
+    flags.DEFINE_string("body_model", None, "Body model file of the run, if it was moved.", **to)
+    flags.DEFINE_string("output", None, "Folder to write (default: evaluation in --run).", **to)
 
 
 def main(values) -> None:

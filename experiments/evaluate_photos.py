@@ -49,13 +49,15 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
-    f.enum("dataset", None, DATASETS, "Which set --source is.")
-    f.string("source", None, "Folder of the set, or its file of annotations.")
-    f.string("split", None, "Such as test of lsp, val2017 of coco, valid of mpii; unset: all.")
+    f.enum("dataset", None, DATASETS, "Data set or file format of --source.")
+    f.string("source", None, "Folder of the data set, or its annotation file.")
+    f.string(
+        "split", None, "Split, such as test (lsp), val2017 (coco), valid (mpii); default: all."
+    )
     f.strings("method", photo_methods.DEFAULT, f"Of {', '.join(photo_methods.METHODS)}.")
-    f.enum("finder_model", "full", _MODELS, "Size of the finder's landmark network.")
-    f.integer("pictures", None, "Score so many pictures, evenly spread; unset: all.", 1)
-    f.string("output", None, "Folder to write, made if need be.")
+    f.enum("finder_model", "full", _MODELS, "Size of the landmark finder's network.")
+    f.integer("pictures", None, "Number of pictures to score, evenly spread (default: all).", 1)
+    f.string("output", None, "Folder to write; created if it does not exist.")
 
 
 def main(values) -> int:

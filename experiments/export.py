@@ -41,10 +41,12 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
-    f.string("run", None, "Run of a fitting network or of SMPLR; unset: what is shipped.")
-    f.string("segmentation_run", None, "Run of the segmenter before the fitting network.")
-    f.string("body_model", None, "Where the run's body model file lies now.")
-    f.string("output", None, "Folder to write; it must not exist yet.")
+    f.string("run", None, "Run folder of a fitting network or SMPLR (default: the shipped pair).")
+    f.string(
+        "segmentation_run", None, "Run folder of the segmenter that feeds the fitting network."
+    )
+    f.string("body_model", None, "Body model file of the run, if it was moved.")
+    f.string("output", None, "Folder to write; must not exist.")
     f.strings("format", DEFAULT_FORMATS, f"Some of {','.join(FORMATS)}.")
 
 

@@ -39,17 +39,24 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
-    f.string("points", None, "File of 3D points: .npz, .npy, .json or .csv.")
-    f.string("output", None, "Folder to write, made if need be.")
-    f.enum("skeleton", "smplr_42", SKELETONS, "Whose points they are.")
+    f.string(
+        "points", None, "File of 3D points (.npz, .npy, .json, .csv) or of body parameters (.npz)."
+    )
+    f.string("output", None, "Folder to write; created if it does not exist.")
+    f.enum("skeleton", "smplr_42", SKELETONS, "Skeleton (joint convention) of the input points.")
     f.enum("unit", "m", tuple(point_files.METRES), "Unit of the points.")
-    f.enum("method", "auto", METHODS, "How the bodies are found.")
-    f.string("run", None, "Folder of a run with Ω and Ψ, for networks and auto.")
-    f.bool("camera_axes", False, "The axes are a camera's: the networks see them as they are.")
-    f.enum("gender", "neutral", GENDERS, "Body; nearer: female or male, whichever fits.")
-    f.string("body_model", None, "Body model file instead of the open body.")
-    f.enum("mesh", "glb", ("glb", "obj", "ply"), "Format of the meshes.")
-    f.integer("meshes", 10, "For how many bodies meshes and pictures are made.", 0)
+    f.enum("method", "auto", METHODS, "Fitting method; auto: chosen by the noise of the points.")
+    f.string("run", None, "SMPLR run folder with Ω and Ψ; used by denoise, networks and auto.")
+    f.bool("camera_axes", False, "The points are in camera axes (x right, y down, z away).")
+    f.enum(
+        "gender",
+        "neutral",
+        GENDERS,
+        "Gender of the body; nearer: the better fit of female and male.",
+    )
+    f.string("body_model", None, "Body model file (default: the open body).")
+    f.enum("mesh", "glb", ("glb", "obj", "ply"), "File format of the meshes.")
+    f.integer("meshes", 10, "Number of bodies to write meshes and pictures of.", 0)
 
 
 def main(values) -> None:

@@ -41,17 +41,17 @@ def define_flags(values) -> None:
     """
     f = FlagDefiner(values)
     f.strings("table", [], f"Which tables: {', '.join(TABLES)}, or all.")
-    f.enum("scale", "small", SCALES, "Synthetic people on CPUs, or the papers' data.")
-    f.strings("seeds", ["0", "1", "2"], "Seeds of the runs.")
-    f.strings("rows", [], "Rows to run, by their names in the claims; unset: all.")
-    f.integer("jobs", 1, "Runs at the same time.", 1)
-    f.integer("threads", None, "Of each run; unset: 1 at small scale, else all. 0: all.", 0)
-    f.bool("dry_run", False, "Print the plan, and run nothing.")
-    f.bool("report_only", False, "Write down what is finished, and run nothing.")
+    f.enum("scale", "small", SCALES, "small: synthetic people on CPUs; paper: the papers' data.")
+    f.strings("seeds", ["0", "1", "2"], "Seeds of the runs, separated by commas.")
+    f.strings("rows", [], "Rows to run, by their names in the claims (default: all).")
+    f.integer("jobs", 1, "Number of runs at the same time.", 1)
+    f.integer("threads", None, "Threads per run (default: 1 at small scale, else all; 0: all).", 0)
+    f.bool("dry_run", False, "Print the plan without running anything.")
+    f.bool("report_only", False, "Write the report of finished runs without running anything.")
     f.string("flag_files", "experiments/flags", "Folder of the rows' flag files.")
     f.string("runs_dir", "runs", "Folder of all runs.")
     f.string("results", "results", "Folder of the results.")
-    f.string("page", None, "The page to write; unset: RESULTS.md, or RESULTS_PAPER.md.")
+    f.string("page", None, "Page to write (default: RESULTS.md or RESULTS_PAPER.md).")
 
 
 def main(values) -> int | None:

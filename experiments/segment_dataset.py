@@ -33,10 +33,10 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     f = FlagDefiner(values)
-    f.string("run", None, "Folder of the segmentation, such as runs/nbf_segmentation_refinenet.")
-    f.string("data", None, "Folder of shards; unset: the run's own.")
-    f.string("split", "train", "Which split.")
-    f.string("output", None, "Folder of the new shards.")
+    f.string("run", None, "Run folder of the segmenter, such as runs/nbf_segmentation_refinenet.")
+    f.string("data", None, "Folder of the data set's shards (default: the run's).")
+    f.string("split", "train", "Split to segment.")
+    f.string("output", None, "Folder to write the new shards to.")
 
 
 def main(values) -> None:

@@ -42,8 +42,10 @@ def define_flags(values) -> None:
     """
     to = {"flag_values": values}
     flags.DEFINE_string("output", "runs/view.html", "Page to write.", **to)
-    flags.DEFINE_string("body_model", None, "A body model file; else the open body.", **to)
-    flags.DEFINE_string("parameters", None, "File of a body or motion to show.", **to)
+    flags.DEFINE_string("body_model", None, "Body model file (default: the open body).", **to)
+    flags.DEFINE_string(
+        "parameters", None, "File of a body or motion to show (parameters.npz, AMASS, ...).", **to
+    )
     flags.DEFINE_bool("open", True, "Open the page in the browser.", **to)
 
 

@@ -11,13 +11,13 @@ def define_training_flags(f: FlagDefiner) -> None:
     Args:
       f: adds to the flags of a run.
     """
-    f.bool("deterministic", True, "The same bits on every run on one machine.")
-    f.integer("workers", None, "Processes that make data; unset: one per core.", 0)
+    f.bool("deterministic", True, "Deterministic ops: identical results on the same machine.")
+    f.integer("workers", None, "Processes that generate data (default: one per core).", 0)
     f.enum(
         "strategy",
         "none",
         ["none", "mirrored", "multi_worker"],
-        "Train on one device, on all GPUs here, or on the workers that TF_CONFIG names.",
+        "none: one device; mirrored: all local GPUs; multi_worker: the workers of TF_CONFIG.",
     )
     f.enum(
         "mixed_precision",
@@ -25,4 +25,4 @@ def define_training_flags(f: FlagDefiner) -> None:
         ["none", "mixed_bfloat16", "mixed_float16"],
         "Precision of the networks; geometry and losses stay in float32.",
     )
-    f.bool("jit_compile", False, "Compile with XLA; slower on CPUs.")
+    f.bool("jit_compile", False, "Compile training steps with XLA (slower on CPUs).")
