@@ -5,7 +5,7 @@ Layout: `VOCdevkit/VOC2012/{JPEGImages,Annotations,SegmentationObject,ImageSets/
 SMPLR takes the pictures that `person_*.txt` marks -1 and that have a `SegmentationObject` mask.
 The masks are palette PNGs whose values are the things in the order of the annotation; OpenCV
 and TensorFlow read the palette's colours or their luminance instead, so
-they are stored anew as plain grey PNGs.
+they are stored again as plain grey PNGs.
 """
 
 import dataclasses

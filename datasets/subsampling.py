@@ -19,7 +19,7 @@ from smpl_tf import json_files
 
 SMPLR_DISTANCE = 0.1  # metres; SMPLR 4.1
 _NUM_PIVOTS = 16
-# Pivots are chosen anew, among the kept poses, when so many are kept.
+# Pivots are chosen again, among the kept poses, when so many are kept.
 _CHOOSE_PIVOTS_AT = (_NUM_PIVOTS, 32 * _NUM_PIVOTS, 1024 * _NUM_PIVOTS)
 _ROUNDING = 1e-9  # metres; a bound that misses by less proves nothing
 

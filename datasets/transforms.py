@@ -40,7 +40,7 @@ def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -
       example: a decoded Example.
       symmetric_landmarks: whether the body's landmarks are mirror images of each other, as the
         open body's are. Official SMPL's are not, by about 2 cm: with False they become invalid, to
-        be computed anew from the SMPL parameters.
+        be recomputed from the SMPL parameters.
 
     Returns:
       The mirrored Example.

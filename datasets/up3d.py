@@ -76,7 +76,7 @@ class UP3D:
                 if shared:
                     raise SourceError(
                         f"{folder}: {min(shared)} stands in both {self.split}.txt and "
-                        f"{other}.txt; get the lists anew"
+                        f"{other}.txt; get the lists again"
                     )
         return ids
 

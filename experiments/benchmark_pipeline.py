@@ -31,7 +31,7 @@ def define_flags(values) -> None:
     """
     define_run_flags(values)
     flag = FlagDefiner(values)
-    flag.integer("rounds", 5, "How often reading and training take turns.", 1)
+    flag.integer("rounds", 5, "Number of rounds; reading and training alternate.", 1)
     flag.integer("training_steps", 10, "Steps of training per round.", 1)
 
 

@@ -126,26 +126,34 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     flag = FlagDefiner(values)
-    flag.enum("dataset", None, (SYNTHETIC, *SOURCES), "Which data set.")
+    flag.enum("dataset", None, (SYNTHETIC, *SOURCES), "Data set to convert, or synthetic people.")
     flag.string("source", None, "Folder of the raw data set.")
-    flag.string("output", None, "Folder of the shards, made if need be.")
+    flag.string("output", None, "Folder of the shards; created if it does not exist.")
     flag.string("split", "train", "Name of the split: train, val or test.")
-    flag.bool("check", False, "Check what --output holds of the split, and draw a contact sheet.")
-    flag.integer("workers", None, "Processes; unset: one per core.", 0)
+    flag.bool("check", False, "Check the split in --output and draw a contact sheet.")
+    flag.integer("workers", None, "Number of processes (default: one per core).", 0)
     for gender in ("neutral", "female", "male"):
-        text = f"Model file of the {gender} body that the SMPL parameters belong to, or 'open'."
+        text = f"Model file of the {gender} body of the SMPL parameters, or 'open'."
         flag.string(f"{gender}_body", None, text)
-    flag.integer("every", None, "Take every n-th frame; unset: the data set's usual n.", 1)
-    text = "Take only frames whose poses differ by so much (SURREAL; SMPLR's rule: 100)."
+    flag.integer("every", None, "Take every N-th frame (default: the data set's usual N).", 1)
+    text = "SURREAL: take frames whose poses differ by at least this, mm (SMPLR: 100)."
     flag.number("min_distance_mm", None, text)
-    flag.string("smpl_parameters", None, "Human3.6M's SMPL parameters, in one of four forms.")
-    flag.string("up_s31", None, "Folder of UP-S31; unset: looked for beside up-3d.")
-    flag.integer("max_skipped", 100, "Bad items, which give no Example, that are tolerated.", 0)
-    flag.bool("allow_incomplete", False, "Convert less than the official data set.")
-    flag.number("shard_mb", 130, "A shard is closed when it has so many megabytes.", low=0.001)
+    flag.string(
+        "smpl_parameters",
+        None,
+        "Human3.6M: file or folder of SMPL parameters (MoSh, NeuralAnnot, SPIN, MMHuman3D).",
+    )
+    flag.string("up_s31", None, "UP-3D: folder of UP-S31 (default: next to up-3d).")
+    flag.integer(
+        "max_skipped", 100, "Largest number of unreadable items; more stop the conversion.", 0
+    )
+    flag.bool(
+        "allow_incomplete", False, "Convert even if items of the official data set are missing."
+    )
+    flag.number("shard_mb", 130, "Size of a shard, megabytes.", low=0.001)
     flag.string("runner", None, "Convert on Apache Beam with this runner, e.g. DataflowRunner.")
     flag.strings("beam_options", [], "Further options of the Beam pipeline.")
-    flag.integer("count", 1000, "Synthetic people to make.", 1)
+    flag.integer("count", 1000, "Number of synthetic people to make.", 1)
     flag.integer("image_size", 64, "Side of the synthetic pictures, pixels.", 8)
     flag.integer("seed", 0, "Seed of the synthetic people.", 0)
 

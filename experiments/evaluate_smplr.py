@@ -1,4 +1,4 @@
-"""Evaluates a finished SMPLR run anew, or networks of several runs joined to one model.
+"""Evaluates a finished SMPLR run again, or networks of several runs joined to one model.
 
     python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape
     python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape --peers=256

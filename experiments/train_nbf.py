@@ -45,7 +45,7 @@ def main(values) -> None:
         run, stage = opened.run, stages.stage_of(values)
         record = run.read_record()
         if record and run.model_file.exists():
-            print(f"{run.path} is finished; its page is written anew (--overwrite trains again)")
+            print(f"{run.path} is finished; its page is written again (--overwrite trains again)")
             network = stage.load(run, values.body_model)
             split = open_split(values.data, values.test_split)
         else:

@@ -104,7 +104,7 @@ def body_targets(
     landmarks: int | None = None,
     body: SMPLModelData | None = None,
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Makes what every network is told and taught about a person, whatever it sees.
+    """Builds the inputs and targets shared by all fitting networks.
 
     Args:
       example: an Example, or a batch of Examples. What the data set does not know is masked, and

@@ -192,7 +192,7 @@ class SMPL(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SMPL":
-        """Makes the layer anew with the body that the configuration names.
+        """makes the layer again with the body that the configuration names.
 
         Args:
           config: from `get_config`.

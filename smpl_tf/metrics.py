@@ -58,7 +58,7 @@ def masked_mean(values: tf.Tensor, mask: TensorLike | None = None) -> tf.Tensor:
 
     Args:
       values: [..., N]; masked-out values may be NaN.
-      mask: [..., N] weights >= 0 or booleans; None counts all alike.
+      mask: [..., N] weights >= 0 or booleans; None: equal weights.
 
     Returns:
       [...] means, NaN where the mask leaves nothing.

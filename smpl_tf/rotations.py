@@ -204,7 +204,7 @@ def _nearest_special(matrices):
     sign = tf.sign(_determinant(u) * _determinant(v))
     flip = tf.stack([tf.ones_like(sign), tf.ones_like(sign), sign], axis=-1)
     nearest = tf.matmul(u * flip[..., None, :], v, transpose_b=True)
-    # The gradient asks for the projection anew, so that it can itself be differentiated.
+    # The gradient asks for the projection again, so that it can itself be differentiated.
     return nearest, lambda upstream: _polar_pullback(
         matrices, _nearest_special(matrices), upstream
     )

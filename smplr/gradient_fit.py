@@ -30,7 +30,7 @@ def gradient_fit(
     Args:
       points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
       model: the body.
-      weights: `[..., P]`, 0 for a missing point; None counts all alike.
+      weights: `[..., P]`, 0 for a missing point; None: equal weights.
       start: where to begin, such as what networks say; None is the rest pose, turned and placed
         as a whole like the torso.
       steps: of gradient descent.

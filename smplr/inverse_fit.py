@@ -49,7 +49,8 @@ def flat_problem(
 
     Args:
       points: metres, `[..., P, 3]`; missing points may be NaN or infinite.
-      weights: `[..., P]`, 0 for a missing point; None counts all alike. What broadcasts will do.
+      weights: `[..., P]`, 0 for a missing point; None: equal weights. Must
+        broadcast to the points.
       model: the body.
 
     Returns:
@@ -100,7 +101,7 @@ def closed_form_fit(
     Args:
       points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
       model: the body.
-      weights: `[..., P]`, 0 for a missing point; None counts all alike.
+      weights: `[..., P]`, 0 for a missing point; None: equal weights.
       iterations: rounds of rotations and betas.
       twist_weight: pull of each joint towards its parent's orientation, square metres.
       beta_weight: pull of the betas towards 0, square metres.

@@ -46,7 +46,7 @@ def least_squares_fit(
       points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
       model: the body.
       start: where to begin, such as `closed_form_fit` of the same points.
-      weights: `[..., P]`, 0 for a missing point; None counts all alike.
+      weights: `[..., P]`, 0 for a missing point; None: equal weights.
       steps: of Gauss-Newton at most, fewer where all bodies have arrived; a step that does not
         help is taken back and damped.
       pose_weight: pull of the joints but the root, square metres per square radian, one number or

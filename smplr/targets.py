@@ -1,6 +1,6 @@
 """What SMPLR is trained on: bodies to points, and where a picture is cut for the hourglass.
 
-Points are computed anew from pose, betas and gender by the SMPL layer and never taken over from a
+Points are recomputed from pose, betas and gender by the SMPL layer and never taken over from a
 data set: SURREAL's joints come from another regressor, and the landmarks of a mirrored person are
 not the mirrored landmarks (the official vertices differ between left and right by some 2 cm).
 """

@@ -80,11 +80,11 @@ def read(root: Path) -> Metadata:
         rows = [[cell.text for cell in row] for row in tree.iterfind("mapping/*")]
         numbers = re.findall(r"[-+.\deE]+", tree.findtext("w0", ""))
     except (ET.ParseError, TypeError) as error:
-        raise SourceError(f"{path}: not Human3.6M's metadata ({error}); get it anew") from error
+        raise SourceError(f"{path}: not Human3.6M's metadata ({error}); get it again") from error
     if len(numbers) != _NUMBERS or len(rows) <= _ROWS:
         raise SourceError(
             f"{path}: expected {_NUMBERS} numbers in w0 and {_ROWS} rows of names, got "
-            f"{len(numbers)} and {len(rows) - 1}; get it anew"
+            f"{len(numbers)} and {len(rows) - 1}; get it again"
         )
     return Metadata(_stems(rows), _cameras(np.array(numbers, np.float64)))
 

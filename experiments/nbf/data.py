@@ -102,7 +102,7 @@ def crop(values: flags.FlagValues) -> pipelines.Transform | None:
 
 
 def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
-    """What training changes in every Example, anew in every epoch.
+    """What training changes in every Example, again in every epoch.
 
     Args:
       values: the flags of the run.

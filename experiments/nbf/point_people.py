@@ -1,7 +1,7 @@
 """People for the network that sees points and a mask: any pose, shape and camera, kept in a file.
 
 A person is drawn once, with their outline, which costs most; training turns, mirrors and corrupts
-them (`nbf.point_targets`), anew in every batch.
+them (`nbf.point_targets`), again in every batch.
 """
 
 from __future__ import annotations

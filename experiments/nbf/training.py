@@ -73,7 +73,7 @@ def train(
         if checkpoint.state["data"] != data:
             raise UserError(
                 f"{values.data}: not the people that {checkpoint.weights} was trained on; bring "
-                "them back, or give another --run_name, or --overwrite to start anew"
+                "them back, or give another --run_name, or --overwrite to start again"
             )
         checkpoints.restore(checkpoint, network)
     elif not values.initial_run:

@@ -134,7 +134,7 @@ def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
             "give the same command again (what stands under its final name is whole)"
         )
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        remedy = "something smaller is needed"
+        remedy = "reduce the image size or the number of inputs"
         if values is not None and "batch_size" in values:
             remedy = f"lower --batch_size={values.batch_size}"
         return f"out of memory: {remedy}; {_shortened(text)}"

@@ -194,7 +194,7 @@ class RunFolder:
         if changed:
             raise UserError(
                 f"{self.path}: was started with {changed}; give another --run_name, or "
-                "--overwrite to start anew"
+                "--overwrite to start again"
             )
 
     def changed_flag(self, values: flags.FlagValues) -> str | None:

@@ -372,7 +372,7 @@ def augmentation(values: flags.FlagValues) -> transforms.Transform:
     Raises:
       RecordError: the shards of `--voc` are missing or damaged.
 
-    Source: paper 4.4.1. Landmarks are computed anew from the changed body, see `body_targets`.
+    Source: paper 4.4.1. Landmarks are recomputed from the changed body, see `body_targets`.
     """
     size = values.image_size
     if not values.augment:

@@ -259,7 +259,7 @@ def load_model(run: RunFolder, within: tuple[Path, ...] = ()) -> tuple[keras.Mod
     except Exception as error:  # whatever a damaged archive makes Keras raise
         raise UserError(
             f"{path}: not a model of train_smplr.py, or damaged ({one_line(error)[:200]}); train "
-            "it anew, or get a whole copy"
+            "it again, or get a whole copy"
         ) from error
     if values.stage == "end_to_end" and isinstance(model, StackedHourglass):
         earlier = earlier_networks(values, (*within, folder))

@@ -57,7 +57,7 @@ def train(
         if checkpoint.state.get("data", supply.data) != supply.data:
             raise UserError(
                 f"not the data that {checkpoint.weights} was trained on; bring it back, or give "
-                "another --run_name, or --overwrite to start anew"
+                "another --run_name, or --overwrite to start again"
             )
         checkpoints.restore(checkpoint, model)
     distribution.prepare_fit(strategy, model, supply.spec)

@@ -122,7 +122,7 @@ def _gains(plain, swapped, scheme):
 
 
 def gather(person: PredictedPerson, mirrored: PredictedPerson, agreement: Agreement) -> Evidence:
-    """Gathers what speaks for a fitted body, or against it.
+    """Collects the evidence used to judge a fit.
 
     Args:
       person: with labels.

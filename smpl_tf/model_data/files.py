@@ -86,14 +86,14 @@ def read_contents(path: Path) -> dict[str, Any]:
     except unpickler.ForbiddenClassError as error:
         raise ModelFileError(
             f"{path}: holds {one_line(error)[:200]}, which no body model file holds; nothing of "
-            "it was run. Get the file anew from its official site."
+            "it was run. Get the file again from its official site."
         ) from None
     except MemoryError:
         raise ModelFileError(f"{path}: asks for more memory than there is; damaged?") from None
     except Exception as error:
         raise ModelFileError(
             f"{path}: cannot be read as a {kind} ({one_line(error)[:200]}); truncated, or not a "
-            "body model? Get it anew from its official site."
+            "body model? Get it again from its official site."
         ) from None
     missing = [name for name in _REQUIRED if not hasattr(contents, "keys") or name not in contents]
     if missing:

@@ -2,7 +2,7 @@
 
 Needs scikit-image (`pip install neural-body-fitting[build_body]`). Two minutes on an idle core.
 The same versions of NumPy, SciPy and scikit-image give the same file; others may move vertices by
-rounding, or even order them anew, so the shipped file stays the one that checkpoints name.
+rounding, or even order them again, so the shipped file stays the one that checkpoints name.
 """
 
 import argparse
