@@ -178,7 +178,7 @@ def from_json(content: str | bytes) -> Manifest:
     fields["shards"] = tuple(Shard(**shard) for shard in fields["shards"])
     for shard in fields["shards"]:
         if not isinstance(shard.file, str) or os.path.basename(shard.file) != shard.file:
-            raise ValueError(f"shard {str(shard.file)[:60]!r} lies in another folder")
+            raise ValueError(f"shard {str(shard.file)[:60]!r} is in another folder")
         if not _SHARD.fullmatch(shard.file):
             raise ValueError(f"shard {shard.file[:60]!r} is not called <split>-<number>.tfrecord")
         if not all(isinstance(n, int) and n >= 0 for n in (shard.count, shard.bytes, shard.items)):

@@ -70,7 +70,7 @@ class PascalVOC:
         annotation = ET.parse(folder / "Annotations" / f"{item}.xml").getroot()
         names = [thing.findtext("name", "") for thing in annotation.findall("object")]
         if "" in names:
-            raise BadItemError("a thing without a name")
+            raise BadItemError("an object without a name")
         if "person" in names:  # pictures that person_*.txt does not list
             raise BadItemError("shows a person")
         encoded = (folder / "JPEGImages" / f"{item}.jpg").read_bytes()
@@ -82,7 +82,7 @@ class PascalVOC:
             raise BadItemError(f"mask of {things.shape} for a picture of {picture.shape[:2]}")
         found = set(np.unique(things)) - {0, _UNCLEAR}
         if not found:
-            raise BadItemError("no thing in its mask")
+            raise BadItemError("no object in its mask")
         if max(found) > len(names):
             raise BadItemError(f"mask of {max(found)} things, annotation of {len(names)}")
         yield example_lib.blank() | {

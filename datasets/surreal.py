@@ -110,7 +110,7 @@ class Surreal:
             if picture.shape != (HEIGHT, WIDTH, 3) or labels.shape != (HEIGHT, WIDTH):
                 raise BadItemError(f"expected {WIDTH} x {HEIGHT} pixels, got {picture.shape}")
             if not labels.any():
-                yield Skip("nobody in view")
+                yield Skip("no person is visible")
                 continue
             yield (
                 example_lib.blank()

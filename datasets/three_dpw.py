@@ -108,7 +108,7 @@ class ThreeDPW:
                 seen = rasters[person].depth <= nearest  # people hide each other
                 labels = np.where(seen, posed.labels(rasters[person]), 0).astype(np.uint8)
                 if not labels.any():
-                    yield Skip("nobody in view")
+                    yield Skip("no person is visible")
                     continue
                 yield (
                     example_lib.blank()

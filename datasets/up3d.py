@@ -105,7 +105,7 @@ class UP3D:
             annotated = up_s31.labels(s31, self.split, item, position, picture)
             labels = labels if annotated is None else annotated
         if not labels.any():
-            raise BadItemError("nobody in view")
+            raise BadItemError("no person is visible")
         info = (folder / f"{item}_dataset_info.txt").read_text().split()
         yield (
             example_lib.blank()

@@ -54,7 +54,7 @@ class MixedGenderSMPL(keras.layers.Layer):
         ):
             raise ValueError(
                 f"male and female must have the same faces and joints; bodies "
-                f"{self.male.model_data.name} and {self.female.model_data.name} have not."
+                f"{self.male.model_data.name} and {self.female.model_data.name} do not."
             )
 
     @property

@@ -139,7 +139,7 @@ class Human36M:
             points_2d = camera.project(points[index]).numpy()
             fields = bodies_lib.box_around(points_2d, width, height)
             if not fields:
-                yield Skip("nobody in view")
+                yield Skip("no person is visible")
                 continue
             if boxes is not None:
                 fields = _undistorted_box(boxes[index], maps) or fields

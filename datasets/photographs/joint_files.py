@@ -72,7 +72,7 @@ class JointFile:
         """Reads the people of one picture.
 
         Raises:
-          BadItemError: the picture is missing, or nobody has a known joint.
+          BadItemError: the picture is missing, or no person has a known joint.
         """
         path = self.source.parent / item
         if not path.is_file():
@@ -87,5 +87,5 @@ class JointFile:
             for number in self._people[item]
         ]
         if not any(person.visibility.any() for person in people):
-            raise BadItemError("nobody has a known joint")
+            raise BadItemError("no person has a known joint")
         return AnnotatedPicture(path, people)

@@ -68,7 +68,7 @@ class MPII:
         """Reads the people of one picture.
 
         Raises:
-          BadItemError: the picture is missing, nobody is marked, or the annotation is damaged.
+          BadItemError: the picture is missing, or nothing usable is annotated.
         """
         path = existing([folder / item for folder in self._folders])
         if path is None:
@@ -80,7 +80,7 @@ class MPII:
             raise BadItemError(f"damaged annotation ({error})") from error
         people = [person for person in people if person.visibility.any()]
         if not people:
-            raise BadItemError("nobody is marked")
+            raise BadItemError("no person is annotated")
         return AnnotatedPicture(path, people)
 
 

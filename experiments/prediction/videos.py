@@ -69,7 +69,7 @@ def open_video(path: Path) -> Video:
         raise UserError(f"{path}: no frame of this video decodes; get a whole copy of it")
     height, width = first.shape[:2]
     if min(width, height) < pictures.LEAST_SIDE:
-        raise UserError(f"{path}: only {width} x {height} pixels; nobody can be seen in it")
+        raise UserError(f"{path}: only {width} x {height} pixels; too small to see a person")
     return Video(path, rate if 0 < rate < 1000 else _USUAL_RATE, width, height)
 
 

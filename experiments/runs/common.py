@@ -130,8 +130,8 @@ def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
     if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in text:
         path = getattr(error, "filename", None)
         return (
-            f"{path or 'a file could not be written'}: no space left on the disk; make room and "
-            "give the same command again (what stands under its final name is whole)"
+            f"{path or 'a file could not be written'}: no space left on the disk; free some "
+            "space and run the same command again (files under their final names are complete)"
         )
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         remedy = "reduce the image size or the number of inputs"

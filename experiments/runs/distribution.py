@@ -110,7 +110,7 @@ def agree(strategy: tf.distribute.Strategy, epoch: int, folder: str) -> int:
     if meet(strategy, epoch) != epoch:
         raise UserError(
             f"{folder}: not all workers see epoch {epoch} as its newest checkpoint; --runs_dir "
-            "must be one folder that all workers see"
+            "must be one folder that all workers share"
         )
     return epoch
 

@@ -188,7 +188,8 @@ class RunFolder:
         """
         if not self.flags_file.exists():
             raise UserError(
-                f"{self.flags_file}: not found; --runs_dir must be one folder that all workers see"
+                f"{self.flags_file}: not found; --runs_dir must be one folder that all workers "
+                "share"
             )
         changed = self.changed_flag(values)
         if changed:

@@ -81,7 +81,7 @@ class SMPLModelData:
             not 0 <= parent < joint for joint, parent in enumerate(self.parents) if joint
         ):
             raise ValueError(
-                f"Body {self.name}: expected parents that start with -1 and stand before their "
+                f"Body {self.name}: expected parents that start with -1 and come before their "
                 f"children, got {self.parents.tolist()}."
             )
         if self.gender not in GENDERS:

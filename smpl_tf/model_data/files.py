@@ -89,7 +89,9 @@ def read_contents(path: Path) -> dict[str, Any]:
             "it was run. Get the file again from its official site."
         ) from None
     except MemoryError:
-        raise ModelFileError(f"{path}: asks for more memory than there is; damaged?") from None
+        raise ModelFileError(
+            f"{path}: needs more memory than is available; is it damaged?"
+        ) from None
     except Exception as error:
         raise ModelFileError(
             f"{path}: cannot be read as a {kind} ({one_line(error)[:200]}); truncated, or not a "

@@ -48,8 +48,8 @@ class NumberedSource:
             if item == 9:
                 json.loads("{")
         if item == 7:
-            yield Skip("nobody in view")
-            yield Skip("nobody in view")
+            yield Skip("no person is visible")
+            yield Skip("no person is visible")
 
     def _perhaps_interrupt(self):
         path = Path(self.root) / "stop_at"

@@ -43,7 +43,7 @@ def test_other_pictures_are_refused(tree, name, reason):
 def test_a_thing_without_a_name_is_refused(tree):
     (path,) = tree.rglob("2007_000002.xml")
     path.write_text(path.read_text().replace("<name>bird</name>", ""))
-    with pytest.raises(sources.BadItemError, match="a thing without a name"):
+    with pytest.raises(sources.BadItemError, match="an object without a name"):
         list(pascal_voc.PascalVOC(str(tree), "train").read("2007_000002"))
 
 
@@ -63,7 +63,7 @@ def damaged(mask, kind):
     [
         ("colours", r"has colours \(RGB\) instead of numbers"),
         ("size", r"mask of \(20, 60\) for a picture of \(40, 60\)"),
-        ("empty", "no thing in its mask"),
+        ("empty", "no object in its mask"),
         ("number", "mask of 9 things, annotation of 2"),
     ],
 )

@@ -63,7 +63,7 @@ def test_the_mirror_is_undone(tree, item):
     assert len(frames) == num_frames
     for frame, one in enumerate(frames):
         if (item, frame) == ("run0/01_01/01_01_c0002", 1):
-            assert one == Skip("nobody in view")
+            assert one == Skip("no person is visible")
             continue
         example.encode(one)
         assert one["id"] == f"surreal/train/{item}/{frame:03d}"

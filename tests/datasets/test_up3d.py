@@ -91,7 +91,7 @@ def test_annotated_points_without_fashionpose(examples):
         (lambda f: (f / "00001_body.pkl").unlink(), "00001_body.pkl"),
         (lambda f: (f / "00001_image.png").write_bytes(b"\x89PNG"), "does not decode"),
         (lambda f: np.save(f / "00001_joints.npy", np.zeros((14, 3))), r"instead of \(3, 14\)"),
-        (lambda f: move_away(f / "00001_body.pkl"), "nobody in view"),
+        (lambda f: move_away(f / "00001_body.pkl"), "no person is visible"),
     ],
 )
 def test_a_damaged_id_is_refused_with_its_reason(tmp_path, damage, reason):

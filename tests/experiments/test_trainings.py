@@ -84,7 +84,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_room_mends_it(train, name,
         patch.setattr(keras.Model, "save_weights", full)
         answer, run = train(name)
     assert answer.status == 1 and "Traceback" not in answer.err
-    assert "no space left on the disk; make room" in answer.err.splitlines()[-1]
+    assert "no space left on the disk; free some space" in answer.err.splitlines()[-1]
     assert checkpoints.latest(run.checkpoints).epoch == 1
     assert not list(run.path.rglob(".aside-*"))
     answer, _ = train(name)

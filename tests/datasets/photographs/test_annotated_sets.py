@@ -142,7 +142,7 @@ def test_mpii_release(tmp_path):
     # 1, 0, "1", "0", empty; the last two points are not in the file
     assert first.visibility.tolist() == [1, 0.5, 1, 0.5, 1] * 2 + [1, 0.5, 1, 0.5, 0, 0]
     assert at(second, "pelvis_mpii").tolist() == [2.5, 3.5] and second.visibility.sum() == 1
-    with pytest.raises(BadItemError, match="nobody is marked"):
+    with pytest.raises(BadItemError, match="no person is annotated"):
         found.read("b.jpg")
 
 

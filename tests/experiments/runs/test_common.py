@@ -92,16 +92,19 @@ def test_the_flags_of_a_file_stand_where_the_file_is_named(tmp_path):
         (OSError("short"), "t.py: short\n"),
         (
             OSError(28, "No space left on device", "a.h5"),
-            "t.py: a.h5: no space left on the disk; make room and give the same command again "
-            "(what stands under its final name is whole)\n",
+            "t.py: a.h5: no space left on the disk; free some space and run the same "
+            "command again (files under their final names are complete)\n",
         ),
         (
             # HDF5's, without a number.
             OSError("write failed: errno = 28, error message = 'No space left on device'"),
-            "t.py: a file could not be written: no space left on the disk; make room and give the "
-            "same command again (what stands under its final name is whole)\n",
+            "t.py: a file could not be written: no space left on the disk; free some space and "
+            "run the same command again (files under their final names are complete)\n",
         ),
-        (MemoryError("2 GiB"), "t.py: out of memory: something smaller is needed; 2 GiB\n"),
+        (
+            MemoryError("2 GiB"),
+            "t.py: out of memory: reduce the image size or the number of inputs; 2 GiB\n",
+        ),
         (
             KeyError("joints"),
             "t.py: unexpected KeyError: 'joints' (--debug shows the traceback)\n",

@@ -181,7 +181,7 @@ def test_what_a_killed_process_was_writing_is_removed(folder):
 
 
 def test_a_worker_that_does_not_see_the_folder_of_the_chief_is_told(tmp_path, folder):
-    with pytest.raises(UserError, match="one folder that all workers see"):
+    with pytest.raises(UserError, match="one folder that all workers share"):
         RunFolder(tmp_path / "elsewhere").check_flags(make_flags())
     folder.adopt_flags(make_flags("--epochs=5"))
     folder.check_flags(make_flags("--epochs=5"))
