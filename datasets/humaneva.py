@@ -243,6 +243,6 @@ def _sequences(root: Path, split: str) -> list[tuple[str, str]]:
     if not (root / "converted_15j").is_dir():
         raise SourceError(
             f"{root}: no converted_15j in it; run VideoPose3D's ConvertHumanEva.m first and put "
-            "its output beside S1, S2 and S3"
+            "its output next to S1, S2 and S3"
         )
     return [key for key in _ENDS if _capture_path(root, split, *key).exists()]

@@ -50,8 +50,8 @@ def process_pool(
             yield pool
         except BrokenProcessPool as error:
             raise ChildProcessError(
-                "a process was killed, perhaps for want of memory; run it again with fewer "
-                "workers: it goes on where it stopped"
+                "a process was killed, perhaps because memory ran out; run it again with fewer "
+                "workers: it continues where it stopped"
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -47,7 +47,7 @@ def write_shards(
 
     Returns:
       The finished manifest. A finished split of the same description is left as it is; an
-      unfinished one goes on at its missing shards.
+      unfinished one continues at its missing shards.
 
     Raises:
       RecordError: the directory already holds this split of another description.

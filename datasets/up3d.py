@@ -75,7 +75,7 @@ class UP3D:
                 shared = set(ids) & set(_ids(folder, other))
                 if shared:
                     raise SourceError(
-                        f"{folder}: {min(shared)} stands in both {self.split}.txt and "
+                        f"{folder}: {min(shared)} is listed in both {self.split}.txt and "
                         f"{other}.txt; get the lists again"
                     )
         return ids

@@ -5,7 +5,7 @@
 Fits the people of the split val as predict.py does, in two passes from the pictures, and writes
 audit.json to --run, which predict.py then reads: what the evidence of `audit.Evidence` says of the
 error, and the doubt from which on left and right are likely swapped. How well that works on the
-split test stands in the same file and, with a plot, on audit/index.html. 400 people of each take
+split test is in the same file and, with a plot, on audit/index.html. 400 people of each take
 four minutes of CPU time.
 """
 

@@ -6,8 +6,8 @@
         --split=train --neutral_body=basicModel_neutral_lbs_10_207_0_v1.0.0.pkl
     python experiments/convert_dataset.py --check --output=data/up3d --split=train
 
-Interrupted, the same command goes on at its first missing shard. A synthetic person of 64 x 64
-pixels takes 18 ms of one core. Bad items (files that cannot be read, nobody in view) are listed
+Interrupted, the same command continues at its first missing shard. A synthetic person of 64 x 64
+pixels takes 18 ms of one core. Bad items (files that cannot be read, no person visible) are listed
 with their reason in <split>.skipped.jsonl; --check writes a contact sheet to <split>.check.png.
 --output may be any folder that TensorFlow's tf.io.gfile writes to, such as gs://bucket/people.
 """
@@ -205,7 +205,7 @@ def main(values) -> int:
     if manifest.skipped:
         print(
             f"{manifest.skipped} of {manifest.num_items} items gave no Example; "
-            f"{os.path.join(values.output, values.split)}.skipped.jsonl tells why"
+            f"{os.path.join(values.output, values.split)}.skipped.jsonl says why"
         )
     return 0
 

@@ -8,12 +8,12 @@ With --segmentation_run both stages are chained: pictures go in, and the parts t
 finds are fitted; record and page then go to `chained` in --run instead of `evaluation`.
 
 --data and --split choose other people than the run's own test split; --protocol scores measured
-joints as HumanEva-I and Human3.6M have them. Beside the page stand figure_4.png, people of every
+joints as HumanEva-I and Human3.6M have them. Next to the page are figure_4.png, people of every
 quarter of the errors, and of chained stages figure_3.png, fits over the quality of their parts.
 
     python experiments/evaluate_nbf.py --flagfile=experiments/flags/nbf_t5_humaneva.cfg
 
-500 people of 64 x 64 pixels take 14 seconds of CPU time, half of them TensorFlow's start.
+500 people of 64 x 64 pixels take 14 seconds of CPU time, half of which is TensorFlow's start.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ annotations/person_keypoints_*.json and its pictures, mpii has images/ and the r
 annot/*.json; npz is a file of one's own with joints in 2D and 3D (see
 datasets/photographs/joint_files.py). PCKh@0.5 and PCK@0.2 are of the twelve joints of the limbs,
 for the largest person of each picture and for everybody; people who are not found have no joint
-right (rules: datasets/photographs/scores.py). The methods stand in
+right (rules: datasets/photographs/scores.py). The methods are in
 experiments/prediction/photo_methods.py: finder is the landmark finder's own points (fetched by
 python -m datasets.photographs.models; without it its methods are left out), rest a body at rest in
 the annotated box, nbf_parts the shipped NBF networks, nbf_parts_found the same on the finder's

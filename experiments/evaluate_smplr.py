@@ -6,7 +6,7 @@
     python experiments/evaluate_smplr.py --run=runs/smplr_pose --real_clip=.../00449
 
 --peers=N puts the closed-form fit, Gauss-Newton steps from there and 200 steps of gradient descent
-through SMPL beside the networks: accuracy on the same N bodies, clean, noisy and with points
+through SMPL with the networks: accuracy on the same N bodies, clean, noisy and with points
 missing, and bodies per second of CPU time. --networks joins an hourglass, an autoencoder and both
 regressors (a row of the paper's Table 1) and keeps them in the folder of --run_name as one model,
 like a run of --stage=end_to_end. --real_clip=DIR asks instead how well Ω turns the joints of a

@@ -5,7 +5,7 @@
 
 Plans the runs of the tables from the flag files, calls the scripts that train and evaluate, and
 writes results/<scale>/<table>.json, a plot, and a page. A run that several tables share is run
-once, one that is recorded is skipped, a killed one goes on: the same command, as often as needed.
+once. Run the same command again after an interruption: finished runs are skipped, others continue.
 To run again what results/ has already, give --results=DIR and --page=FILE of your own.
 
 Small scale needs nothing but this repository: a run takes about a minute of one core, and --jobs

@@ -5,7 +5,7 @@
 
 Writes the pictures as the segmenter saw them, cut out as its run says, with its parts as labels
 and all else that is known of the people. A fitting network whose --data is the new folder learns
-from what that segmenter gets wrong. A killed run goes on at its first missing shard. A GPU needs
+from what that segmenter gets wrong. A killed run continues at its first missing shard. A GPU needs
 minutes for UP-3D and RefineNet.
 """
 

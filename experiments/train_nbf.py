@@ -6,8 +6,8 @@
 
 Makes the synthetic people if they are not there yet, then writes runs/<run_name>/: flags.cfg,
 model.keras, checkpoints/, tensorboard/ (tensorboard --logdir=runs), record.json and
-report/index.html. Killed at any moment, the same command goes on from the last checkpoint and
-ends with the same numbers. Times and expected scores stand in the flag files.
+report/index.html. Killed at any moment, the same command continues from the last checkpoint and
+ends with the same numbers. Times and expected scores are in the flag files.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Draws people of any pose with their outlines if they are not there yet (data/point_people), then
 writes runs/<run_name>/: flags.cfg, model.keras, checkpoints/, tensorboard/ and record.json. Killed
-at any moment, the same command goes on from the last checkpoint and ends with the same numbers.
-Time and expected scores stand in the flag file.
+at any moment, the same command continues from the last checkpoint and ends with the same numbers.
+Time and expected scores are in the flag file.
 """
 
 from __future__ import annotations

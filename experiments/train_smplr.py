@@ -8,9 +8,8 @@ with the others frozen behind it). A later stage starts from the networks of ear
 --networks names. Points come from endless motion, pictures from the shards of --data.
 
 Writes runs/<run_name>/: flags.cfg, checkpoints/, tensorboard/, model.keras, report/index.html and
-record.json. Killed at any moment, the same command goes on from the last checkpoint and ends with
-the same numbers.
-Times and expected scores stand in the flag files.
+record.json. If it is killed, the same command continues from the last checkpoint and ends with the
+same numbers. Times and expected scores are in the flag files.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def fit_points(
 ) -> PointFit:
     """Fits SMPL bodies to points.
 
-    "closed_form" is fast and takes every point at its word. "optimise" goes on from there to the
+    "closed_form" is fast and takes every point at its word. "optimise" continues from there to the
     most probable body under noise as large as the residuals tell. "denoise" does so with points
     that SMPLR's autoencoder has cleaned. "networks" are the whole of SMPLR; those of this very
     skeleton (`SMPLR.skeleton`) get the points as they are. "auto" optimises, and

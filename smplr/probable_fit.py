@@ -50,7 +50,7 @@ def fit_body(
       weights: `[N, P]`, 0 is missing.
       model: the body for the skeleton of the points.
       joint_model: the same body for SMPL_24.
-      refine: whether to go on from the closed form.
+      refine: whether to continue from the closed form.
 
     Returns:
       `rotations` `[N, 24, 3, 3]`, `betas` `[N, B]`, `pelvis` `[N, 3]`, `noise` `[N]` and

@@ -141,7 +141,9 @@ class COCO:
         """
         path = existing([folder / item for folder in self._folders])
         if path is None:
-            raise BadItemError(f"no such picture in {self._folders[-1]} or beside the annotations")
+            raise BadItemError(
+                f"no such picture in {self._folders[-1]} or next to the annotations"
+            )
         try:
             return AnnotatedPicture(path, [person(one) for one in self._people[item]])
         except DAMAGED as error:

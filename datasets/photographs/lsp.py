@@ -70,7 +70,7 @@ class LSP:
         folders = (self.source / "images", self.source)
         path = existing([f / f"{item}{end}" for f in folders for end in (".jpg", ".png")])
         if path is None:
-            raise BadItemError(f"no {item}.jpg or {item}.png in {folders[0]} or beside it")
+            raise BadItemError(f"no {item}.jpg or {item}.png in {folders[0]} or next to it")
         points = self._joints[int(item.removeprefix("im")) - 1]
         if self.extended:
             visibility = points[:, 2]

@@ -221,5 +221,5 @@ def start_from(run: RunFolder, network: keras.Model) -> None:
     except ValueError as error:
         raise UserError(
             f"--initial_run={run.path}: {path.name} does not fit this network; "
-            f"its form stands in {run.flags_file}"
+            f"its form is in {run.flags_file}"
         ) from error

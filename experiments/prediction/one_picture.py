@@ -138,7 +138,7 @@ def predicted(
       UserError: --people names nobody, or somebody who cannot be seen.
     """
     if found is not None and not found:
-        raise UserError(f"{name}: --people names nobody in it")
+        raise UserError(f"{name}: --people has no person in it")
     try:
         return predictor.predict_people(pixels, found)
     except ValueError as error:

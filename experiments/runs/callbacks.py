@@ -33,7 +33,7 @@ class SaveEpochs(keras.callbacks.Callback):
 
         Args:
           folder: where checkpoints go.
-          earlier: "history" and "seconds" of the checkpoint that training goes on from.
+          earlier: "history" and "seconds" of the checkpoint that training continues from.
           facts: JSON values that every checkpoint holds besides.
         """
         super().__init__()

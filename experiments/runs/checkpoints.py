@@ -92,7 +92,7 @@ def latest(folder: Path, needed: Mapping[str, Any] | None = None) -> Checkpoint 
     if not epochs:
         return None
     name = f"epoch_{epochs[-1]:04d}"
-    remedy = f"delete {name}.*, and the training goes on from the checkpoint before"
+    remedy = f"delete {name}.*, and the training continues from the checkpoint before"
     state = side_files.read(folder / f"{name}.json", needed or {}, remedy)
     random_states = state.pop(_RANDOM, [])
     return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)

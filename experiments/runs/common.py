@@ -81,7 +81,7 @@ def run(
         check_packages()
         return main(values) or 0
     except KeyboardInterrupt:
-        further = "; the same command goes on from here" if resumes else ""
+        further = "; the same command continues from here" if resumes else ""
         print(f"\n{script}: stopped{further}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:

@@ -52,8 +52,8 @@ def joined(values: flags.FlagValues, task: Task) -> Iterator[tf.distribute.Strat
         if values.strategy != "multi_worker":
             raise
         raise UserError(
-            f"{task.name}: another worker is gone; start all workers again, they go on from the "
-            "last checkpoint"
+            f"{task.name}: another worker is gone; start all workers again; they continue from "
+            "the last checkpoint"
         ) from error
 
 

@@ -293,7 +293,7 @@ class RunFolder:
         """
         if not self.record_file.exists():
             return None
-        remedy = "delete it, and the training goes on from its last checkpoint"
+        remedy = "delete it, and the training continues from its last checkpoint"
         return side_files.read(self.record_file, {"flags": dict}, remedy)
 
     def make_record(self, values: flags.FlagValues, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def fit(
 
     run, epoch = training.run, checkpoint.epoch if checkpoint else 0
     if checkpoint and training.is_chief:
-        print(f"{run.path}: goes on after epoch {epoch} of {values.epochs}")
+        print(f"{run.path}: continues after epoch {epoch} of {values.epochs}")
     if epoch == values.epochs:
         return
     own: list[keras.callbacks.Callback] = [StopAtNonFinite(run, name_batch)]

@@ -92,7 +92,8 @@ def evaluate(
     true, predicted, pictures = _collect((batch, predict(batch)) for batch in batches)
     if not len(true["points"]):
         raise UserError(
-            f"{values.data}: nobody in the split '{values.test_split}' has a known body and gender"
+            f"{values.data}: no person in the split '{values.test_split}' has a known body and "
+            "gender"
         )
     baseline = errors_of(true, _baseline(true, predicted, values.stage), body)
     return Evaluation(true, predicted, errors_of(true, predicted, body), baseline, pictures, body)

@@ -45,7 +45,7 @@ def test_a_killed_training_ends_with_the_same_numbers_and_is_kept(run, monkeypat
     assert answer.status == common.EXIT_INTERRUPTED
     answer, _ = run("killed")
     assert answer.status == 0, answer.err
-    assert "goes on after epoch 1 of 2" in answer.out
+    assert "continues after epoch 1 of 2" in answer.out
     record = folder.read_record()
     assert record["metrics_by_input"] == undisturbed.read_record()["metrics_by_input"]
     assert set(record["metrics_by_input"]) == {"true", "corrupted", "corrupted_points", "rest"}

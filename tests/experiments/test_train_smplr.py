@@ -48,7 +48,7 @@ def test_a_killed_autoencoder_ends_with_the_same_numbers_and_is_kept(run, call, 
     assert not folder.model_file.exists()
     answer, _ = run("dae", *arguments)
     assert answer.status == 0, answer.err
-    assert "goes on after epoch 1 of 2" in answer.out
+    assert "continues after epoch 1 of 2" in answer.out
     record = folder.read_record()
     for name in ("history", "metrics", "baseline_metrics"):
         assert record[name] == undisturbed.read_record()[name]

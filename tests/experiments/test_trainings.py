@@ -89,7 +89,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_room_mends_it(train, name,
     assert not list(run.path.rglob(".aside-*"))
     answer, _ = train(name)
     assert answer.status == 0, answer.err
-    assert "goes on after epoch 1 of 2" in answer.out
+    assert "continues after epoch 1 of 2" in answer.out
 
 
 @pytest.mark.parametrize("flag", ["--mixed_precision=mixed_bfloat16", "--jit_compile"])

@@ -138,7 +138,7 @@ def test_ctrl_c_is_status_130_and_promises_to_go_on_only_where_that_is_so(capsys
     assert run(main, define_flags, ["t.py"]) == 130
     assert capsys.readouterr().err == "\nt.py: stopped\n"
     assert run(main, define_flags, ["t.py"], resumes=True) == 130
-    assert capsys.readouterr().err == "\nt.py: stopped; the same command goes on from here\n"
+    assert capsys.readouterr().err == "\nt.py: stopped; the same command continues from here\n"
 
 
 def test_help_names_every_flag_with_its_default(capsys):

@@ -145,7 +145,7 @@ def test_killed_workers_go_on_in_another_number(
         told = "another worker is gone; start all workers again" in answer
         assert told == (moment == "never"), answer
     assert checkpoints.latest(folder).epoch == epoch_before
-    assert f"goes on after epoch {epoch_before} of 4" in train_alone(arguments)
+    assert f"continues after epoch {epoch_before} of 4" in train_alone(arguments)
     assert_same_training(undisturbed, folder)
 
 
