@@ -52,6 +52,8 @@ class BodyModel {
     this.name = packed.name;
     this.gender = packed.gender;
     this.fingerprint = packed.fingerprint;
+    this.shapeWords = packed.shape_words; // what each beta does
+    this.measured = packed.measured; // vertices by which girths are taken, or null
     this.jointNames = shared.joint_names;
     this.parents = shared.parents;
     this.mirror = shared.mirror;
@@ -242,7 +244,7 @@ class Body {
     }
   }
 
-  /** Stature (metres) and volume (litres) of the body at rest. */
+  /** Stature and girths (metres), volume (litres), mass (kg) of the body at rest. */
   measures() {
     const { rest } = this;
     const { faces } = this.model;
@@ -260,6 +262,10 @@ class Body {
         rest[a + 1] * (rest[b + 2] * rest[c] - rest[b] * rest[c + 2]) +
         rest[a + 2] * (rest[b] * rest[c + 1] - rest[b + 1] * rest[c]);
     }
-    return { stature: high - low, volume: (1000 * sixfold) / 6 };
+    const volume = (1000 * sixfold) / 6;
+    const { measured } = this.model;
+    const pelvis = this.restJoints.slice(0, 3);
+    const around = measured ? girths(rest, faces, measured, pelvis) : {};
+    return { stature: high - low, volume, mass: DENSITY * volume, ...around };
   }
 }

@@ -19,6 +19,7 @@ from scipy.spatial.transform import Rotation
 from smpl_tf.figures import PREDICTED
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24
+from smpl_tf.viewer.shape_words import shape_words
 from smpl_tf.viewer.templates import template
 
 _FOLDER = Path(__file__).parent
@@ -26,6 +27,7 @@ _FOLDER = Path(__file__).parent
 # In the order in which the browser needs them.
 _SCRIPTS = (
     "body.js",
+    "measurements.js",
     "matrices.js",
     "ground_shadow.js",
     "mesh_painter.js",
@@ -175,7 +177,15 @@ def _packed(model: SMPLModelData, num_betas: int) -> dict[str, Any]:
         "pose_vertices": _text(vertices, _index_type(model)),
         "pose_offsets": _text(offsets, np.int8),
         "pose_step": pose_step,
+        "shape_words": shape_words(model, num_betas),
+        "measured": _measured(model),
     }
+
+
+def _measured(model: SMPLModelData) -> list[int] | None:
+    """The vertices by which girths are taken, if the body names them."""
+    names = ("left_breast", "right_breast", "belly_button")
+    return model.landmark_ids(names) if set(names) <= set(model.landmarks) else None
 
 
 def _corrections(model):

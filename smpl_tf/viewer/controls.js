@@ -317,10 +317,15 @@ function showParameters(viewer) {
   for (const slider of root.querySelectorAll("[data-beta]")) {
     const value = body.betas[slider.dataset.beta];
     put(slider, value, value.toFixed(2).replace("-", "−"));
+    const words = body.model.shapeWords[slider.dataset.beta];
+    slider.parentElement.querySelector("small").textContent = words;
+    slider.setAttribute("aria-label", `beta ${slider.dataset.beta} ${words}`.trim());
   }
-  const { stature, volume } = body.measures();
+  const { stature, volume, mass, chest, waist, hip } = body.measures();
+  const cm = (metres) => (100 * metres).toFixed(1);
+  const tapes = chest ? ` · chest ${cm(chest)}, waist ${cm(waist)}, hip ${cm(hip)} cm` : "";
   viewer.part("measures").textContent =
-    `Stature ${(100 * stature).toFixed(1)} cm · volume ${volume.toFixed(1)} l`;
+    `Stature ${cm(stature)} cm${tapes} · volume ${volume.toFixed(1)} l, ${mass.toFixed(1)} kg`;
   body.quaternions.forEach((quaternion, joint) => {
     const degrees = quaternionToAxisAngle(quaternion).map((value) => value / RADIANS);
     slidersOf(viewer, joint).forEach((slider, axis) => {

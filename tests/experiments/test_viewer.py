@@ -1,6 +1,7 @@
 """What a page of bodies holds; test_viewer_browser.py looks at it in Chromium."""
 
 import base64
+import dataclasses
 import json
 import re
 
@@ -10,6 +11,7 @@ import pytest
 from experiments import view
 from smpl_tf.open_body import load_open_body
 from smpl_tf.viewer import body_viewer as viewer
+from smpl_tf.viewer import shape_words
 from smpl_tf.viewer.body_viewer import ViewedBody, body_viewer
 from tests.small_body import small_body
 
@@ -143,3 +145,15 @@ def test_view_says_what_is_wrong_with_a_file(call, tmp_path, arrays, message):
     answer = call(view, f"--parameters={path}", f"--output={tmp_path / 'b.html'}")
     assert answer.status == 1 and message in answer.err and answer.err.count("\n") == 1
     assert not (tmp_path / "b.html").exists()
+
+
+def test_words_say_what_a_beta_does():
+    """A body whose first beta scales it up, whose second thickens it; the third does nothing."""
+    body = load_open_body()
+    scaled = body.v_template * 0.02
+    thick = body.v_template * (0.05, 0, 0.05)
+    shapedirs = np.stack([scaled, thick, np.zeros_like(scaled), -thick], axis=-1)
+    changed = dataclasses.replace(body, shapedirs=shapedirs)
+    words = shape_words.shape_words(changed, 4)
+    assert words[0] == "taller" and words[2] == ""
+    assert "heavier" in words[1] and "lighter" in words[3]

@@ -10,10 +10,11 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from experiments.pages import report
-from smpl_tf import SMPL
+from smpl_tf import SMPL, measure
 from smpl_tf.open_body import load_open_body
 from smpl_tf.skeleton import SMPL_24
 from smpl_tf.viewer.body_viewer import ViewedBody, body_viewer
+from smpl_tf.viewer.shape_words import shape_words
 from tests.chromium import PROGRAM, Chromium
 
 pytestmark = [
@@ -167,6 +168,26 @@ def test_the_wheel_scrolls_the_page_until_the_picture_is_clicked(opened):
     )
     browser.wait("scrollY > 50")
     assert browser.run(f"{VIEWER}.camera.zoom") == 1
+
+
+def test_measurements_and_words_are_those_of_the_body(opened):
+    browser = opened("view.html")
+    click(browser, "[data-action=random-shape]")
+    betas = browser.run(f"Array.from({VIEWER}.selected.body.betas)")
+    found = measure(load_open_body(), betas)
+    shown = browser.run(f"{VIEWER}.selected.body.measures()")
+    for name in ("chest", "waist", "hip"):
+        assert shown[name] == pytest.approx(getattr(found, f"{name}_girth"), abs=1e-3), name
+    assert shown["stature"] == pytest.approx(found.stature, abs=1e-3)
+    assert shown["mass"] == pytest.approx(found.mass, rel=1e-3)
+    text = browser.run("document.querySelector('.measures').textContent")
+    assert f"waist {100 * shown['waist']:.1f}, hip {100 * shown['hip']:.1f} cm" in text
+    words = "Array.from(document.querySelectorAll('.slider small'), (one) => one.textContent)"
+    assert browser.run(words) == shape_words(load_open_body(), 10)
+    # Those of the other body, once it is chosen.
+    browser.run("document.querySelector('[data-input=model]').value = 1")
+    browser.run("document.querySelector('[data-input=model]').dispatchEvent(new Event('change'))")
+    assert browser.run(words) == shape_words(load_open_body("female"), 10)
 
 
 def test_a_shape_slider_moved_by_a_key_changes_mesh_picture_and_numbers(opened):
