@@ -92,7 +92,11 @@ def write_person(
     numbers = parameters(person, person.joints_3d, camera)
     np.savez(folder / "parameters.npz", **numbers)
     write_joints(folder / "joints.json", numbers)
-    vertices, body = person.vertices(), person.body
+    # Meshes stand on the floor above the origin, where programs look when they open a file.
+    body, root = person.body, person.joints_3d[0]
+    floor = person.vertices()[:, 1].max()  # y points down
+    place = np.array([root[0], floor, root[2]], np.float32)
+    vertices = person.vertices() - place
     if "obj" in meshes:
         mesh_io.write_obj(folder / "mesh.obj", vertices, body.faces, frame="camera")
     if "ply" in meshes:
@@ -103,7 +107,7 @@ def write_person(
             body.model_data,
             person.betas,
             numbers["pose"][None],
-            person.translation[None],
+            (person.translation - place)[None],
             frame="camera",
         )
     if scheme is not None:
