@@ -80,7 +80,7 @@ INSTALL_REQUIRES = [
     "numba>=0.61",  # the z-buffer kernel: ten times NumPy's speed, no display, no driver
     "tqdm>=4.66",  # progress bars of long work outside Keras
     "jinja2>=3.1",  # the report page
-    "matplotlib>=3.8",  # plots beside the tables, scatter plots of evaluations
+    "matplotlib>=3.8",  # plots next to the tables, scatter plots of evaluations
     "tensorboard>=2.18",  # scalars and pictures while training
 ]
 

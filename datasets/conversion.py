@@ -4,7 +4,7 @@ Items are taken in a fixed shuffled order, so that every shard is a sample of th
 the time left is well guessed. A shard is closed after the item that fills it; so its bytes depend
 on the raw data alone, not on the number of processes or on where an earlier run was killed.
 
-Beside the shards and their manifest stands `<split>.skipped.jsonl`: one line per item, or per
+Next to the shards and their manifest is `<split>.skipped.jsonl`: one line per item, or per
 reason in an item, for which Examples are missing.
 """
 

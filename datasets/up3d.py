@@ -1,7 +1,7 @@
 """UP-3D: photographs of LSP, LSPET, MPII and FashionPose with SMPL bodies fitted to them.
 
 Layout, flat below `up-3d/`: `{train,val,test}.txt`, and per five-digit id `_image.png`,
-`_body.pkl`, `_joints.npy`, `_fit_crop_info.txt`, `_dataset_info.txt`. With UP-S31 beside it
+`_body.pkl`, `_joints.npy`, `_fit_crop_info.txt`, `_dataset_info.txt`. With UP-S31 next to it
 (`up-s31/`, or wherever `up_s31` says) the label maps are those of UP-S31.
 
 What is repaired here: the fits live in a crop of the photograph, which is undone in the camera;
@@ -47,7 +47,7 @@ class UP3D:
       root: `up-3d`, or the folder that holds it.
       split: "train", "val" or "test".
       bodies: the neutral one is needed.
-      up_s31_root: folder of UP-S31; None looks beside `up-3d`.
+      up_s31_root: folder of UP-S31; None looks next to `up-3d`.
     """
 
     dataset: ClassVar[str] = "up3d"

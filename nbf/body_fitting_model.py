@@ -63,7 +63,7 @@ class BodyFittingModel(keras.Model):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
-        """Updates and returns the errors beside the loss terms."""
+        """Updates and returns the errors and the loss terms."""
         for error in self._joint_errors:
             error.update_state(y["joints_3d"], y_pred["joints_3d"], y["joints_3d_valid"])
         return self.get_metrics_result()

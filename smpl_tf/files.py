@@ -43,7 +43,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
       folder: the final name; what it holds is replaced.
 
     Yields:
-      An empty folder beside it.
+      An empty folder next to it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f"{ASIDE}{os.getpid()}-{folder.name}")

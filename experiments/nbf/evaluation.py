@@ -1,4 +1,4 @@
-"""Errors of the fitting network on a split, person by person, beside those of the mean pose."""
+"""Errors of the fitting network on a split, per person, and those of the mean pose."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def make_record(
 
 
 def table(metrics_of: Mapping[str, float], baseline: Mapping[str, float]) -> Table:
-    """Lays metrics out beside the mean pose's.
+    """Lays metrics out next to the mean pose's.
 
     Args:
       metrics_of: metric key -> value of the network.

@@ -35,7 +35,7 @@ class Checkpoint(NamedTuple):
     Attributes:
       epoch: number of finished epochs.
       weights: the weight file.
-      state: what was saved beside the weights.
+      state: what was saved with the weights.
       random_states: of the model's random layers, in their order.
     """
 
@@ -52,7 +52,7 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
       folder: where the checkpoints of the run are.
       epoch: number of finished epochs.
       model: the model, with its optimiser if it is compiled.
-      state: JSON values to keep beside it.
+      state: JSON values to keep with it.
       keep: how many checkpoints remain, this one included.
 
     Raises:
@@ -86,7 +86,7 @@ def latest(folder: Path, needed: Mapping[str, Any] | None = None) -> Checkpoint 
       The checkpoint, or None.
 
     Raises:
-      UserError: what stands beside the weights cannot be read.
+      UserError: what is next to the weights cannot be read.
     """
     epochs = _epochs(folder)
     if not epochs:

@@ -1,4 +1,4 @@
-"""Reads the small JSON files that stand beside data and networks, whoever wrote them."""
+"""Reads the small JSON files that lie next to data and networks, whoever wrote them."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def _with_named_points(
 def seen_by_hourglass(
     values: flags.FlagValues, body: PointBody, name: str
 ) -> tuple[dict[str, np.ndarray], Split]:
-    """Runs the hourglass of `--networks` over a split; kept beside it for the next run.
+    """Runs the hourglass of `--networks` over a split; kept next to it for the next run.
 
     Args:
       values: the flags of the run.

@@ -1,4 +1,4 @@
-"""Errors of a stage of SMPLR on held-out people, beside what it started from."""
+"""Errors of a stage of SMPLR on held-out people, compared with their input."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def make_record(
 
 
 def table(record: Mapping[str, Any]) -> Table:
-    """Lays the metrics of a record out beside the baseline's.
+    """Lays the metrics of a record out next to the baseline's.
 
     Args:
       record: with `metrics` and `baseline_metrics`.

@@ -1,4 +1,4 @@
-"""SMPLR's networks beside fits that need no training: accuracy and speed on the same bodies."""
+"""SMPLR's networks compared with fits without training: accuracy and speed on the same bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RESULTS.md: the papers' tables as they came out, beside the published numbers."""
+"""RESULTS.md: the papers' tables as they came out, next to the published numbers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ The tables of the two papers, on their data sets and with their networks.""",
 }
 _HOW_TO_READ = """\
 A cell is the median over the seeds with the range behind it, and the paper's number in italics.
-A claim is judged by the medians; beside it stands how many single seeds agree, and what comes of
+A claim is judged by the medians; next to it is how many single seeds agree, and what comes of
 the paper's own numbers. The machine may have done other work too: wall times are longer then.
 
 `experiments/reproduce_tables.py` writes this page; the raw numbers stand in `results/`."""
 
 
 def write(every: Sequence[Results], scale: str, page: Path) -> None:
-    """Writes the page, and a plot of each table beside its results.
+    """Writes the page, and a plot of each table next to its results.
 
     Args:
       every: the results of the tables.

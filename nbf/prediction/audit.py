@@ -26,7 +26,7 @@ _SWAPPED = 0.05  # by how much a swapped map must agree better
 
 
 class Agreement(NamedTuple):
-    """A fitted body beside the segmenter's map.
+    """A fitted body compared with the segmenter's map.
 
     Attributes:
       by_part: `[C - 1]` IoU of each part; NaN where neither has it.

@@ -84,7 +84,7 @@ class PointRefiner:
 
         Args:
           body: the SMPL layer of the fitted people.
-          share_of_3d: how much an error of found 3D points counts beside one in the picture.
+          share_of_3d: weight of an error of found 3D points; one in the picture has 1.
         """
         self.body = body
         self._share_of_3d = share_of_3d

@@ -74,7 +74,7 @@ class SMPLModelData:
             array = getattr(self, field)
             if array is not None and not _fits(array.shape, shape):
                 raise ValueError(
-                    f"Body {self.name}: expected {field} of shape {_describe(shape)} beside "
+                    f"Body {self.name}: expected {field} of shape {_describe(shape)} for "
                     f"{vertices} vertices and {joints} joints, got {array.shape}."
                 )
         if self.parents[0] != -1 or any(

@@ -1,6 +1,6 @@
 """The body that ships with the library: SMPL's interface and shapes, our own making, no licence.
 
-Its vertex order, betas and landmarks are its own; see README.md beside this file.
+Its vertex order, betas and landmarks are its own; see README.md next to this file.
 """
 
 import functools

@@ -377,7 +377,7 @@ def test_broken_and_foreign_files_give_one_clear_line(tmp_path, kind):
         "foreign": "a pickle, but not of a body model: v_template, shapedirs, posedirs",
         "list": "expected a dict, got list",
         "nan": "v_template holds numbers that are not finite",
-        "shape": r"expected posedirs of shape \(60, 3, 207\) beside 60 vertices",
+        "shape": r"expected posedirs of shape \(60, 3, 207\) for 60 vertices",
     }[kind]
     if kind == "pickle":
         truncated(fakes.write_official_pickle(path, arrays))
