@@ -90,7 +90,7 @@ def read_same(path: str, manifest: Manifest) -> Manifest:
       manifest: the other.
 
     Returns:
-      What stands in the file.
+      The content of the file.
 
     Raises:
       RecordError: it cannot be read, or describes other data.
@@ -124,7 +124,7 @@ def with_shards(manifest: Manifest, done: Mapping[int, Shard]) -> Manifest:
 
 
 def path_of(directory: str, split: str, partial: bool = False) -> str:
-    """Says where a manifest stands.
+    """Says where a manifest is.
 
     Args:
       directory: folder of the shards.

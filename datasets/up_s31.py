@@ -2,8 +2,8 @@
 
 Its pictures are UP-3D's, scaled to people of 500 pixels and cropped. They are numbered either by
 UP-3D's ids or by their place in its lists (public readers disagree), and where the crop lies
-stands nowhere. So both are settled by the pictures themselves, and the labels are put back into
-the frame of UP-3D's photograph.
+is documented nowhere. So both are found from the pictures themselves, and the labels are put back
+into the frame of UP-3D's photograph.
 """
 
 import functools

@@ -19,7 +19,7 @@ from smplr.torso_frame import torso_rotation
 class DenoisingAutoencoder(ConfiguredModel):
     """Noisy root-relative points to clean ones; lifts 2D points where their depth is set to 0.
 
-    Input and output: metres, camera axes, `[B, num_points, 3]`. A missing point stands at the
+    Input and output: metres, camera axes, `[B, num_points, 3]`. A missing point is at the
     origin in the input; trained so, the network fills it in.
 
     With `skeleton` the input are the points of somebody else's skeleton and how far each is

@@ -1,6 +1,6 @@
 """SMPLR's points on a body: which vertices, template bone lengths, limbs.
 
-A body is observed through 24 joints and 18 surface points; their names and tree stand in
+A body is observed through 24 joints and 18 surface points; their names and tree are in
 `smpl_tf.skeleton.SMPLR_42`. The pelvis is the origin, so networks see the 41 others, or the 23
 other joints where landmarks are left out (the `nL` rows of the paper's Table 1).
 """

@@ -92,7 +92,7 @@ def fit_points(
     denoises, or without an autoencoder asks the networks, if given, where the noise is large.
 
     Twists that no point observes stay with the parent's orientation. Where everything is missing,
-    the mean body at rest stands with its pelvis at the origin.
+    the mean body at rest has its pelvis at the origin.
 
     Args:
       points: metres, any frame with right-handed axes, `[..., P, 3]`; missing points may be NaN

@@ -31,7 +31,7 @@ _PULL = 1e-4
 def torso_rotation(
     points: tf.Tensor, names: Sequence[str], weights: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Finds the turn that stands a person upright before the camera.
+    """Finds the rotation that turns a person upright in front of the camera.
 
     Args:
       points: metres, camera axes (x right, y down, z away), `[N, P, 3]`.

@@ -1,4 +1,4 @@
-"""What stands behind and before people, and what a camera does to a picture."""
+"""What is behind and in front of people, and what a camera does to a picture."""
 
 import cv2
 import numpy as np

@@ -164,7 +164,7 @@ def measure(
             predicted = predict(inputs)
             sizes = head_size(inputs, true)
             errors.append(all_errors(true, predicted, sizes))
-            # What the second stage saw stands among the inputs, or among the predictions.
+            # What the second stage saw is among the inputs, or among the predictions.
             mean_pose = network.mean_pose({**predicted, **inputs})
             baseline.append(all_errors(true, {**predicted, **mean_pose}, sizes))
             ids += [one.decode() for one in batch["id"].numpy()]

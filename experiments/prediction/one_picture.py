@@ -194,7 +194,7 @@ def _note(one: PredictedPerson) -> str:
 
 
 def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Picture]:
-    """The page's pictures of one person; the whole picture stands with the first."""
+    """The page's pictures of one person; the whole picture is shown with the first."""
     view = drawn.people[place].view
     shown = []
     if place == 0:

@@ -1,6 +1,6 @@
 """The folder of a run: flags.cfg, model.keras, record.json, checkpoints/, tensorboard/, report/.
 
-Files are written aside and renamed, so that whatever stands under its final name is whole. One
+Files are written aside and renamed, so that a file under its final name is complete. One
 process at a time works in a folder, and only with the flags that the folder was made with.
 """
 

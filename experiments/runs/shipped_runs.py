@@ -1,4 +1,4 @@
-"""The trained runs that stand in the repository, and when a script takes them."""
+"""The trained runs that ship with the repository, and when a script takes them."""
 
 from __future__ import annotations
 

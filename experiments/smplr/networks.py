@@ -53,7 +53,7 @@ def trained_networks(values: flags.FlagValues) -> tuple[str, ...]:
       Their names.
 
     Raises:
-      UserError: an autoencoder is to be trained where none stands before Ω and Ψ.
+      UserError: an autoencoder is to be trained where none is in front of Ω and Ψ.
     """
     names = TRAINED_NETWORKS[values.stage]
     if not values.train_autoencoder:

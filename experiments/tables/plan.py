@@ -25,7 +25,7 @@ class Step(NamedTuple):
       name: of the run, or of what is evaluated or segmented.
       command: the script and its flags.
       folder: what it fills; its timing.json too.
-      done: the file that stands there when it is finished.
+      done: the file that is there when it is finished.
       needs: names of the steps before it.
       flag_file: where its flags come from; None: from the step before it.
     """
@@ -103,7 +103,7 @@ class Plan:
           seed: of the run.
 
         Returns:
-          Where its numbers will stand.
+          Where its numbers will be written.
 
         Raises:
           UserError: a flag file is missing or wrong.

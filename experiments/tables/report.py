@@ -27,7 +27,7 @@ A cell is the median over the seeds with the range behind it, and the paper's nu
 A claim is judged by the medians; next to it is how many single seeds agree, and what comes of
 the paper's own numbers. The machine may have done other work too: wall times are longer then.
 
-`experiments/reproduce_tables.py` writes this page; the raw numbers stand in `results/`."""
+`experiments/reproduce_tables.py` writes this page; the raw numbers are in `results/`."""
 
 
 def write(every: Sequence[Results], scale: str, page: Path) -> None:

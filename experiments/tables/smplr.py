@@ -55,7 +55,7 @@ COMPONENTS = Table(
     ),
     "Ψ is given the true pose and Ω the true shape, as in the paper; joints are the mean of 16, "
     "and of ALL those of its hourglass. At small scale the points that go into DAE, Ψ and Ω have "
-    "structured noise, which stands for an hourglass's errors.",
+    "structured noise, which imitates an hourglass's errors.",
 )
 
 _BODY, _SURFACE = Column(f"body_{_J}", "joints of SMPL, mm"), Column("surface_mm", "surface, mm")

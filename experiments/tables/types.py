@@ -62,7 +62,7 @@ class Row(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """How the rows of a table stand in rows and columns.
+    """How the runs of a table are laid out in rows and columns.
 
     Attributes:
       rows: key -> label.
@@ -107,8 +107,8 @@ def rows_of_flag_files(
     """Lays out rows whose flag files are named after their keys.
 
     Args:
-      small: what stands before the key at small scale.
-      paper: what stands before it at paper scale.
+      small: what is put before the key at small scale.
+      paper: what is put before it at paper scale.
       columns: of the published numbers.
       rows: key, label, published numbers of each; None where the paper has none.
 

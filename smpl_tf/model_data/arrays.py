@@ -27,7 +27,7 @@ class SMPLModelData:
       posedirs: (V, 3, 9 (J - 1)) metres per entry of R - I of the joints without the root.
       weights: (V, J) skinning weights; each row sums to 1.
       J_regressor: (J, V) joints as weighted sums of the shaped vertices.
-      parents: (J,) int32, -1 for the root; a parent stands before its children.
+      parents: (J,) int32, -1 for the root; a parent comes before its children.
       faces: (F, 3) int32, counter-clockwise seen from outside.
       gender: "neutral", "female", "male" or "unknown".
       name: "open_body", or the stem of the file.

@@ -38,7 +38,7 @@ def find_body(spec: dict[str, Any]) -> SMPLModelData:
       The body.
 
     Raises:
-      BodyNotFoundError: if it is nowhere, or another body stands in its place.
+      BodyNotFoundError: if it is nowhere, or another body is in its place.
     """
     for data in living_bodies():  # by its numbers alone: files are renamed
         if data.fingerprint == spec["fingerprint"]:
