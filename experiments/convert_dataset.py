@@ -4,6 +4,8 @@
         --count=4000
     python experiments/convert_dataset.py --dataset=up3d --source=DIR --output=data/up3d \
         --split=train --neutral_body=basicModel_neutral_lbs_10_207_0_v1.0.0.pkl
+    python experiments/convert_dataset.py --dataset=photos --source=my_photographs \
+        --output=data/mine --held_out=0.2 --split=train
     python experiments/convert_dataset.py --check --output=data/up3d --split=train
 
 Interrupted, the same command continues at its first missing shard. A synthetic person of 64 x 64
@@ -93,6 +95,32 @@ def _three_dpw(values):
     return ThreeDPW(values.source, values.split, _bodies(values), **_every(values))
 
 
+def _photographs(values):
+    from datasets.photographs.models import ModelsMissingError
+    from datasets.photographs.source import Photographs
+
+    try:
+        source = Photographs(
+            values.dataset,
+            values.source,
+            values.split,
+            values.held_out,
+            tuple(map(_license, values.licenses)),
+            values.finder_model,
+        )
+        source.items()  # a mistake shows now and not in every process
+    except ModelsMissingError as error:
+        raise UserError(str(error)) from None
+    return source
+
+
+def _license(text):
+    if not text.strip().isdigit():
+        raise UsageError(f"--licenses: expected numbers of the file's licences, got {text!r}")
+    return int(text)
+
+
+_PHOTOGRAPHS = ("coco", "lsp", "lspet", "mpii", "photos")
 # Data set -> what makes its reader from the flags.
 SOURCES = {
     "amass": _amass,
@@ -102,6 +130,7 @@ SOURCES = {
     "surreal": _surreal,
     "three_dpw": _three_dpw,
     "up3d": _up3d,
+    **dict.fromkeys(_PHOTOGRAPHS, _photographs),
 }
 SYNTHETIC = "synthetic"
 _VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw")
@@ -111,6 +140,9 @@ _FLAGS_OF = {
     "smpl_parameters": ("human36m",),
     "up_s31": ("up3d",),
     "min_distance_mm": ("surreal",),
+    "held_out": _PHOTOGRAPHS,
+    "licenses": ("coco",),
+    "finder_model": ("photos",),
     **{name: (SYNTHETIC,) for name in ("count", "image_size", "seed")},
     **{
         name: tuple(SOURCES)
@@ -144,6 +176,10 @@ def define_flags(values) -> None:
         "Human3.6M: file or folder of SMPL parameters (MoSh, NeuralAnnot, SPIN, MMHuman3D).",
     )
     flag.string("up_s31", None, "UP-3D: folder of UP-S31 (default: next to up-3d).")
+    text = "Photographs: share held out as split test (default: the authors' splits)."
+    flag.number("held_out", None, text, 1.0)
+    flag.strings("licenses", [], "COCO: convert only pictures of these licences, such as 4,7,8.")
+    flag.enum("finder_model", "full", ("lite", "full", "heavy"), "Photos: landmark network.")
     flag.integer(
         "max_skipped", 100, "Largest number of unreadable items; more stop the conversion.", 0
     )

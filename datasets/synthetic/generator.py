@@ -142,6 +142,7 @@ def _example(
     return example_lib.blank() | {
         "id": f"synthetic-{config.seed}/{name}",
         "source": f"synthetic/{person.doing[body.chosen]}",
+        "labels/source": "rendered",
         "image/encoded": _encoded(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]),
         "image/height": size,
         "image/width": size,
