@@ -143,7 +143,7 @@ _FLAGS_OF = {
     "held_out": _PHOTOGRAPHS,
     "licenses": ("coco",),
     "finder_model": ("photos",),
-    **{name: (SYNTHETIC,) for name in ("count", "image_size", "seed")},
+    **{name: (SYNTHETIC,) for name in ("body_model", "count", "image_size", "seed")},
     **{
         name: tuple(SOURCES)
         for name in ("source", "max_skipped", "allow_incomplete", "shard_mb", "runner")
@@ -167,6 +167,7 @@ def define_flags(values) -> None:
     for gender in ("neutral", "female", "male"):
         text = f"Model file of the {gender} body of the SMPL parameters, or 'open'."
         flag.string(f"{gender}_body", None, text)
+    flag.string("body_model", None, "Synthetic: one model file for all (default: open bodies).")
     flag.integer("every", None, "Take every N-th frame (default: the data set's usual N).", 1)
     text = "SURREAL: take frames whose poses differ by at least this, mm (SMPLR: 100)."
     flag.number("min_distance_mm", None, text)
@@ -251,7 +252,10 @@ def _convert(values):
     if values.dataset == SYNTHETIC:
         from datasets.synthetic import SyntheticConfig, generate
 
-        config = SyntheticConfig(seed=values.seed, image_size=values.image_size)
+        try:
+            config = SyntheticConfig(values.seed, values.image_size, bodies=_people(values))
+        except ValueError as error:
+            raise UserError(str(error)) from None
         return generate(values.output, values.split, values.count, config, workers=values.workers)
     from datasets import conversion
 
@@ -300,6 +304,19 @@ def _bodies(values):
     from datasets.bodies import Bodies
 
     return Bodies(values.neutral_body, values.female_body, values.male_body)
+
+
+def _people(values):
+    """The bodies of synthetic people: those that the flags give, else the open ones."""
+    from datasets.bodies import Bodies
+    from datasets.synthetic.people import OPEN_BODIES
+
+    if values.body_model is not None:
+        if any(vars(_bodies(values)).values()):
+            raise UsageError("--body_model is one body for all people: give no other --..._body")
+        return Bodies(neutral=values.body_model)
+    given = _bodies(values)
+    return given if any(vars(given).values()) else OPEN_BODIES
 
 
 def _every(values) -> dict[str, int]:
