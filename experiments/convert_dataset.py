@@ -89,6 +89,19 @@ def _amass(values):
     return source
 
 
+def _motion(values):
+    from datasets.motion.source import Motion
+
+    return Motion(
+        values.dataset,
+        values.source,
+        values.split,
+        _bodies(values),
+        values.every,
+        values.held_out,
+    )
+
+
 def _three_dpw(values):
     from datasets.three_dpw import ThreeDPW
 
@@ -120,6 +133,7 @@ def _license(text):
     return int(text)
 
 
+_MOTIONS = ("bvh", "acclaim", "aist")
 _PHOTOGRAPHS = ("coco", "lsp", "lspet", "mpii", "photos")
 # Data set -> what makes its reader from the flags.
 SOURCES = {
@@ -131,19 +145,20 @@ SOURCES = {
     "three_dpw": _three_dpw,
     "up3d": _up3d,
     **dict.fromkeys(_PHOTOGRAPHS, _photographs),
+    **dict.fromkeys(_MOTIONS, _motion),
 }
 SYNTHETIC = "synthetic"
-_VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw")
+_VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw", *_MOTIONS)
 # Flag -> the data sets for which it means something.
 _FLAGS_OF = {
     "every": _VIDEOS,
     "smpl_parameters": ("human36m",),
     "up_s31": ("up3d",),
     "min_distance_mm": ("surreal",),
-    "held_out": _PHOTOGRAPHS,
+    "held_out": (*_PHOTOGRAPHS, *_MOTIONS),
     "licenses": ("coco",),
     "finder_model": ("photos",),
-    **{name: (SYNTHETIC,) for name in ("body_model", "count", "image_size", "seed")},
+    **{name: (SYNTHETIC,) for name in ("body_model", "poses", "count", "image_size", "seed")},
     **{
         name: tuple(SOURCES)
         for name in ("source", "max_skipped", "allow_incomplete", "shard_mb", "runner")
@@ -168,6 +183,8 @@ def define_flags(values) -> None:
         text = f"Model file of the {gender} body of the SMPL parameters, or 'open'."
         flag.string(f"{gender}_body", None, text)
     flag.string("body_model", None, "Synthetic: one model file for all (default: open bodies).")
+    text = "Synthetic: folder of converted motion (amass, bvh, ...) to take poses from."
+    flag.string("poses", None, text)
     flag.integer("every", None, "Take every N-th frame (default: the data set's usual N).", 1)
     text = "SURREAL: take frames whose poses differ by at least this, mm (SMPLR: 100)."
     flag.number("min_distance_mm", None, text)
@@ -177,7 +194,7 @@ def define_flags(values) -> None:
         "Human3.6M: file or folder of SMPL parameters (MoSh, NeuralAnnot, SPIN, MMHuman3D).",
     )
     flag.string("up_s31", None, "UP-3D: folder of UP-S31 (default: next to up-3d).")
-    text = "Photographs: share held out as split test (default: the authors' splits)."
+    text = "Photographs, motion: share held out as split test (default: the authors' splits)."
     flag.number("held_out", None, text, 1.0)
     flag.strings("licenses", [], "COCO: convert only pictures of these licences, such as 4,7,8.")
     flag.enum("finder_model", "full", ("lite", "full", "heavy"), "Photos: landmark network.")
@@ -253,7 +270,9 @@ def _convert(values):
         from datasets.synthetic import SyntheticConfig, generate
 
         try:
-            config = SyntheticConfig(values.seed, values.image_size, bodies=_people(values))
+            config = SyntheticConfig(
+                values.seed, values.image_size, bodies=_people(values), poses=values.poses
+            )
         except ValueError as error:
             raise UserError(str(error)) from None
         return generate(values.output, values.split, values.count, config, workers=values.workers)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from datasets import holding_out
 from datasets.bodies import Bodies
 from datasets.photographs import coco, mpii
 from datasets.photographs.annotations import AnnotatedSet
@@ -79,9 +79,7 @@ class Photographs:
         names = list(self._set().items())
         if self.held_out is None:
             return names
-        by_chance = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-        test = set(by_chance[: round(self.held_out * len(names))])
-        return [name for name in names if (name in test) == (self.split == "test")]
+        return holding_out.part_of(names, self.held_out, self.split, self.root)
 
     def read(self, item: str) -> Iterator[dict[str, Any] | Skip]:
         """See `Source`."""
@@ -111,19 +109,10 @@ class Photographs:
     def _own_split(self) -> str | None:
         """What the set's authors call the split; None: all pictures."""
         if self.held_out is not None:
-            if self.split not in ("train", "test"):
-                raise SourceError(
-                    f"{self.root}: with held_out there are the splits train and test; got "
-                    f"'{self.split}'"
-                )
             return None
         own = _OWN_SPLITS.get(self.dataset, {})
         if not own or Path(self.root).is_file():
-            if self.split != "train":
-                raise SourceError(
-                    f"{self.root}: has no split '{self.split}' of its own, only train; with "
-                    "held_out=0.2 a fifth of the pictures are its split test"
-                )
+            holding_out.part_of((), None, self.split, self.root)  # train is all that there is
             return None
         if self.split not in own:
             raise SourceError(

@@ -8,10 +8,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import tensorflow as tf
 
 from datasets import example as example_lib
-from datasets import manifests, records
+from datasets import manifests, pipelines, records
 from datasets.bodies import OPEN_BODY, Bodies, MissingBodyError
+from datasets.frames import RecordError
+from datasets.splits import Split, open_split
 from datasets.synthetic import appearance, people, scenes
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import nbf_camera
@@ -38,6 +41,9 @@ class SyntheticConfig:
     # Whose people: female and male ones where these are given, else neutral ones. Their betas in
     # the neutral space, which NBF trains on, are known where the neutral body is given.
     bodies: Bodies = people.OPEN_BODIES
+    # Folder of shards whose poses the people of a split take from its split of the same name, or
+    # from train if it has no other; None: everyday activities.
+    poses: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses what would give no picture, nobody in it, or bodies that cannot be compared."""
@@ -81,11 +87,13 @@ def read_examples(
     Yields:
       Examples, see `datasets.example`.
     """
+    captured = None if config.poses is None else _captured(config.poses, split)
     for first in range(start - start % _BLOCK, stop, _BLOCK):
         block = range(first, first + _BLOCK)
         sources = [_sources(config.seed, split, index) for index in block]
         drawn = [
-            people.draw(source[0], config.translation_jitter, config.genders) for source in sources
+            people.draw(source[0], config.translation_jitter, config.genders, captured)
+            for source in sources
         ]
         bodies = people.pose_bodies(drawn, config.bodies)
         joints_2d = nbf_camera(config.image_size).project(bodies.joints).numpy()
@@ -132,6 +140,7 @@ def generate(
     """
     own = dataclasses.asdict(config)
     del own["bodies"]  # their fingerprints say more than paths
+    own["poses"] = None if config.poses is None else _motion(config.poses, split).fingerprint
     manifest = manifests.Manifest(
         dataset="synthetic",
         split=split,
@@ -144,6 +153,25 @@ def generate(
     return records.write_shards(
         make_examples, manifest, directory, workers=workers, progress=progress
     )
+
+
+def _motion(folder: str, split: str) -> Split:
+    """The split of motion that the people of a split move as."""
+    names = {path.removesuffix(".manifest.json") for path in tf.io.gfile.listdir(folder)}
+    return open_split(folder, split if split in names else "train")
+
+
+@functools.lru_cache(maxsize=2)
+def _captured(folder: str, split: str) -> np.ndarray:
+    """Poses `[M, 24, 3]` of a split of motion."""
+    examples = pipelines.load(
+        folder, _motion(folder, split), features=("smpl/pose", "smpl/valid"), decode=False
+    )
+    batches = examples.batch(4096).as_numpy_iterator()
+    poses = [batch["smpl/pose"][batch["smpl/valid"] > 0] for batch in batches]
+    if not sum(map(len, poses)):
+        raise RecordError(f"{folder}: no Example has a pose; expected motion as AMASS or BVH")
+    return np.concatenate(poses)
 
 
 def _fingerprints(config: SyntheticConfig) -> dict[str, str]:

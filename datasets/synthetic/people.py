@@ -13,7 +13,7 @@ from smpl_tf import SMPL
 from smpl_tf.kinematics import forward_kinematics
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import NBF_TRANSLATION
-from smpl_tf.rotations import matrix_to_axis_angle
+from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_axis_angle
 from smpl_tf.skeleton import SMPL_24, SMPLR_LANDMARKS
 
 GENDERS = ("female", "male")
@@ -53,7 +53,8 @@ class Person(NamedTuple):
 
     gender: str  # whose body it has
     betas: np.ndarray  # [10] in the space of this gender's body
-    candidates: dict[str, np.ndarray]  # joint angles in degrees, see poses.LIMITS
+    # Joint angles in degrees, see poses.LIMITS; or, of captured motion, [_CANDIDATES, 24, 3, 3].
+    candidates: dict[str, np.ndarray] | np.ndarray
     root: np.ndarray  # [_CANDIDATES, 3, 3] pelvis in the camera frame
     translation: np.ndarray  # [3] metres, camera frame
     doing: tuple[str, ...]  # of each candidate
@@ -81,7 +82,10 @@ def genders_of(bodies: Bodies) -> tuple[str, ...]:
 
 
 def draw(
-    rng: np.random.Generator, translation_jitter: float, genders: Sequence[str] = GENDERS
+    rng: np.random.Generator,
+    translation_jitter: float,
+    genders: Sequence[str] = GENDERS,
+    captured: np.ndarray | None = None,
 ) -> Person:
     """Draws a person.
 
@@ -90,6 +94,8 @@ def draw(
       translation_jitter: standard deviation of the translation's x and y around NBF's, metres; cut
         at two of them.
       genders: that it may have.
+      captured: `[M, 24, 3]` axis-angles of motion, the root's in camera axes, to draw poses from
+        instead of activities; whichever way somebody faced is forgotten.
 
     Returns:
       The person, with several candidate poses.
@@ -99,6 +105,9 @@ def draw(
     translation = np.array(NBF_TRANSLATION)
     translation[:2] += translation_jitter * np.clip(rng.normal(size=2), -2, 2)
     lens_pitch, yaw = rng.normal(0, 6), rng.normal(0, _YAW_DEGREES)
+    body = (gender, betas.astype(np.float32), translation.astype(np.float32))
+    if captured is not None:
+        return _captured(rng, captured, body, lens_pitch, yaw)
     candidates, roots, names = [], [], []
     for _ in range(_CANDIDATES):
         doing, arms, angles = activities.sample(rng)
@@ -131,11 +140,12 @@ def choose_poses(
       `[N]` index of the candidate, the least bad one where all intersect; and `[N, 24, 3]`
       axis-angles, parent-relative, the root's in the camera frame, radians.
     """
-    angles = {
-        name: np.concatenate([person.candidates[name] for person in people])
-        for name in poses.LIMITS
-    }
-    relative = poses.joint_rotations(angles)
+    given = [person.candidates for person in people]
+    if isinstance(given[0], dict):
+        angles = {name: np.concatenate([one[name] for one in given]) for name in poses.LIMITS}
+        relative = poses.joint_rotations(angles)
+    else:
+        relative = np.concatenate(given)
     relative[:, 0] = np.concatenate([person.root for person in people])
     data = bodies.data("neutral" if bodies.neutral is not None else genders_of(bodies)[0])
     rest = tf.constant(data.J_regressor @ data.v_template, tf.float32)
@@ -201,6 +211,31 @@ def self_intersection(joints: np.ndarray) -> np.ndarray:
         starts[:, first], ends[:, first], starts[:, second], ends[:, second]
     )
     return (radii[first] + radii[second] - distance).max(axis=1)
+
+
+def _captured(
+    rng: np.random.Generator,
+    captured: np.ndarray,
+    body: tuple[str, np.ndarray, np.ndarray],
+    lens_pitch: float,
+    yaw: float,
+) -> Person:
+    """A person in poses of captured motion, half of them mirrored, turned to a new heading."""
+    drawn = np.float64(captured[rng.integers(len(captured), size=_CANDIDATES)])
+    mirrored = rng.random(_CANDIDATES) < 0.5
+    drawn[mirrored] = mirror_axis_angle(drawn[mirrored], SMPL_24.mirror).numpy()
+    relative = axis_angle_to_matrix(drawn).numpy()
+    forward = relative[:, 0] @ [0, 0, 1]  # camera axes: to the viewer is -z
+    heading = np.degrees(np.arctan2(-forward[:, 0], -forward[:, 2]))
+    gender, betas, translation = body
+    return Person(
+        gender=gender,
+        betas=betas,
+        candidates=relative,
+        root=poses.turn("x", lens_pitch) @ poses.turn("y", -yaw - heading) @ relative[:, 0],
+        translation=translation,
+        doing=("captured",) * _CANDIDATES,
+    )
 
 
 def _personal(rng: np.random.Generator, angles: poses.Angles) -> poses.Angles:

@@ -196,7 +196,7 @@ def test_splits_of_the_authors(tmp_path):
         Photographs("lsp", str(tmp_path), "val").items()
     with pytest.raises(SourceError, match="no split 'test' of its own, only train; with held_out"):
         Photographs("lspet", str(tmp_path), "test").items()
-    with pytest.raises(SourceError, match="there are the splits train and test; got 'val'"):
+    with pytest.raises(SourceError, match="no split 'val' of its own"):
         Photographs("lsp", str(tmp_path), "val", held_out=0.5).items()
 
 
