@@ -10,7 +10,7 @@ motion itself: on average, bones are not twisted.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -39,6 +39,8 @@ FOLLOWED = {
     **{f"{side}_shoulder": "shoulders" for side in ("left", "right")},
     **{end: joint for joint, end in _ENDS.items() if joint != "neck"},
 }
+Joints = Mapping[str, np.ndarray]
+Bone = tuple[np.ndarray, np.ndarray]  # its directions in SMPL's rest pose and in the other's
 _UPRIGHT = 0.75  # least cosine of a standing person's directions to SMPL's, in the rest pose
 _TINY = 1e-9
 
@@ -129,7 +131,7 @@ def retarget(motion: SkeletonMotion, rest_joints: np.ndarray) -> Retargeted:
     )
 
 
-def _middles(joints: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _middles(joints: Joints) -> dict[str, np.ndarray]:
     return {
         f"{joint}s": (joints[f"left_{joint}"] + joints[f"right_{joint}"]) / 2
         for joint in ("hip", "shoulder")
@@ -149,9 +151,9 @@ def _upright(joints: np.ndarray, indices: Mapping[str, int]) -> tuple[str, np.nd
 
 
 def _targets(
-    source: Mapping[str, np.ndarray],
-    measured: Mapping[str, np.ndarray],
-    rest: Mapping[str, np.ndarray],
+    source: Joints,
+    measured: Joints,
+    rest: Joints,
 ) -> tuple[dict[str, np.ndarray], float]:
     """The source's joints in metres, each bone scaled to SMPL's length; and metres per unit.
 
@@ -175,7 +177,7 @@ def _targets(
     return targets, unit
 
 
-def _length(joints: Mapping[str, np.ndarray], start: str, end: str) -> float:
+def _length(joints: Joints, start: str, end: str) -> float:
     return float(np.linalg.norm(joints[end] - joints[start], axis=-1).mean())
 
 
@@ -187,9 +189,7 @@ def _rest_pose(motion: SkeletonMotion, indices: Mapping[str, int]) -> dict[str, 
     return still | _middles(still)
 
 
-def _standing_frame(
-    still: Mapping[str, np.ndarray], rest: Mapping[str, np.ndarray]
-) -> np.ndarray | None:
+def _standing_frame(still: Joints, rest: Joints) -> np.ndarray | None:
     """What turns SMPL's axes to those of the pose without angles; None: nobody stands so."""
 
     def directions(joints):
@@ -209,12 +209,12 @@ def _standing_frame(
 
 
 def _aim(
-    targets: Mapping[str, np.ndarray],
-    turns: Mapping[str, np.ndarray],
+    targets: Joints,
+    turns: Joints,
     spine: list[np.ndarray],
-    still: Mapping[str, np.ndarray],
+    still: Joints,
     frame: np.ndarray | None,
-    rest: Mapping[str, np.ndarray],
+    rest: Joints,
 ) -> np.ndarray:
     """Global rotations of SMPL's joints, `[T, 24, 3, 3]`."""
     count = len(targets["hips"])
@@ -226,7 +226,7 @@ def _aim(
     def own(name: str) -> np.ndarray:
         return aimed[:, SMPL_24.index(name)]
 
-    def taken(turn: np.ndarray, guess: np.ndarray, bone: np.ndarray | None = None) -> np.ndarray:
+    def taken(turn: np.ndarray, guess: np.ndarray, bone: Bone | None = None) -> np.ndarray:
         """SMPL's rotation by that of its counterpart; a guess says what none of its turns is."""
         if frame is None:
             offsets = np.swapaxes(turn, -1, -2) @ guess
@@ -271,17 +271,27 @@ def _aim(
         ):
             _aim_limb(side, joints, above, put, taken, targets, turns, still, rest)
         arm = own(f"{side}_elbow")
-        bone = _bone(still, rest, f"{side}_elbow")
-        put(f"{side}_wrist", taken(turns[f"{side}_wrist"], arm, bone))
+        forearm = _bone(still, rest, f"{side}_elbow")
+        put(f"{side}_wrist", taken(turns[f"{side}_wrist"], arm, forearm))
         put(f"{side}_hand", own(f"{side}_wrist"))
         ankle = own(f"{side}_ankle")
         foot = turns.get(f"{side}_foot")
-        bone = _bone(still, rest, f"{side}_ankle") if f"{side}_foot" in still else None
-        put(f"{side}_foot", ankle if foot is None else taken(foot, ankle, bone))
+        sole = _bone(still, rest, f"{side}_ankle") if f"{side}_foot" in still else None
+        put(f"{side}_foot", ankle if foot is None else taken(foot, ankle, sole))
     return aimed
 
 
-def _aim_limb(side, joints, above, put, taken, targets, turns, still, rest) -> None:
+def _aim_limb(
+    side: str,
+    joints: Sequence[str],
+    above: np.ndarray,
+    put: Callable[[str, np.ndarray], None],
+    taken: Callable[..., np.ndarray],
+    targets: Joints,
+    turns: Joints,
+    still: Joints,
+    rest: Joints,
+) -> None:
     """Turns the joints of a limb, from its root to its end."""
     for joint in joints:
         name = f"{side}_{joint}"
@@ -295,13 +305,13 @@ def _aim_limb(side, joints, above, put, taken, targets, turns, still, rest) -> N
         put(name, above)
 
 
-def _bone(still, rest, name) -> tuple[np.ndarray, np.ndarray]:
+def _bone(still: Joints, rest: Joints, name: str) -> Bone:
     """Directions of a bone in SMPL's rest pose and in the other's."""
     end = _ENDS[name]
     return _unit(rest[end] - rest[name]), _unit(still[end] - still[name])
 
 
-def _bend_spine(aimed: np.ndarray, targets, rest) -> None:
+def _bend_spine(aimed: np.ndarray, targets: Joints, rest: Joints) -> None:
     """Turns spine and collarbones as a whole: the shoulders' middle comes to its place."""
     trunk = SMPL_24.indices(("spine1", "spine2", "spine3", "left_collar", "right_collar"))
     start = _place(aimed, "spine1", targets, rest)
@@ -310,7 +320,7 @@ def _bend_spine(aimed: np.ndarray, targets, rest) -> None:
     aimed[:, trunk] = turn[:, None] @ aimed[:, trunk]
 
 
-def _place(aimed: np.ndarray, name: str, targets, rest) -> np.ndarray:
+def _place(aimed: np.ndarray, name: str, targets: Joints, rest: Joints) -> np.ndarray:
     """Where one of SMPL's joints comes to lie, `[T, 3]`, the hips being in their place."""
     joint = SMPL_24.index(name)
     path = [joint]

@@ -103,7 +103,7 @@ def read_examples(
                     config,
                     f"{split}/{index:07d}",
                     drawn[row],
-                    people.Posed(*(None if field is None else field[row] for field in bodies)),
+                    bodies.person(row),
                     joints_2d[row],
                     sources[row][1],
                 )

@@ -1,5 +1,7 @@
 """Random people: sex, shape and pose, and the body they give in front of the camera."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -69,6 +71,11 @@ class Posed(NamedTuple):
     vertices: np.ndarray  # [N, V, 3]
     joints: np.ndarray  # [N, 24, 3]
     landmarks: np.ndarray | None  # [N, 18, 3]; None if a body does not name them
+
+    def person(self, row: int) -> Posed:
+        """Returns one of the people, without the leading axis."""
+        known = {name: field[row] for name, field in self._asdict().items() if field is not None}
+        return self._replace(**known)
 
 
 def genders_of(bodies: Bodies) -> tuple[str, ...]:
@@ -140,12 +147,14 @@ def choose_poses(
       `[N]` index of the candidate, the least bad one where all intersect; and `[N, 24, 3]`
       axis-angles, parent-relative, the root's in the camera frame, radians.
     """
-    given = [person.candidates for person in people]
-    if isinstance(given[0], dict):
-        angles = {name: np.concatenate([one[name] for one in given]) for name in poses.LIMITS}
+    of_activities = [one.candidates for one in people if isinstance(one.candidates, dict)]
+    if of_activities:
+        angles = {
+            name: np.concatenate([one[name] for one in of_activities]) for name in poses.LIMITS
+        }
         relative = poses.joint_rotations(angles)
     else:
-        relative = np.concatenate(given)
+        relative = np.concatenate([np.asarray(one.candidates) for one in people])
     relative[:, 0] = np.concatenate([person.root for person in people])
     data = bodies.data("neutral" if bodies.neutral is not None else genders_of(bodies)[0])
     rest = tf.constant(data.J_regressor @ data.v_template, tf.float32)
