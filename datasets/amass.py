@@ -1,7 +1,9 @@
 """AMASS: motion capture as SMPL+H parameters, without pictures.
 
 Layout: `<data set>/<subject>/<sequence>_poses.npz` beside a `shape.npz` that is no motion; some
-archives unpack to `CMU/CMU/<subject>/…`. The SMPL-X release, `*_stageii.npz`, is not read.
+archives unpack to `CMU/CMU/<subject>/…`. Of the SMPL-X release, `*_stageii.npz`, the 22 joints
+that SMPL has too are read, where a sequence is not there as SMPL+H; its shapes are of another
+space, so the betas are zero.
 
 What is repaired here: the world's z is up, ours points down the picture; the hands' joints that
 SMPL does not have are left out and SMPL's two are straight. The betas are SMPL+H's: close to
@@ -38,7 +40,8 @@ SPLITS = {
 # World (z up) to a camera that looks along the world's y: x right, y down, z away.
 _WORLD_TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 _DEPTHS = ("*", "*/*")  # folders of subjects, and those of archives around them
-_BODY_JOINTS = 22  # of SMPL+H's 52, the same as SMPL's first
+_BODY_JOINTS = 22  # of SMPL+H's 52 and SMPL-X's 55, the same as SMPL's first
+_WIDTHS = {"poses": 156, "stageii": 165}  # of a pose: SMPL+H's, SMPL-X's
 
 
 def read_examples(root: str, split: str, bodies: Bodies, every: int = 4) -> Iterator[dict]:
@@ -78,7 +81,7 @@ class AMASS:
         return _left_out(Path(self.root))
 
     def items(self) -> list[str]:
-        """See `Source`; an item is <data set>/<subject>/<sequence>_poses."""
+        """See `Source`; an item is <data set>/<subject>/<sequence>_poses or _stageii."""
         return _sequences(Path(self.root), self.split)
 
     def read(self, item: str) -> Iterator[dict[str, Any]]:
@@ -86,10 +89,13 @@ class AMASS:
         path = Path(self.root) / f"{item}.npz"
         file = array_files.read_npz(path, ("poses", "trans", "betas", "gender"))
         poses, translation = np.float64(file["poses"]), np.float64(file["trans"])
-        betas = np.float64(file["betas"][:10])
+        release = item.rpartition("_")[2]
+        betas = np.float64(file["betas"][:10]) if release == "poses" else np.zeros(10)
         gender = _gender(file["gender"])
-        if poses.shape[1:] != (156,):
-            raise BadItemError(f"poses have shape {poses.shape} instead of (N, 156)")
+        if poses.shape[1:] != (_WIDTHS[release],):
+            raise BadItemError(
+                f"poses have shape {poses.shape} instead of (N, {_WIDTHS[release]})"
+            )
         poses, translation = poses[:: self.every], translation[:: self.every]
         pose = np.zeros((len(poses), 24, 3))
         pose[:, :_BODY_JOINTS] = poses[:, : 3 * _BODY_JOINTS].reshape(-1, _BODY_JOINTS, 3)
@@ -129,9 +135,15 @@ def _sequences(root: Path, split: str) -> list[str]:
         path
         for name in SPLITS[split]
         for depth in _DEPTHS
-        for path in (root / name).glob(f"{depth}/*_poses.npz")
+        for release in _WIDTHS
+        for path in (root / name).glob(f"{depth}/*_{release}.npz")
     ]
-    return sorted(str(path.relative_to(root).with_suffix("")) for path in paths)
+    names = {str(path.relative_to(root).with_suffix("")) for path in paths}
+    return sorted(
+        name
+        for name in names
+        if not name.endswith("_stageii") or f"{name.removesuffix('_stageii')}_poses" not in names
+    )
 
 
 @functools.lru_cache
@@ -139,15 +151,14 @@ def _left_out(root: Path) -> tuple[str, ...]:
     known = {name for names in SPLITS.values() for name in names}
     lines = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        motions = sum(1 for depth in _DEPTHS for _ in folder.glob(f"{depth}/*_poses.npz"))
-        successors = sum(1 for _ in folder.rglob("*_stageii.npz"))
+        motions = sum(
+            1
+            for depth in _DEPTHS
+            for release in _WIDTHS
+            for _ in folder.glob(f"{depth}/*_{release}.npz")
+        )
         if motions and folder.name not in known:
             lines.append(
                 f"{folder.name}: {motions} sequences in none of the splits of AMASS's authors"
-            )
-        if successors:
-            lines.append(
-                f"{folder.name}: {successors} files of the SMPL-X release (*_stageii.npz); get "
-                "the SMPL+H release"
             )
     return tuple(lines)

@@ -29,6 +29,7 @@ _LEGS = [PARTS_6.names.index(name) for name in ("left_leg", "right_leg")]
 # The limbs' joints among SMPL's and among the annotated points.
 _SMPL_LIMBS, _LSP_LIMBS = shared_points(SMPL_24, LSP_14)
 _NEAR_BOX = 0.5  # of its size; captured points lie nearer to the person's box
+_NEAR_MASK = 0.1  # of its size; annotated points lie nearer to the mask's box
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,10 +121,13 @@ def _problems(example: Mapping[str, Any], posed_joints: np.ndarray | None) -> It
     size = (int(example["image/height"]), int(example["image/width"]))
     if example["image/encoded"] and _decoded(example, "image").shape != (*size, 3):
         yield "its picture does not decode to the size it should have"
-    for key in ("parts", "objects"):
+    for key in ("parts", "objects", "mask"):
         if example[f"{key}/valid"] and _decoded(example, key).shape != size:
-            yield f"its {key} do not decode to the size of the picture"
+            verb = "does" if key == "mask" else "do"
+            yield f"its {key} {verb} not decode to the size of the picture"
             return
+    if example["mask/valid"] and _points_are_elsewhere(example):
+        yield "its 2D points lie beside its mask"
     both = (example["joints/3d/valid"] & example["joints/2d/valid"]) > 0
     has_joints = example["camera/valid"] and both.all()
     if has_joints and _distances(example, example["joints/3d"]).max() > _REPROJECTION:
@@ -188,6 +192,17 @@ def _annotation_is_swapped(example: Mapping[str, Any]) -> bool:
         for points in (_LSP_LIMBS, swapped)
     )
     return other < 0.5 * own
+
+
+def _points_are_elsewhere(example: Mapping[str, Any]) -> bool:
+    """Whether most of the annotated points lie far from the box of the mask."""
+    mask, points = _decoded(example, "mask"), example["lsp/2d"][example["lsp/2d/valid"] > 0]
+    if not len(points) or not mask.any():
+        return False
+    left, top, right, bottom = bodies_lib.box_of(mask)["person/box"]
+    margin = _NEAR_MASK * max(right - left, bottom - top)
+    low, high = np.array([left, top]) - margin, np.array([right, bottom]) + margin
+    return ((points > low) & (points < high)).all(-1).mean() < 0.5
 
 
 def _capture_is_elsewhere(example: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ _LEFT, _RIGHT, _MIDDLE = (255, 60, 60), (60, 150, 255), (235, 235, 235)  # RGB
 _BLACK, _OUTLINE = (0, 0, 0), (255, 230, 0)
 _LEGEND = (
     "the person's LEFT is red, the RIGHT is blue, in each of:   lines: SMPL joints   "
-    "circles: annotated or captured points   tint: part labels (yellow: their outline)"
+    "circles: annotated or captured points   tint: part labels (yellow: outline of parts or mask)"
 )
 _MARGIN = 1.25  # of the cell to the person's box
 _POSE_HEIGHT = 2.2  # metres in a cell, of a pose without a picture
@@ -81,6 +81,8 @@ def _picture(example: Mapping[str, Any]) -> np.ndarray:
         labels = _decode(example["objects/encoded"], cv2.IMREAD_UNCHANGED)
         labels = np.where(labels == 255, 0, labels)
         pixels = _tinted(pixels, labels, colour_code(labels % len(PARTS_24.names), PARTS_24))
+    if example["mask/valid"] and not example["parts/valid"]:
+        labels = _decode(example["mask/encoded"], cv2.IMREAD_UNCHANGED)
     # A square around the person, or around the whole picture.
     box = np.array([0, 0, pixels.shape[1], pixels.shape[0]], np.float64)
     side = box[2:].max()

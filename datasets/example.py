@@ -15,7 +15,7 @@ import tensorflow as tf
 from smpl_tf import bounds
 
 # Raised whenever a key, shape, dtype or meaning below changes: old shards are then refused.
-SPEC_VERSION = 2
+SPEC_VERSION = 3
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 GENDERS = ("female", "male", "neutral")
@@ -34,6 +34,13 @@ class Feature(NamedTuple):
 EXAMPLE_FEATURES: dict[str, Feature] = {
     "id": Feature((), "string", "", "", "unique within the data set, over all its splits"),
     "source": Feature((), "string", "", "", "the data set, and the sequence or file in it"),
+    "labels/source": Feature(
+        (),
+        "string",
+        "",
+        "",
+        "who made the labels: annotated, rendered, found by ...; or empty",
+    ),
     "image/encoded": Feature((), "string", "", "", "RGB picture as PNG or JPEG"),
     "image/height": Feature((), "int64", "pixels", "", "height of the picture"),
     "image/width": Feature((), "int64", "pixels", "", "width of the picture"),
@@ -45,6 +52,8 @@ EXAMPLE_FEATURES: dict[str, Feature] = {
     "objects/valid": Feature((), "int64", "0 or 1", "", "whether the things are known"),
     "person/box": Feature((4,), "float32", "pixels", "picture", "left, top, right, bottom"),
     "person/box/valid": Feature((), "int64", "0 or 1", "", "whether the box is known"),
+    "mask/encoded": Feature((), "string", "", "", "the person as 8-bit PNG; 0 = others, 1 = it"),
+    "mask/valid": Feature((), "int64", "0 or 1", "", "whether the mask is known"),
     "smpl/pose": Feature(
         (24, 3), "float32", "radians", "parent; root: camera", "axis-angle rotation of each joint"
     ),
@@ -62,9 +71,17 @@ EXAMPLE_FEATURES: dict[str, Feature] = {
     "landmarks/3d": Feature((18, 3), "float32", "metres", "camera", "SMPLR's surface landmarks"),
     "landmarks/3d/valid": Feature((18,), "int64", "0 or 1", "", "whether each is known"),
     "lsp/2d": Feature((14, 2), "float32", "pixels", "picture", "annotated points of LSP_14"),
-    "lsp/2d/valid": Feature((14,), "int64", "0 or 1", "", "whether each is known and visible"),
+    "lsp/2d/valid": Feature((14,), "int64", "0 or 1", "", "whether each is known"),
     "h36m/3d": Feature((17, 3), "float32", "metres", "camera", "measured points of H36M_17"),
     "h36m/3d/valid": Feature((17,), "int64", "0 or 1", "", "whether each is known"),
+    "found/3d": Feature(
+        (24, 3),
+        "float32",
+        "metres",
+        "camera axes",
+        "SMPL joints as a finder guesses them",
+    ),
+    "found/3d/valid": Feature((24,), "int64", "0 or 1", "", "whether each was found"),
     "camera/intrinsics": Feature((3, 3), "float32", "pixels", "picture", "pinhole camera matrix"),
     "camera/valid": Feature((), "int64", "0 or 1", "", "whether the camera is known"),
 }
@@ -138,8 +155,8 @@ def decode(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
     Returns:
       The other keys unchanged, and `image` uint8 `[H, W, 3]` in place of `image/encoded`, `parts`
-      uint8 `[H, W]` in place of `parts/encoded` (all zeros where `parts/valid` is 0; this needs
-      `image/height` and `image/width` beside it).
+      uint8 `[H, W]` in place of `parts/encoded`, and `mask` in place of `mask/encoded` (all zeros
+      where they are unknown; this needs `image/height` and `image/width` beside them).
 
     Raises:
       tf.errors.InvalidArgumentError: a picture does not decode, is neither PNG nor JPEG, or claims
@@ -151,19 +168,24 @@ def decode(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([_small_enough(_claimed_size(encoded))]):
             decoded["image"] = tf.io.decode_image(encoded, channels=3, expand_animations=False)
         decoded["image"].set_shape([None, None, 3])
-    if "parts/encoded" in decoded:
-        encoded = decoded.pop("parts/encoded")
-        size = tf.stack([example["image/height"], example["image/width"]])
-        is_known = tf.strings.length(encoded) > 0
-        claimed = tf.cond(is_known, lambda: _claimed_size(encoded), lambda: size)
-        with tf.control_dependencies([_small_enough(claimed)]):
-            parts = tf.cond(
-                is_known,
-                lambda: tf.io.decode_png(encoded, channels=1),
-                lambda: tf.zeros(tf.concat([size, [1]], 0), tf.uint8),
-            )
-        decoded["parts"] = tf.ensure_shape(parts[..., 0], [None, None])
+    for key in ("parts", "mask"):
+        if f"{key}/encoded" in decoded:
+            decoded[key] = _labels(decoded.pop(f"{key}/encoded"), example)
     return decoded
+
+
+def _labels(encoded: tf.Tensor, example: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Decodes a label map, uint8 [H, W]; an empty one is all zeros."""
+    size = tf.stack([example["image/height"], example["image/width"]])
+    is_known = tf.strings.length(encoded) > 0
+    claimed = tf.cond(is_known, lambda: _claimed_size(encoded), lambda: size)
+    with tf.control_dependencies([_small_enough(claimed)]):
+        labels = tf.cond(
+            is_known,
+            lambda: tf.io.decode_png(encoded, channels=1),
+            lambda: tf.zeros(tf.concat([size, [1]], 0), tf.uint8),
+        )
+    return tf.ensure_shape(labels[..., 0], [None, None])
 
 
 def _claimed_size(encoded: tf.Tensor) -> tf.Tensor:

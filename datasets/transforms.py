@@ -28,9 +28,10 @@ _POINTS = {
     "landmarks/3d": SMPLR_42.mirror[len(SMPL_24) :] - len(SMPL_24),
     "lsp/2d": LSP_14.mirror,
     "h36m/3d": H36M_17.mirror,
+    "found/3d": SMPL_24.mirror,
 }
 _POINTS_2D = ("joints/2d", "lsp/2d")
-_POINTS_3D = ("joints/3d", "landmarks/3d", "h36m/3d")
+_POINTS_3D = ("joints/3d", "landmarks/3d", "h36m/3d", "found/3d")
 
 
 def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -> Example:
@@ -52,6 +53,8 @@ def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -
     result["image"] = example["image"][:, ::-1]
     if "parts" in example:
         result["parts"] = mirror_labels(example["parts"], PARTS_24)
+    if "mask" in example:
+        result["mask"] = example["mask"][:, ::-1]
     if "smpl/pose" in example:
         result["smpl/pose"] = mirror_axis_angle(example["smpl/pose"], SMPL_24.mirror)
     if "smpl/translation" in example:
@@ -312,9 +315,10 @@ def _resample(example, matrix, height, width):
     enlarge = camera_lib.resize_matrix(shrunk[1], shrunk[0], old_width, old_height)
     sampled = _sample(picture, tf.matmul(matrix, enlarge), height, width, "BILINEAR", "NEAREST")
     result["image"] = tf.cast(tf.round(tf.clip_by_value(sampled, 0, 255)), tf.uint8)
-    if "parts" in example:
-        labels = example["parts"][..., None]
-        result["parts"] = _sample(labels, matrix, height, width, "NEAREST", "CONSTANT")[..., 0]
+    for key in ("parts", "mask"):
+        if key in example:
+            labels = example[key][..., None]
+            result[key] = _sample(labels, matrix, height, width, "NEAREST", "CONSTANT")[..., 0]
     for key in _POINTS_2D:
         if key in example:
             result[key] = camera_lib.transform_points(matrix, example[key])

@@ -47,7 +47,7 @@ def main(values) -> None:
     from experiments.nbf.stages import stage_of
     from experiments.runs import epochs, synthetic_people
 
-    made = synthetic_people.generate(values)
+    made = synthetic_people.generate(values, networks.people_of(values))
     stage, body = stage_of(values), networks.load_body(values)
     split = epochs.open_splits(values, made)["train"]
     nbf_data.check_body_of(split, body)

@@ -4,6 +4,8 @@
         --count=4000
     python experiments/convert_dataset.py --dataset=up3d --source=DIR --output=data/up3d \
         --split=train --neutral_body=basicModel_neutral_lbs_10_207_0_v1.0.0.pkl
+    python experiments/convert_dataset.py --dataset=photos --source=my_photographs \
+        --output=data/mine --held_out=0.2 --split=train
     python experiments/convert_dataset.py --check --output=data/up3d --split=train
 
 Interrupted, the same command continues at its first missing shard. A synthetic person of 64 x 64
@@ -87,12 +89,52 @@ def _amass(values):
     return source
 
 
+def _motion(values):
+    from datasets.motion.source import Motion
+
+    return Motion(
+        values.dataset,
+        values.source,
+        values.split,
+        _bodies(values),
+        values.every,
+        values.held_out,
+    )
+
+
 def _three_dpw(values):
     from datasets.three_dpw import ThreeDPW
 
     return ThreeDPW(values.source, values.split, _bodies(values), **_every(values))
 
 
+def _photographs(values):
+    from datasets.photographs.models import ModelsMissingError
+    from datasets.photographs.source import Photographs
+
+    try:
+        source = Photographs(
+            values.dataset,
+            values.source,
+            values.split,
+            values.held_out,
+            tuple(map(_license, values.licenses)),
+            values.finder_model,
+        )
+        source.items()  # a mistake shows now and not in every process
+    except ModelsMissingError as error:
+        raise UserError(str(error)) from None
+    return source
+
+
+def _license(text):
+    if not text.strip().isdigit():
+        raise UsageError(f"--licenses: expected numbers of the file's licences, got {text!r}")
+    return int(text)
+
+
+_MOTIONS = ("bvh", "acclaim", "aist")
+_PHOTOGRAPHS = ("coco", "lsp", "lspet", "mpii", "photos")
 # Data set -> what makes its reader from the flags.
 SOURCES = {
     "amass": _amass,
@@ -102,16 +144,21 @@ SOURCES = {
     "surreal": _surreal,
     "three_dpw": _three_dpw,
     "up3d": _up3d,
+    **dict.fromkeys(_PHOTOGRAPHS, _photographs),
+    **dict.fromkeys(_MOTIONS, _motion),
 }
 SYNTHETIC = "synthetic"
-_VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw")
+_VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw", *_MOTIONS)
 # Flag -> the data sets for which it means something.
 _FLAGS_OF = {
     "every": _VIDEOS,
     "smpl_parameters": ("human36m",),
     "up_s31": ("up3d",),
     "min_distance_mm": ("surreal",),
-    **{name: (SYNTHETIC,) for name in ("count", "image_size", "seed")},
+    "held_out": (*_PHOTOGRAPHS, *_MOTIONS),
+    "licenses": ("coco",),
+    "finder_model": ("photos",),
+    **{name: (SYNTHETIC,) for name in ("body_model", "poses", "count", "image_size", "seed")},
     **{
         name: tuple(SOURCES)
         for name in ("source", "max_skipped", "allow_incomplete", "shard_mb", "runner")
@@ -135,6 +182,9 @@ def define_flags(values) -> None:
     for gender in ("neutral", "female", "male"):
         text = f"Model file of the {gender} body of the SMPL parameters, or 'open'."
         flag.string(f"{gender}_body", None, text)
+    flag.string("body_model", None, "Synthetic: one model file for all (default: open bodies).")
+    text = "Synthetic: folder of converted motion (amass, bvh, ...) to take poses from."
+    flag.string("poses", None, text)
     flag.integer("every", None, "Take every N-th frame (default: the data set's usual N).", 1)
     text = "SURREAL: take frames whose poses differ by at least this, mm (SMPLR: 100)."
     flag.number("min_distance_mm", None, text)
@@ -144,6 +194,10 @@ def define_flags(values) -> None:
         "Human3.6M: file or folder of SMPL parameters (MoSh, NeuralAnnot, SPIN, MMHuman3D).",
     )
     flag.string("up_s31", None, "UP-3D: folder of UP-S31 (default: next to up-3d).")
+    text = "Photographs, motion: share held out as split test (default: the authors' splits)."
+    flag.number("held_out", None, text, 1.0)
+    flag.strings("licenses", [], "COCO: convert only pictures of these licences, such as 4,7,8.")
+    flag.enum("finder_model", "full", ("lite", "full", "heavy"), "Photos: landmark network.")
     flag.integer(
         "max_skipped", 100, "Largest number of unreadable items; more stop the conversion.", 0
     )
@@ -215,7 +269,12 @@ def _convert(values):
     if values.dataset == SYNTHETIC:
         from datasets.synthetic import SyntheticConfig, generate
 
-        config = SyntheticConfig(seed=values.seed, image_size=values.image_size)
+        try:
+            config = SyntheticConfig(
+                values.seed, values.image_size, bodies=_people(values), poses=values.poses
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from None
         return generate(values.output, values.split, values.count, config, workers=values.workers)
     from datasets import conversion
 
@@ -264,6 +323,19 @@ def _bodies(values):
     from datasets.bodies import Bodies
 
     return Bodies(values.neutral_body, values.female_body, values.male_body)
+
+
+def _people(values):
+    """The bodies of synthetic people: those that the flags give, else the open ones."""
+    from datasets.bodies import Bodies
+    from datasets.synthetic.people import OPEN_BODIES
+
+    if values.body_model is not None:
+        if any(vars(_bodies(values)).values()):
+            raise UsageError("--body_model is one body for all people: give no other --..._body")
+        return Bodies(neutral=values.body_model)
+    given = _bodies(values)
+    return given if any(vars(given).values()) else OPEN_BODIES
 
 
 def _every(values) -> dict[str, int]:

@@ -121,19 +121,11 @@ def main(values) -> int:
 
 def _open(values):
     """The annotated set."""
-    from datasets.photographs.coco import COCO
-    from datasets.photographs.joint_files import JointFile
-    from datasets.photographs.lsp import LSP
-    from datasets.photographs.mpii import MPII
+    from datasets.photographs.sets import open_set
 
-    source, split = Path(values.source), values.split
-    if values.dataset == "npz":
-        if split is not None:
-            raise UsageError(f"--split={split}: --dataset=npz has no splits; leave it out")
-        return JointFile(source)
-    if values.dataset in ("lsp", "lspet"):
-        return LSP(source, split, extended=values.dataset == "lspet")
-    return {"coco": COCO, "mpii": MPII}[values.dataset](source, split)
+    if values.dataset == "npz" and values.split is not None:
+        raise UsageError(f"--split={values.split}: --dataset=npz has no splits; leave it out")
+    return open_set(values.dataset, Path(values.source), values.split)
 
 
 def _spread(items, count):

@@ -33,12 +33,45 @@ class HeadSize:
         self._body = landmark_body(model_data, LSP_14)
 
     def __call__(self, inputs: Batch, targets: Batch) -> tf.Tensor:
-        """Returns the sizes of a batch of `fitting_targets`, `[B]`, in units of `joints_2d`."""
+        """Returns the sizes of a batch of `fitting_targets`, `[B]`, in units of `joints_2d`.
+
+        A person whose true body is not known has the size NaN: see `annotated_head_size`.
+        """
         betas, global_rotations = split_parameters(targets["parameters"])
         relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
         points = self._body(betas=betas, pose=relative, translation=inputs["translation"]).vertices
         points = Camera(inputs["intrinsics"], 2, 2).project(points)
-        return tf.norm(points[..., 0, :] - points[..., 1, :], axis=-1)
+        sizes = tf.norm(points[..., 0, :] - points[..., 1, :], axis=-1)
+        known = tf.reduce_all(targets["parameters_valid"] > 0, -1)
+        return tf.where(known, sizes, float("nan"))
+
+
+def annotated_head_size(example: Batch) -> tf.Tensor:
+    """Measures heads of which annotated points alone are known.
+
+    Args:
+      example: a batch of Examples with `lsp/2d`, `lsp/2d/valid`, `image/height`, `image/width`.
+
+    Returns:
+      `[B]` in units of `joints_2d`, half pictures: from neck to head top where both are known;
+      else half of the torso, from a shoulder to the other side's hip; else NaN.
+
+    Source: LSP's and COCO's users take the torso where no head is annotated; on the open body at
+      rest the head is half of it.
+    """
+    size = tf.cast(tf.stack([example["image/width"], example["image/height"]], -1), tf.float32)
+    points = example["lsp/2d"] / (size[..., tf.newaxis, :] / 2.0)
+    valid = example["lsp/2d/valid"] > 0
+
+    def length(start, end):
+        a, b = LSP_14.index(start), LSP_14.index(end)
+        found = tf.norm(points[..., a, :] - points[..., b, :], axis=-1)
+        return tf.where(valid[..., a] & valid[..., b], found, float("nan"))
+
+    head = length("lsp_neck", "head_top")
+    for start, end in (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip")):
+        head = tf.where(tf.math.is_finite(head), head, 0.5 * length(start, end))
+    return head
 
 
 def fitting_errors(targets: Batch, predictions: Batch, head_sizes: tf.Tensor) -> dict:
@@ -47,7 +80,7 @@ def fitting_errors(targets: Batch, predictions: Batch, head_sizes: tf.Tensor) ->
     Args:
       targets: of `nbf.targets.fitting_targets`.
       predictions: of `FittingNetwork`.
-      head_sizes: `[B]`, of `HeadSize`.
+      head_sizes: `[B]`, of `HeadSize`; NaN where a head's size is not known.
 
     Returns:
       dict of `[B]` tensors, NaN where an Example lacks the labels: `err_joints3d_mm` (no
@@ -68,7 +101,7 @@ def fitting_errors(targets: Batch, predictions: Batch, head_sizes: tf.Tensor) ->
         "err_joints3d_mm": 1000 * metrics.mpjpe(joints, predicted, mask),
         "pa_mpjpe_mm": 1000 * metrics.pa_mpjpe(joints, predicted, mask),
         "pa_mpjpe_rigid_mm": 1000 * metrics.pa_mpjpe(joints, predicted, mask, with_scale=False),
-        "pckh_percent": 100 * tf.where(has_rotations, pckh, float("nan")),
+        "pckh_percent": 100 * tf.where(tf.math.is_finite(head_sizes), pckh, float("nan")),
         "err_quat_rad": tf.where(has_rotations, angles, float("nan")),
     }
 

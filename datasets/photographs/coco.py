@@ -1,11 +1,13 @@
 """COCO's people: boxes and 17 keypoints, as annotations or as a detector's results.
 
 COCO counts pixels from the corner of the first one, as `smpl_tf.camera` does. A crowd
-(`iscrowd`) is many people in one annotation without keypoints of any: it is nobody here.
+(`iscrowd`) is many people in one annotation without keypoints of any: it is nobody here. A picture
+has the number of a licence, of the table at the head of the file.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.photographs import masks
 from datasets.photographs.annotations import AnnotatedPicture, existing, person_of_points
 from datasets.sources import BadItemError, SourceError
 from smpl_tf import bounds, json_files
@@ -111,23 +114,30 @@ class COCO:
     Args:
       source: a JSON file of annotations, or the folder of `annotations/` and the pictures.
       split: such as "val2017"; None: what is there, and val2017 if there are several.
+      licenses: numbers of the licences under which pictures are taken; empty: any or none.
 
     Raises:
-      SourceError: there are no annotations, or they have another form.
+      SourceError: there are no annotations, they have another form, or none of the licences.
     """
 
-    def __init__(self, source: Path, split: str | None = None):
+    def __init__(self, source: Path, split: str | None = None, licenses: Sequence[int] = ()):
         self.annotations = _annotations_file(source, split)
         self._folders = _picture_folders(self.annotations)
         try:
             content = json_files.read(self.annotations, bounds.MOST_JSON_BYTES)
             self._people, _ = annotations_by_picture(content)
+            self._images = {str(image["file_name"]): image for image in content["images"]}
+            names = {one["id"]: str(one["name"]) for one in content.get("licenses") or ()}
         except DAMAGED as error:
             reason = one_line(error).removeprefix(f"{self.annotations}: ")[:200]
             raise SourceError(
                 f"{self.annotations}: expected COCO's annotations of people "
                 f"({type(error).__name__}: {reason})"
             ) from error
+        if licenses:
+            _check_licenses(self.annotations, licenses, names)
+            wanted = {n for n, one in self._images.items() if one.get("license") in licenses}
+            self._people = {n: people for n, people in self._people.items() if n in wanted}
 
     def items(self) -> Sequence[str]:
         """Lists the pictures with people."""
@@ -145,9 +155,27 @@ class COCO:
                 f"no such picture in {self._folders[-1]} or next to the annotations"
             )
         try:
-            return AnnotatedPicture(path, [person(one) for one in self._people[item]])
+            people = [self._person(item, one) for one in self._people[item]]
+            return AnnotatedPicture(path, people)
         except DAMAGED as error:
             raise BadItemError(f"damaged annotation ({error})") from error
+
+    def _person(self, item: str, annotation: Mapping[str, Any]) -> FoundPerson:
+        """The person with the mask."""
+        segmentation = annotation.get("segmentation")
+        if not segmentation:
+            return person(annotation)
+        height, width = (int(self._images[item][side]) for side in ("height", "width"))
+        mask = masks.decode(segmentation, height, width)
+        return dataclasses.replace(person(annotation), mask=mask)
+
+
+def _check_licenses(path: Path, wanted: Sequence[int], names: Mapping[int, str]) -> None:
+    """Refuses licences that a file does not list."""
+    unknown = [number for number in wanted if number not in names]
+    if unknown:
+        known = ", ".join(f"{number} ({name})" for number, name in names.items()) or "none"
+        raise SourceError(f"{path}: no licence {unknown[0]}; it lists {known}")
 
 
 def _annotations_file(source: Path, split: str | None) -> Path:

@@ -84,6 +84,11 @@ class MPII:
         return AnnotatedPicture(path, people)
 
 
+def has_release(source: Path) -> bool:
+    """Says whether a folder holds the release's `.mat`."""
+    return any((folder / _RELEASE).is_file() for folder in (source, source / "annot"))
+
+
 def _annotations_file(source: Path, split: str | None) -> Path:
     if source.is_file():
         return source

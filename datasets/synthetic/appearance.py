@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from datasets.synthetic.people import GENDERS, body_of
 from smpl_tf import rasterizer
+from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.skeleton import SMPL_24
@@ -104,13 +104,18 @@ def draw_light(rng: np.random.Generator) -> Light:
 
 
 def paint(
-    vertices: np.ndarray, gender: int, size: int, outfit: Outfit, light: Light, samples: int
+    vertices: np.ndarray,
+    body: SMPLModelData,
+    size: int,
+    outfit: Outfit,
+    light: Light,
+    samples: int,
 ) -> np.ndarray:
     """Draws a dressed person before NBF's camera.
 
     Args:
       vertices: [V, 3] metres, camera frame.
-      gender: index into GENDERS.
+      body: whose vertices.
       size: width and height of the picture, pixels.
       outfit: what the person wears.
       light: what falls on it.
@@ -120,7 +125,7 @@ def paint(
       [size, size, 4] float32 RGBA, 0..1; alpha is the share of the pixel the person covers, and
       the colours are multiplied by it.
     """
-    surface = _surface(GENDERS[gender])
+    surface = _surface(body)
     raster = rasterizer.rasterize(vertices, surface.faces, nbf_camera(size * samples))
     values = np.concatenate(
         [surface.template, rasterizer.vertex_normals(vertices, surface.faces)], axis=1
@@ -142,9 +147,8 @@ class _Surface(NamedTuple):
     crown: float  # y of the top of the head
 
 
-@functools.cache
-def _surface(gender: str) -> _Surface:
-    body = body_of(gender)
+@functools.lru_cache
+def _surface(body: SMPLModelData) -> _Surface:
     return _Surface(
         body.v_template,
         body.faces,

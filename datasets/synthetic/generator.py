@@ -8,10 +8,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import tensorflow as tf
 
 from datasets import example as example_lib
-from datasets import manifests, records
+from datasets import manifests, pipelines, records
+from datasets.bodies import OPEN_BODY, Bodies, MissingBodyError
+from datasets.frames import RecordError
+from datasets.splits import Split, open_split
 from datasets.synthetic import appearance, people, scenes
+from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.rasterizer import label_map, rasterize
@@ -33,9 +38,15 @@ class SyntheticConfig:
     image_size: int = 128  # pixels, square
     occluder_share: float = 0.15  # share of the people with something in front of them
     translation_jitter: float = 0.0  # metres, standard deviation of x and y; NBF's copies: ~0.13
+    # Whose people: female and male ones where these are given, else neutral ones. Their betas in
+    # the neutral space, which NBF trains on, are known where the neutral body is given.
+    bodies: Bodies = people.OPEN_BODIES
+    # Folder of shards whose poses the people of a split take from its split of the same name, or
+    # from train if it has no other; None: everyday activities.
+    poses: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what would give no picture, or nobody in it."""
+        """Refuses what would give no picture, nobody in it, or bodies that cannot be compared."""
         for name, low, high in (
             ("seed", 0, 2**32 - 1),
             ("image_size", 16, 4096),
@@ -46,6 +57,20 @@ class SyntheticConfig:
                 raise ValueError(
                     f"synthetic {name} must lie in [{low}, {high}], got {getattr(self, name)}"
                 )
+        given = [path for path in dataclasses.astuple(self.bodies) if path is not None]
+        if not given:
+            raise MissingBodyError("synthetic people need a body: neutral, or female and male")
+        if OPEN_BODY in given and len(set(given)) > 1:
+            raise ValueError(
+                f"synthetic people are of the open body or of your own files, not of both; got "
+                f"neutral={self.bodies.neutral}, female={self.bodies.female}, "
+                f"male={self.bodies.male}"
+            )
+
+    @property
+    def genders(self) -> tuple[str, ...]:
+        """Of the people."""
+        return people.genders_of(self.bodies)
 
 
 def read_examples(
@@ -62,11 +87,15 @@ def read_examples(
     Yields:
       Examples, see `datasets.example`.
     """
+    captured = None if config.poses is None else _captured(config.poses, split)
     for first in range(start - start % _BLOCK, stop, _BLOCK):
         block = range(first, first + _BLOCK)
         sources = [_sources(config.seed, split, index) for index in block]
-        drawn = [people.draw(source[0], config.translation_jitter) for source in sources]
-        bodies = people.pose_bodies(drawn)
+        drawn = [
+            people.draw(source[0], config.translation_jitter, config.genders, captured)
+            for source in sources
+        ]
+        bodies = people.pose_bodies(drawn, config.bodies)
         joints_2d = nbf_camera(config.image_size).project(bodies.joints).numpy()
         for row, index in enumerate(block):
             if start <= index < stop:
@@ -74,7 +103,7 @@ def read_examples(
                     config,
                     f"{split}/{index:07d}",
                     drawn[row],
-                    people.Bodies(*(field[row] for field in bodies)),
+                    bodies.person(row),
                     joints_2d[row],
                     sources[row][1],
                 )
@@ -106,21 +135,53 @@ def generate(
 
     Raises:
       RecordError: the folder holds this split of another config, or is damaged.
+      ModelFileError: a body cannot be read.
+      ValueError: the bodies have different meshes.
     """
+    own = dataclasses.asdict(config)
+    del own["bodies"]  # their fingerprints say more than paths
+    own["poses"] = None if config.poses is None else _motion(config.poses, split).fingerprint
     manifest = manifests.Manifest(
         dataset="synthetic",
         split=split,
         num_items=count,
         items_per_shard=items_per_shard,
-        bodies={
-            gender: people.body_of(gender).fingerprint for gender in (*people.GENDERS, "neutral")
-        },
-        config={"version": _VERSION, **dataclasses.asdict(config)},
+        bodies=_fingerprints(config),
+        config={"version": _VERSION, **own},
     )
     make_examples = functools.partial(read_examples, config, split)
     return records.write_shards(
         make_examples, manifest, directory, workers=workers, progress=progress
     )
+
+
+def _motion(folder: str, split: str) -> Split:
+    """The split of motion that the people of a split move as."""
+    names = {path.removesuffix(".manifest.json") for path in tf.io.gfile.listdir(folder)}
+    return open_split(folder, split if split in names else "train")
+
+
+@functools.lru_cache(maxsize=2)
+def _captured(folder: str, split: str) -> np.ndarray:
+    """Poses `[M, 24, 3]` of a split of motion."""
+    examples = pipelines.load(
+        folder, _motion(folder, split), features=("smpl/pose", "smpl/valid"), decode=False
+    )
+    batches = examples.batch(4096).as_numpy_iterator()
+    poses = [batch["smpl/pose"][batch["smpl/valid"] > 0] for batch in batches]
+    if not sum(map(len, poses)):
+        raise RecordError(f"{folder}: no Example has a pose; expected motion as AMASS or BVH")
+    return np.concatenate(poses)
+
+
+def _fingerprints(config: SyntheticConfig) -> dict[str, str]:
+    """Reads the bodies before anybody is drawn."""
+    bodies = config.bodies
+    fingerprints = bodies.fingerprints(config.genders)
+    meshes = {gender: bodies.data(gender).num_vertices for gender in fingerprints}
+    if len(set(meshes.values())) > 1:
+        raise ValueError(f"synthetic people's bodies have different meshes: vertices of {meshes}")
+    return fingerprints
 
 
 def _sources(seed: int, split: str, index: int) -> list[np.random.Generator]:
@@ -133,7 +194,7 @@ def _example(
     config: SyntheticConfig,
     name: str,
     person: people.Person,
-    body: people.Bodies,
+    body: people.Posed,
     joints_2d: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -142,6 +203,7 @@ def _example(
     return example_lib.blank() | {
         "id": f"synthetic-{config.seed}/{name}",
         "source": f"synthetic/{person.doing[body.chosen]}",
+        "labels/source": "rendered",
         "image/encoded": _encoded(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]),
         "image/height": size,
         "image/width": size,
@@ -152,33 +214,33 @@ def _example(
         "smpl/pose": body.pose,
         "smpl/betas": person.betas,
         "smpl/betas/valid": 1,
-        "smpl/neutral_betas": body.neutral_betas,
-        "smpl/neutral_betas/valid": 1,
-        "smpl/gender": example_lib.GENDERS.index(people.GENDERS[person.gender]),
+        **_known("smpl/neutral_betas", body.neutral_betas, ()),
+        "smpl/gender": example_lib.GENDERS.index(person.gender),
         "smpl/translation": person.translation,
         "smpl/valid": 1,
         "joints/3d": body.joints,
         "joints/3d/valid": np.ones(24, np.int64),
         "joints/2d": joints_2d,
         "joints/2d/valid": np.ones(24, np.int64),
-        "landmarks/3d": body.landmarks,
-        "landmarks/3d/valid": np.ones(18, np.int64),
+        **_known("landmarks/3d", body.landmarks, (18,)),
         "camera/intrinsics": nbf_camera(size).intrinsics,
         "camera/valid": 1,
     }
 
 
+def _known(key: str, value: np.ndarray | None, shape: tuple[int, ...]) -> dict[str, Any]:
+    """A value and that it is known; nothing where it is not."""
+    return {} if value is None else {key: value, f"{key}/valid": np.ones(shape, np.int64)}
+
+
 def _draw(config, person, body, rng):
     """Picture [H, W, 3] and labels [H, W], uint8; box [4] around the visible part."""
     camera = nbf_camera(config.image_size)
-    gender = people.GENDERS[person.gender]
-    data = people.body_of(gender)
-    labels = label_map(rasterize(body.vertices, data.faces, camera), _face_labels(gender))
+    data = config.bodies.data(person.gender)
+    labels = label_map(rasterize(body.vertices, data.faces, camera), _face_labels(data))
     outfit, light = appearance.draw_outfit(rng), appearance.draw_light(rng)
     samples = 2 if config.image_size <= _LARGEST_SUPERSAMPLED else 1
-    rgba = appearance.paint(
-        body.vertices, person.gender, config.image_size, outfit, light, samples
-    )
+    rgba = appearance.paint(body.vertices, data, config.image_size, outfit, light, samples)
     background = scenes.draw_background(rng, config.image_size)
     picture = background * (1 - rgba[..., 3:]) + rgba[..., :3]
     if rng.random() < config.occluder_share:
@@ -189,9 +251,9 @@ def _draw(config, person, body, rng):
     return scenes.photograph(rng, picture), labels, box
 
 
-@functools.cache
-def _face_labels(gender: str) -> np.ndarray:
-    return face_labels(people.body_of(gender))
+@functools.lru_cache
+def _face_labels(data: SMPLModelData) -> np.ndarray:
+    return face_labels(data)
 
 
 def _encoded(extension: str, picture: np.ndarray, options: Sequence[int] = ()) -> bytes:

@@ -1,5 +1,7 @@
 """Random people: sex, shape and pose, and the body they give in front of the camera."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,15 +9,17 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from datasets.bodies import OPEN_BODY, Bodies
 from datasets.synthetic import activities, poses
 from smpl_tf import SMPL
 from smpl_tf.kinematics import forward_kinematics
-from smpl_tf.model_data import SMPLModelData, load_model_data
+from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import NBF_TRANSLATION
-from smpl_tf.rotations import matrix_to_axis_angle
+from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_axis_angle
 from smpl_tf.skeleton import SMPL_24, SMPLR_LANDMARKS
 
 GENDERS = ("female", "male")
+OPEN_BODIES = Bodies(neutral=OPEN_BODY, female=OPEN_BODY, male=OPEN_BODY)
 _MAX_BETA = 2.5  # standard deviations
 _YAW_DEGREES = 57  # mostly towards the camera, all directions occur
 _CANDIDATES = 3  # poses drawn per person; the first without self-intersection is taken
@@ -49,41 +53,68 @@ _MAY_MEET = (  # pairs that are neighbours, or meet only if a third pair does
 class Person(NamedTuple):
     """What chance decides about one person; NumPy, one person."""
 
-    gender: int  # index into GENDERS
+    gender: str  # whose body it has
     betas: np.ndarray  # [10] in the space of this gender's body
-    candidates: dict[str, np.ndarray]  # joint angles in degrees, see poses.LIMITS
+    # Joint angles in degrees, see poses.LIMITS; or, of captured motion, [_CANDIDATES, 24, 3, 3].
+    candidates: dict[str, np.ndarray] | np.ndarray
     root: np.ndarray  # [_CANDIDATES, 3, 3] pelvis in the camera frame
     translation: np.ndarray  # [3] metres, camera frame
     doing: tuple[str, ...]  # of each candidate
 
 
-class Bodies(NamedTuple):
+class Posed(NamedTuple):
     """Posed people, batched over N; float32, metres, camera frame."""
 
     chosen: np.ndarray  # [N] index of the candidate pose
     pose: np.ndarray  # [N, 24, 3] axis-angle
-    neutral_betas: np.ndarray  # [N, 10]
+    neutral_betas: np.ndarray | None  # [N, 10]; None without a neutral body
     vertices: np.ndarray  # [N, V, 3]
     joints: np.ndarray  # [N, 24, 3]
-    landmarks: np.ndarray  # [N, 18, 3]
+    landmarks: np.ndarray | None  # [N, 18, 3]; None if a body does not name them
+
+    def person(self, row: int) -> Posed:
+        """Returns one of the people, without the leading axis."""
+        known = {name: field[row] for name, field in self._asdict().items() if field is not None}
+        return self._replace(**known)
 
 
-def draw(rng: np.random.Generator, translation_jitter: float) -> Person:
+def genders_of(bodies: Bodies) -> tuple[str, ...]:
+    """Returns the genders of the people that bodies give: those with a body of their own.
+
+    Args:
+      bodies: any of them; people are neutral where neither a female nor a male body is given.
+    """
+    own = tuple(gender for gender in GENDERS if getattr(bodies, gender) is not None)
+    return own or ("neutral",)
+
+
+def draw(
+    rng: np.random.Generator,
+    translation_jitter: float,
+    genders: Sequence[str] = GENDERS,
+    captured: np.ndarray | None = None,
+) -> Person:
     """Draws a person.
 
     Args:
       rng: the source of chance.
       translation_jitter: standard deviation of the translation's x and y around NBF's, metres; cut
         at two of them.
+      genders: that it may have.
+      captured: `[M, 24, 3]` axis-angles of motion, the root's in camera axes, to draw poses from
+        instead of activities; whichever way somebody faced is forgotten.
 
     Returns:
       The person, with several candidate poses.
     """
-    gender = int(rng.integers(len(GENDERS)))
+    gender = genders[int(rng.integers(len(genders)))]
     betas = np.clip(rng.normal(size=10), -_MAX_BETA, _MAX_BETA)
     translation = np.array(NBF_TRANSLATION)
     translation[:2] += translation_jitter * np.clip(rng.normal(size=2), -2, 2)
     lens_pitch, yaw = rng.normal(0, 6), rng.normal(0, _YAW_DEGREES)
+    body = (gender, betas.astype(np.float32), translation.astype(np.float32))
+    if captured is not None:
+        return _captured(rng, captured, body, lens_pitch, yaw)
     candidates, roots, names = [], [], []
     for _ in range(_CANDIDATES):
         doing, arms, angles = activities.sample(rng)
@@ -103,76 +134,67 @@ def draw(rng: np.random.Generator, translation_jitter: float) -> Person:
     )
 
 
-def choose_poses(people: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
+def choose_poses(
+    people: Sequence[Person], bodies: Bodies = OPEN_BODIES
+) -> tuple[np.ndarray, np.ndarray]:
     """Takes of each person's candidates the first that does not intersect itself.
 
     Args:
       people: N persons.
+      bodies: that they have.
 
     Returns:
       `[N]` index of the candidate, the least bad one where all intersect; and `[N, 24, 3]`
       axis-angles, parent-relative, the root's in the camera frame, radians.
     """
-    angles = {
-        name: np.concatenate([person.candidates[name] for person in people])
-        for name in poses.LIMITS
-    }
-    relative = poses.joint_rotations(angles)
+    of_activities = [one.candidates for one in people if isinstance(one.candidates, dict)]
+    if of_activities:
+        angles = {
+            name: np.concatenate([one[name] for one in of_activities]) for name in poses.LIMITS
+        }
+        relative = poses.joint_rotations(angles)
+    else:
+        relative = np.concatenate([np.asarray(one.candidates) for one in people])
     relative[:, 0] = np.concatenate([person.root for person in people])
-    joints = _candidate_joints(tf.constant(relative, tf.float32)).numpy()
+    data = bodies.data("neutral" if bodies.neutral is not None else genders_of(bodies)[0])
+    rest = tf.constant(data.J_regressor @ data.v_template, tf.float32)
+    joints = _candidate_joints(tf.constant(relative, tf.float32), rest).numpy()
     depth = self_intersection(joints).reshape(len(people), _CANDIDATES)
     chosen = np.where((depth < _TOUCHING).any(1), (depth < _TOUCHING).argmax(1), depth.argmin(1))
     relative = relative.reshape(len(people), _CANDIDATES, 24, 3, 3)[np.arange(len(people)), chosen]
     return chosen, matrix_to_axis_angle(tf.constant(relative, tf.float32)).numpy()
 
 
-def pose_bodies(people: Sequence[Person]) -> Bodies:
+def pose_bodies(people: Sequence[Person], bodies: Bodies = OPEN_BODIES) -> Posed:
     """Chooses a pose for each person and computes the bodies.
 
     Args:
       people: N persons.
+      bodies: that they have.
 
     Returns:
       Bodies of the N.
     """
-    chosen, pose = choose_poses(people)
+    chosen, pose = choose_poses(people, bodies)
     betas = np.stack([person.betas for person in people])
     translation = np.stack([person.translation for person in people])
-    genders = np.array([person.gender for person in people])
-    num_vertices = body_of("neutral").num_vertices
-    bodies = Bodies(
-        chosen=chosen,
-        pose=pose,
-        neutral_betas=np.empty((len(people), 10), np.float32),
-        vertices=np.empty((len(people), num_vertices, 3), np.float32),
-        joints=np.empty((len(people), 24, 3), np.float32),
-        landmarks=np.empty((len(people), len(SMPLR_LANDMARKS), 3), np.float32),
-    )
-    for index, gender in enumerate(GENDERS):
-        rows = np.flatnonzero(genders == index)
+    own = {gender: bodies.data(gender) for gender in genders_of(bodies)}
+    num_vertices = max(data.num_vertices for data in own.values())
+    vertices = np.empty((len(people), num_vertices, 3), np.float32)
+    joints = np.empty((len(people), 24, 3), np.float32)
+    neutral_betas = np.empty((len(people), 10), np.float32) if bodies.neutral else None
+    named = all(data.landmarks.keys() >= set(SMPLR_LANDMARKS) for data in own.values())
+    landmarks = np.empty((len(people), len(SMPLR_LANDMARKS), 3), np.float32) if named else None
+    for gender, data in own.items():
+        rows = np.flatnonzero([person.gender == gender for person in people])
         if not len(rows):
             continue
-        vertices, joints = _smpl(gender)(betas[rows], pose[rows], translation[rows])
-        bodies.vertices[rows], bodies.joints[rows] = vertices, joints
-        data = body_of(gender)
-        ids = [data.landmarks[name] for name in SMPLR_LANDMARKS]
-        bodies.landmarks[rows] = bodies.vertices[rows][:, ids]
-        bodies.neutral_betas[rows] = to_neutral(betas[rows], gender)
-    return bodies
-
-
-def to_neutral(betas: np.ndarray, gender: str) -> np.ndarray:
-    """Returns the same people's betas in the neutral shape space.
-
-    Args:
-      betas: [..., 10] in the space of `gender`'s body.
-      gender: "female" or "male".
-
-    Returns:
-      [..., 10], the least-squares fit over the vertices of the rest pose.
-    """
-    matrix, offset = _neutral_map(gender)
-    return (betas @ matrix.T + offset).astype(np.float32)
+        vertices[rows], joints[rows] = _smpl(data)(betas[rows], pose[rows], translation[rows])
+        if landmarks is not None:
+            landmarks[rows] = vertices[rows][:, data.landmark_ids(SMPLR_LANDMARKS)]
+        if neutral_betas is not None:
+            neutral_betas[rows] = bodies.neutral_betas(betas[rows], gender)
+    return Posed(chosen, pose, neutral_betas, vertices, joints, landmarks)
 
 
 def self_intersection(joints: np.ndarray) -> np.ndarray:
@@ -200,10 +222,29 @@ def self_intersection(joints: np.ndarray) -> np.ndarray:
     return (radii[first] + radii[second] - distance).max(axis=1)
 
 
-@functools.cache
-def body_of(gender: str) -> SMPLModelData:
-    """Returns the open body of a gender; the synthetic people have no other."""
-    return load_model_data(gender=gender)
+def _captured(
+    rng: np.random.Generator,
+    captured: np.ndarray,
+    body: tuple[str, np.ndarray, np.ndarray],
+    lens_pitch: float,
+    yaw: float,
+) -> Person:
+    """A person in poses of captured motion, half of them mirrored, turned to a new heading."""
+    drawn = np.float64(captured[rng.integers(len(captured), size=_CANDIDATES)])
+    mirrored = rng.random(_CANDIDATES) < 0.5
+    drawn[mirrored] = mirror_axis_angle(drawn[mirrored], SMPL_24.mirror).numpy()
+    relative = axis_angle_to_matrix(drawn).numpy()
+    forward = relative[:, 0] @ [0, 0, 1]  # camera axes: to the viewer is -z
+    heading = np.degrees(np.arctan2(-forward[:, 0], -forward[:, 2]))
+    gender, betas, translation = body
+    return Person(
+        gender=gender,
+        betas=betas,
+        candidates=relative,
+        root=poses.turn("x", lens_pitch) @ poses.turn("y", -yaw - heading) @ relative[:, 0],
+        translation=translation,
+        doing=("captured",) * _CANDIDATES,
+    )
 
 
 def _personal(rng: np.random.Generator, angles: poses.Angles) -> poses.Angles:
@@ -221,9 +262,9 @@ def _personal(rng: np.random.Generator, angles: poses.Angles) -> poses.Angles:
     return angles
 
 
-@functools.cache
-def _smpl(gender: str) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    layer = SMPL(body_of(gender))
+@functools.lru_cache
+def _smpl(data: SMPLModelData) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    layer = SMPL(data)
 
     @tf.function(reduce_retracing=True)
     def run(betas, pose, translation):
@@ -234,21 +275,9 @@ def _smpl(gender: str) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
 
 
 @tf.function(reduce_retracing=True)
-def _candidate_joints(relative):
-    data = body_of("neutral")
-    rest = tf.constant(data.J_regressor @ data.v_template, tf.float32)
+def _candidate_joints(relative, rest):
     rest = tf.broadcast_to(rest, [tf.shape(relative)[0], *rest.shape])
-    return forward_kinematics(relative, rest, tuple(data.parents.tolist()))[1]
-
-
-@functools.cache
-def _neutral_map(gender: str) -> tuple[np.ndarray, np.ndarray]:
-    """The affine map of `to_neutral`: [10, 10] and [10]."""
-    own, neutral = body_of(gender), body_of("neutral")
-    basis = neutral.shapedirs[..., :10].reshape(-1, 10)
-    inverse = np.linalg.pinv(basis)
-    offset = inverse @ (own.v_template - neutral.v_template).ravel()
-    return inverse @ own.shapedirs[..., :10].reshape(-1, 10), offset
+    return forward_kinematics(relative, rest, tuple(SMPL_24.parents))[1]
 
 
 def _segment_distance(p0, p1, q0, q1):

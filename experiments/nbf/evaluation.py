@@ -18,7 +18,9 @@ from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingNetwork
 from nbf.body_fitting_model import BodyFittingModel
-from nbf.metrics import Batch, HeadSize, fitting_errors
+from nbf.metrics import Batch, HeadSize, annotated_head_size, fitting_errors
+
+_HEAD_FEATURES = ("lsp/2d", "lsp/2d/valid")
 
 
 class Metric(NamedTuple):
@@ -91,9 +93,16 @@ class Evaluation(NamedTuple):
 
     @property
     def ranking(self) -> str:
-        """The error that people are ranked by: of SMPL's joints, or of the measured ones."""
-        known = np.isfinite(self.errors["err_joints3d_mm"]).any()
-        return "err_joints3d_mm" if known else "measured_pa_mpjpe_mm"
+        """What people are ranked by: of SMPL's joints, the measured ones, or those in 2D."""
+        candidates = ("err_joints3d_mm", "measured_pa_mpjpe_mm")
+        known = (key for key in candidates if np.isfinite(self.errors.get(key, np.nan)).any())
+        return next(known, "pckh_percent")
+
+    @property
+    def ranked_errors(self) -> np.ndarray:
+        """`[N]` errors that people are ranked by, small is good; NaN where there is none."""
+        errors = self.errors[self.ranking]
+        return 100 - errors if self.ranking == "pckh_percent" else errors
 
 
 def evaluate(network: FittingNetwork, values: flags.FlagValues, split: Split) -> Evaluation:
@@ -145,6 +154,7 @@ def measure(
     if protocol:
         feed = protocol.feed(feed)
         measures.append(protocols.MeasuredErrors(body, protocol))
+    feed = feed._replace(features=(*feed.features, *_HEAD_FEATURES))
     examples = nbf_data.held_out_examples(values, split, feed)
     if protocol:
         examples = examples.filter(protocol.counts)
@@ -163,6 +173,7 @@ def measure(
             inputs, true = feed.convert(batch)
             predicted = predict(inputs)
             sizes = head_size(inputs, true)
+            sizes = tf.where(tf.math.is_finite(sizes), sizes, annotated_head_size(batch))
             errors.append(all_errors(true, predicted, sizes))
             # What the second stage saw is among the inputs, or among the predictions.
             mean_pose = network.mean_pose({**predicted, **inputs})

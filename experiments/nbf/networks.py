@@ -9,7 +9,9 @@ import keras
 from absl import flags
 
 from datasets import pipelines
+from datasets.bodies import Bodies
 from datasets.splits import Split
+from datasets.synthetic.people import OPEN_BODIES
 from experiments.nbf.data import Feed
 from experiments.nbf.flags import define_run_flags
 from experiments.runs.common import UserError
@@ -156,6 +158,18 @@ def load_body(values: flags.FlagValues) -> SMPLModelData | None:
       The body; None for a segmentation, which knows no body.
     """
     return load_model_data(values.body_model) if values.stage == "fitting" else None
+
+
+def people_of(values: flags.FlagValues) -> Bodies:
+    """Says which bodies a run's synthetic people have: the one that it fits.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The neutral body of --body_model; all three open bodies without it.
+    """
+    return Bodies(neutral=values.body_model) if values.body_model else OPEN_BODIES
 
 
 def load_network(run: RunFolder, body: str | None = None) -> FittingNetwork:

@@ -156,7 +156,7 @@ def people(
         seen = show_input(example) if show_input else _true_parts(values, example)
         return _draw(seen, smpl, evaluation, index, example)
 
-    return quarters.groups(evaluation.errors[evaluation.ranking], examples, draw, "errors")
+    return quarters.groups(evaluation.ranked_errors, examples, draw, "errors")
 
 
 def quality_plot(evaluation: Evaluation) -> Scatter:
@@ -231,6 +231,8 @@ def _draw(seen, smpl, evaluation, index, example) -> report.Person:
         if error in evaluation.errors and np.isfinite(evaluation.errors[error][index])
     }
     said = [f"{label} {value:.0f} mm" for label, value in found.items()]
+    if not said:  # 2D points alone are known
+        said = [f"PCKh@0.5 {evaluation.errors['pckh_percent'][index]:.0f} %"]
     return report.Person(" · ".join([evaluation.ids[index], *said]), pictures)
 
 

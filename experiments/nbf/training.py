@@ -57,7 +57,7 @@ def train(
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.
         networks.start_from(RunFolder.existing(values.initial_run, "NBF"), network)
-    made = synthetic_people.generate(values) if opened.is_chief else {}
+    made = synthetic_people.generate(values, networks.people_of(values)) if opened.is_chief else {}
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
     splits = epochs.open_splits(values, made)
     for split in splits.values():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 from absl import flags
 
-from datasets import pipelines
+from datasets import manifests, pipelines
 from datasets.splits import Split, open_split
 from experiments.runs.common import UserError
 
@@ -23,13 +23,20 @@ def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> dict[str
       made: name -> split, of those that are open already.
 
     Returns:
-      Name -> split: train, val and that of --test_split.
+      Name -> split: train, val and that of --test_split, which is also watched while training
+      where the data has no val.
 
     Raises:
       RecordError: a split is missing or damaged.
     """
-    names = dict.fromkeys(("train", "val", values.test_split))
-    return {name: made.get(name) or open_split(values.data, name) for name in names}
+    splits = {
+        name: made.get(name) or open_split(values.data, name)
+        for name in ("train", values.test_split)
+    }
+    has_val = "val" in made or tf.io.gfile.exists(manifests.path_of(values.data, "val"))
+    watched = "val" if has_val else values.test_split
+    splits["val"] = made.get("val") or splits.get(watched) or open_split(values.data, "val")
+    return splits
 
 
 def steps_per_epoch(split: Split, batch_size: int) -> int:

@@ -8,7 +8,9 @@ from pathlib import Path
 import keras
 from absl import flags
 
+from datasets.bodies import Bodies
 from datasets.splits import Split
+from datasets.synthetic.people import OPEN_BODIES
 from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.run_folder import RunFolder, serialize_flags
 from experiments.smplr.flags import define_run_flags
@@ -74,6 +76,21 @@ def bodies(values: flags.FlagValues) -> list[SMPLModelData]:
     """
     genders = ("neutral",) if values.neutral else ("female", "male")
     return [load_model_data(values[f"{gender}_body"].value, gender) for gender in genders]
+
+
+def people_of(values: flags.FlagValues) -> Bodies:
+    """Says which bodies a run's synthetic people have: those that its flags give.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The files that the flags name; all three open bodies where they name none.
+    """
+    if values.neutral and values.neutral_body:
+        return Bodies(neutral=values.neutral_body)
+    given = Bodies(values.neutral_body, values.female_body, values.male_body)
+    return given if any(vars(given).values()) else OPEN_BODIES
 
 
 def check_bodies_of(split: Split, bodies: Iterable[SMPLModelData]) -> None:

@@ -48,7 +48,7 @@ def train(
     checkpoint = checkpoints.latest(run.checkpoints, checkpoints.OF_TRAINING)
     made = {}
     if values.stage not in POINT_STAGES and opened.is_chief:
-        made = synthetic_people.generate(values)
+        made = synthetic_people.generate(values, networks.people_of(values))
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
     supply = _supply(values, body, epoch, strategy.num_replicas_in_sync, made)
     with strategy.scope():

@@ -37,16 +37,30 @@ def test_every_layout_of_the_releases_is_read_and_the_rest_is_counted(tmp_path):
     for name in ("a", "b"):
         write_sequence(tmp_path / "DanceDB" / "x" / f"{name}_poses.npz", 3)
     write_sequence(tmp_path / "KIT" / "3" / "walk_stageii.npz", 3)
+    write_sequence(tmp_path / "CMU" / "02" / "02_01_stageii.npz", 3)  # there as SMPL+H, too
     (tmp_path / "notes").mkdir()
     assert source(tmp_path).items() == [
         "BioMotionLab_NTroje/rub001/0000_poses",
         "CMU/02/02_01_poses",
         "CMU/CMU/01/01_01_poses",
+        "KIT/3/walk_stageii",
     ]
     assert source(tmp_path).left_out() == (
         "DanceDB: 2 sequences in none of the splits of AMASS's authors",
-        "KIT: 1 files of the SMPL-X release (*_stageii.npz); get the SMPL+H release",
     )
+
+
+def test_the_release_of_smplx_gives_the_joints_that_smpl_has(tmp_path):
+    for release in ("poses", "stageii"):
+        path = tmp_path / "CMU" / "01" / f"{release}_{release}.npz"
+        pose, _, _ = write_sequence(path, 3, seed=4)
+        if release == "stageii":  # jaw and eyes come before the fingers
+            rows = np.concatenate([pose[:, :22], np.ones((3, 3, 3)), pose[:, 22:]], 1)
+            write_sequence(path, 3, seed=4, poses=rows.reshape(3, 165))
+    read = [list(source(tmp_path, every=1).read(f"CMU/01/{r}_{r}")) for r in ("poses", "stageii")]
+    for one, other in zip(*read, strict=True):
+        np.testing.assert_allclose(other["smpl/pose"], one["smpl/pose"], atol=1e-6)
+        assert one["smpl/betas"].any() and not other["smpl/betas"].any()
 
 
 def test_an_archive_that_claims_much_is_refused(tmp_path):

@@ -20,7 +20,7 @@ def test_a_split_is_made_and_can_be_made_again(people, call):
 @pytest.mark.parametrize(
     ("changed", "status", "words"),
     [
-        ({"dataset": "coco"}, 2, ["--dataset=coco", "synthetic"]),
+        ({"dataset": "cocoa"}, 2, ["--dataset=cocoa", "synthetic"]),
         ({"dataset": None}, 2, ["--dataset is missing"]),
         ({"output": None}, 2, ["--output is missing"]),
         ({"count": 0}, 2, ["--count=0"]),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from nbf import metrics, parameters, targets
 from smpl_tf import SMPL
 from smpl_tf.nbf_scale import nbf_camera
+from smpl_tf.skeleton import LSP_14
 from tests.nbf.people import SIZE, people
 
 
@@ -123,6 +124,24 @@ def test_what_is_unknown_has_no_error(batch):
         "joints_3d_valid": np.tile(known[:, None], (1, 24)),
         "parameters_valid": np.tile(known[:, None], (1, 226)),
     }
-    errors = metrics.fitting_errors(masked, predict(true), tf.ones([8]))
+    sizes = np.where(known > 0, 1, np.nan).astype(np.float32)
+    errors = metrics.fitting_errors(masked, predict(true), sizes)
     for name, values in errors.items():
         np.testing.assert_array_equal(np.isnan(values), known == 0, err_msg=name)
+
+
+def test_heads_of_annotated_points_alone():
+    points, valid = np.zeros((4, 14, 2), np.float32), np.ones((4, 14), np.int64)
+    for name, place in {
+        **{"lsp_neck": (50, 20), "head_top": (50, 10), "left_shoulder": (60, 25)},
+        **{"right_hip": (60, 65), "right_shoulder": (40, 25), "left_hip": (40, 45)},
+    }.items():
+        points[:, LSP_14.index(name)] = place
+    valid[1:, LSP_14.index("head_top")] = 0
+    valid[2:, LSP_14.index("right_hip")] = 0
+    valid[3:, LSP_14.index("left_hip")] = 0
+    example = {"lsp/2d": points, "lsp/2d/valid": valid}
+    example |= {"image/width": np.full(4, 100), "image/height": np.full(4, 100)}
+    sizes = metrics.annotated_head_size({k: tf.constant(v) for k, v in example.items()})
+    # Half pictures of 50 pixels: a head of 10; half of 40, half of 20; nothing known.
+    np.testing.assert_allclose(sizes, [0.2, 0.4, 0.2, np.nan], rtol=1e-6)

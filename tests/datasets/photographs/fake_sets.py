@@ -58,15 +58,20 @@ def coco(folder):
         return {**own, "keypoints": keypoints.ravel().tolist(), **changes}
 
     names = ("two.jpg", "empty.jpg", "missing.jpg", "damaged.jpg", "broken.jpg", "box.jpg")
+    size = {"width": SIZE[0], "height": SIZE[1]}
     for name in names:
         if name != "missing.jpg":
             picture(folder / "val2017" / name)
     (folder / "val2017" / "broken.jpg").write_bytes(b"no picture")
     content = {
-        "images": [{"id": i, "file_name": name} for i, name in enumerate(names)],
+        "images": [
+            {"id": i, "file_name": name, "license": 4 if i else 1, **size}
+            for i, name in enumerate(names)
+        ],
+        "licenses": [{"id": 1, "name": "non-commercial"}, {"id": 4, "name": "attribution"}],
         "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}],
         "annotations": [
-            person(0, 0),
+            person(0, 0, segmentation=[[8, 4, 72, 4, 72, 56, 8, 56]]),
             person(1, 0),
             person(2, 0, iscrowd=1, segmentation={"counts": [3, 4], "size": [60, 80]}),
             person(3, 0, category_id=2),

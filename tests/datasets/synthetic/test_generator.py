@@ -50,7 +50,7 @@ def test_joints_landmarks_and_camera_follow_from_the_parameters(examples):
             translation=example["smpl/translation"],
         )
         np.testing.assert_allclose(body.joints, example["joints/3d"], atol=1e-4)
-        landmarks = people.body_of(gender).landmarks
+        landmarks = people.OPEN_BODIES.data(gender).landmarks
         ids = [landmarks[name] for name in SMPLR_LANDMARKS]
         np.testing.assert_allclose(body.vertices.numpy()[ids], example["landmarks/3d"], atol=1e-4)
         camera = Camera(example["camera/intrinsics"], 48, 48)

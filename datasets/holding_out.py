@@ -1,0 +1,37 @@
+"""Which items of a set without splits of its own are kept for test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from datasets.sources import SourceError
+
+SPLITS = ("train", "test")
+
+
+def part_of(names: Sequence[str], share: float | None, split: str, root: str) -> list[str]:
+    """Takes the items of a split, drawn by their names.
+
+    Args:
+      names: of all items.
+      share: of them that are "test"; None: all are "train".
+      split: "train" or "test".
+      root: of the set, for the message.
+
+    Returns:
+      The names of the split, in their order.
+
+    Raises:
+      SourceError: there is no such split.
+    """
+    if split not in SPLITS or (share is None and split != "train"):
+        raise SourceError(
+            f"{root}: has no split '{split}' of its own, only train; with held_out=0.2 a fifth is "
+            "its split test"
+        )
+    if share is None:
+        return list(names)
+    by_chance = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    test = set(by_chance[: round(share * len(names))])
+    return [name for name in names if (name in test) == (split == "test")]
