@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
-from experiments.runs.training_flags import define_training_flags
+from experiments.runs.training_flags import define_mixture_flags, define_training_flags
 
 # nbf.losses names them too, but cannot be asked before TensorFlow is loaded.
 _ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
@@ -27,7 +27,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("seed", 0, "Seed of the weights, the order of the data and every draw.", 0)
     define_training_flags(f)
 
-    f.string("data", "data/synthetic", "Folder of the data set's shards.")
+    f.string("data", "data/synthetic", "Folder of the data set's shards; several: a,b.")
+    define_mixture_flags(f)
     f.string("test_split", "test", "Split of the evaluation.")
     f.enum("protocol", "none", ["none", "humaneva", "human36m"], "Score measured joints as well.")
     f.string("joint_regressor", None, "File [17, V].npy of Human3.6M's points; unset: SMPL's.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
-from experiments.runs.training_flags import define_training_flags
+from experiments.runs.training_flags import define_mixture_flags, define_training_flags
 
 STAGES = ("hourglass", "dae", "pose", "shape", "pose_shape", "end_to_end")
 # Stages that learn from points; the other two learn from pictures.
@@ -59,7 +59,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("missing_rate", 0.0, "Share of points that are missing.", 1.0)
     f.bool("lift_2d", False, "Set the depth of the points to 0: DAE2d.")
 
-    f.string("data", "data/synthetic_smplr", "Folder of shards with pictures.")
+    f.string("data", "data/synthetic_smplr", "Folder of shards with pictures; several: a,b.")
+    define_mixture_flags(f)
     f.string("test_split", "test", "Split of --data that the evaluation takes.")
     f.integer("synthetic_train", 0, "Synthetic people to train on, made if missing; 0: none.", 0)
     f.integer("synthetic_val", 0, "Synthetic people watched while training; 0: none.", 0)
