@@ -96,7 +96,9 @@ def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwo
         body=body,
         landmarks=_landmarks(values),
         special_rotations=values.special_rotations,
-        backbone_weights=values.backbone_weights,
+        backbone_weights=None
+        if values.backbone_weights in ("", "none")
+        else values.backbone_weights,
     )
 
 

@@ -154,7 +154,7 @@ def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch
         seen, _ = seen_by_hourglass(values, body, values.test_split)
         people = tf.data.Dataset.from_tensor_slices(seen)
     else:
-        poses = motion.pose_pool(values, "test")
+        poses = motion.held_out_poses(values)
         rng = np.random.default_rng(len(poses))
         betas = np.clip(rng.normal(size=(len(poses), body.num_betas)), -2.5, 2.5)
         gender = rng.choice([-1.0, 1.0], len(poses))

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from datasets.splits import Split
+from datasets.splits import Split, open_split
 from experiments.runs import checkpoints, common, distribution, epochs, synthetic_people, training
 from experiments.runs.common import UserError
 from experiments.runs.training import Training
@@ -150,6 +150,10 @@ def _supply(values, body, epoch, replicas, made):
 
 def _drawn_bodies(values, body, epoch):
     steps = values.steps_per_epoch
+    if values.motion and values.noise != "hourglass":
+        open_split(
+            values.motion, values.test_split
+        )  # of the evaluation; asked for before training
     bodies, source = smplr_data.training_bodies(values, body, epoch * steps)
 
     def sort(batch):
