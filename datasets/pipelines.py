@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from datasets import example as example_lib
-from datasets.splits import Split, open_split
+from datasets.splits import Mixture, Split, open_split
 
 _INTERLEAVED_SHARDS = 8
 _READ_BYTES = 1 << 20
@@ -69,14 +69,70 @@ def load(
       ValueError: several workers without a common order, so that Examples would be lost; or an
         opened split of another folder.
     """
-    if num_workers > 1 and not deterministic:
-        raise ValueError("num_workers > 1 needs deterministic=True: workers share one order")
     if isinstance(split, str):
         split = open_split(directory, split, checksums=checksums)
     elif split.directory != directory:
         raise ValueError(f"expected a split of {directory}, got one of {split.directory}")
-    files, count = split.files, split.count
+    return load_mixture(
+        Mixture((split,), (split.count,)),
+        seed=seed,
+        epoch=epoch,
+        epochs=epochs,
+        features=features,
+        decode=decode,
+        cache=cache,
+        transform=transform,
+        shuffle_buffer=shuffle_buffer,
+        worker=worker,
+        num_workers=num_workers,
+        deterministic=deterministic,
+    )
+
+
+def load_mixture(
+    mixture: Mixture,
+    *,
+    seed: int | None = None,
+    epoch: int = 0,
+    epochs: int | None = 1,
+    features: Sequence[str] | None = None,
+    decode: bool = True,
+    cache: bool = False,
+    transform: Transform | None = None,
+    origin: bool = False,
+    shuffle_buffer: int = 4096,
+    worker: int = 0,
+    num_workers: int = 1,
+    deterministic: bool = True,
+) -> tf.data.Dataset:
+    """Loads several splits as one dataset; every epoch has exactly the mixture's amounts.
+
+    Args:
+      mixture: see `splits.mixture`.
+      seed: as `load`'s; it also draws how the splits alternate. None: one split after the other.
+      epoch: as `load`'s.
+      epochs: as `load`'s.
+      features: as `load`'s.
+      decode: as `load`'s.
+      cache: as `load`'s, of every split.
+      transform: as `load`'s; an Example that comes again is transformed otherwise.
+      origin: whether Examples say from which split they come: "mixture/index", int64, which the
+        transform sees too.
+      shuffle_buffer: as `load`'s, of each split.
+      worker: as `load`'s.
+      num_workers: as `load`'s.
+      deterministic: as `load`'s.
+
+    Returns:
+      As `load`.
+
+    Raises:
+      ValueError: several workers without a common order, so that Examples would be lost.
+    """
+    if num_workers > 1 and not deterministic:
+        raise ValueError("num_workers > 1 needs deterministic=True: workers share one order")
     keep = tuple(example_lib.EXAMPLE_FEATURES if features is None else features)
+    alone = len(mixture.splits) == 1
 
     def prepare(serialized):
         parsed = example_lib.parse(serialized, tuple({*keep, "id"}))
@@ -85,56 +141,97 @@ def load(
         parsed = {name: parsed[name] for name in keep}
         return (example_lib.decode(parsed) if decode else parsed), key
 
-    def transformed(dataset, index):
-        if transform is None:
-            return dataset.map(lambda example, key: example)
-
-        def one(example, key):
-            return transform(example, tf.stack([key, (seed or 0) + index * (1 << 32)]))
+    def transformed(dataset):
+        def one(element, index, turn):
+            example, key = element
+            if origin:
+                example = {**example, "mixture/index": index}
+            if transform is None:
+                return example
+            return transform(
+                example, tf.stack([key + index * (1 << 31), (seed or 0) + turn * (1 << 32)])
+            )
 
         return dataset.map(one, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic)
 
     def read(files_in_order):
+        files_in_order = tf.convert_to_tensor(files_in_order)
         return tf.data.Dataset.from_tensor_slices(files_in_order).interleave(
             lambda file: tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES),
-            cycle_length=min(_INTERLEAVED_SHARDS, len(files)),
+            cycle_length=min(_INTERLEAVED_SHARDS, files_in_order.shape[0]),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=deterministic,
         )
 
     def prepare_all(dataset):
         return dataset.map(
-            prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic
+            lambda element, index, turn: (prepare(element), index, turn),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=deterministic,
         )
 
-    cached = prepare_all(read(files)).cache() if cache else None
+    caches = [
+        read(split.files)
+        .map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=deterministic)
+        .cache()
+        if cache
+        else None
+        for split in mixture.splits
+    ]
 
-    def one_epoch(index):
+    def one_turn(number, turn):
+        """Reads one split once, in the order of this turn."""
         # Seeds this function's graph alone: the order must not depend on the global seed.
         tf.random.set_seed(_GRAPH_SEED)
+        split, cached = mixture.splits[number], caches[number]
         if cached is not None:
-            dataset, buffer = cached, count
+            dataset, buffer = cached, split.count
         else:
-            buffer = min(shuffle_buffer, count)
-            order = tf.constant(files)
+            buffer = min(shuffle_buffer, split.count)
+            order = tf.constant(split.files)
             if seed is not None:
-                order = tf.random.experimental.stateless_shuffle(order, seed=[seed, index])
+                order = tf.random.experimental.stateless_shuffle(order, seed=[seed, turn])
             dataset = read(order)
         if seed is not None:
             dataset = dataset.shuffle(
                 buffer,
                 seed=tf.random.stateless_uniform(
-                    [], [seed, index], minval=0, maxval=1 << 40, dtype=tf.int64
+                    [], [seed, turn], minval=0, maxval=1 << 40, dtype=tf.int64
                 ),
                 reshuffle_each_iteration=False,
             )
+        index = tf.constant(number, tf.int64)
+        return dataset.map(lambda *element: (*_as_one(element), index, turn))
+
+    def share_of_epoch(number, epoch_index):
+        """Reads as much of a split as one epoch has, on from where the epoch before stopped."""
+        amount, count = mixture.amounts[number], mixture.splits[number].count
+        start = epoch_index * amount
+        turns = tf.data.Dataset.range(start // count, (start + amount - 1) // count + 1)
+        return turns.flat_map(lambda turn: one_turn(number, turn)).skip(start % count).take(amount)
+
+    def one_epoch(epoch_index):
+        if alone:
+            dataset = one_turn(0, epoch_index)
+        else:
+            used = [number for number, amount in enumerate(mixture.amounts) if amount]
+            choice = tf.repeat(
+                tf.range(len(used), dtype=tf.int64), [mixture.amounts[number] for number in used]
+            )
+            if seed is not None:
+                choice = tf.random.experimental.stateless_shuffle(choice, seed=[seed, epoch_index])
+            dataset = tf.data.Dataset.choose_from_datasets(
+                [share_of_epoch(number, epoch_index) for number in used],
+                tf.data.Dataset.from_tensor_slices(choice),
+                stop_on_empty_dataset=False,
+            )
         if num_workers > 1:
             dataset = dataset.shard(num_workers, worker)
-        return transformed(dataset if cache else prepare_all(dataset), index)
+        return transformed(dataset if cache else prepare_all(dataset))
 
     last = tf.int64.max if epochs is None else epoch + epochs
     dataset = tf.data.Dataset.range(epoch, last).flat_map(one_epoch)
-    per_epoch = len(range(worker, count, num_workers))
+    per_epoch = len(range(worker, mixture.count, num_workers))
     return dataset.apply(
         tf.data.experimental.assert_cardinality(
             tf.data.INFINITE_CARDINALITY if epochs is None else per_epoch * epochs
@@ -142,27 +239,6 @@ def load(
     )
 
 
-def mix(
-    datasets: Sequence[tf.data.Dataset], weights: Sequence[float], seed: int
-) -> tf.data.Dataset:
-    """Draws each Example from one of several endless datasets, by weight and seed.
-
-    Args:
-      datasets: of equal structure, e.g. from `load(..., decode=False, epochs=None)`.
-      weights: one per dataset, positive; they are normalised.
-      seed: of the draw.
-
-    Returns:
-      The endless mixture; the same datasets and seed give the same order.
-
-    Raises:
-      ValueError: the numbers of datasets and weights differ, or a weight is not positive.
-    """
-    if len(weights) != len(datasets) or min(weights) <= 0:
-        raise ValueError(
-            f"{len(datasets)} datasets need as many positive weights, got {list(weights)}"
-        )
-    total = sum(weights)
-    return tf.data.Dataset.sample_from_datasets(
-        datasets, [weight / total for weight in weights], seed=seed
-    )
+def _as_one(element: tuple) -> tuple:
+    """Wraps what a dataset of (Example, key) or of records spreads over arguments."""
+    return element if len(element) == 1 else (element,)

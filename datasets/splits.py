@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+from collections.abc import Sequence
 
 from datasets import records
 from datasets.manifests import Manifest
@@ -59,3 +60,69 @@ def open_split(directory: str, name: str, *, checksums: bool = False) -> Split:
       RecordError: see `records.check`.
     """
     return Split(directory, name, records.check(directory, name, checksums=checksums))
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Splits that are read together, each with its own amount of Examples per epoch.
+
+    Attributes:
+      splits: of any folders; the same one may be there several times.
+      amounts: Examples of each per epoch. A split with fewer starts again within the epoch, one
+        with more goes on in the next epoch where it stopped.
+    """
+
+    splits: tuple[Split, ...]
+    amounts: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of Examples per epoch."""
+        return sum(self.amounts)
+
+    @property
+    def directory(self) -> str:
+        """The folders, for messages."""
+        return ", ".join(dict.fromkeys(split.directory for split in self.splits))
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that identify the bytes and the amounts."""
+        if len(self.splits) == 1:
+            return self.splits[0].fingerprint
+        parts = [f"{s.fingerprint}:{n}" for s, n in zip(self.splits, self.amounts, strict=True)]
+        return hashlib.sha256(",".join(parts).encode()).hexdigest()[:16]
+
+
+def mixture(sets: Sequence[Sequence[Split]], weights: Sequence[float] | None = None) -> Mixture:
+    """Mixes data sets so that an epoch has as many Examples as all of them hold.
+
+    Args:
+      sets: the splits of each data set; those of one set share its weight by their sizes.
+      weights: share of each data set in an epoch, in any unit; None: every Example once.
+
+    Returns:
+      The mixture.
+
+    Raises:
+      ValueError: the numbers of sets and weights differ, or a weight is not positive.
+    """
+    splits = [split for one in sets for split in one]
+    sizes = [split.count for split in splits]
+    if weights is None:
+        return Mixture(tuple(splits), tuple(sizes))
+    if len(weights) != len(sets) or min(weights) <= 0:
+        raise ValueError(
+            f"expected one positive weight for each of {len(sets)} data sets, got {list(weights)}"
+        )
+    shares = [
+        weight / sum(weights) * split.count / max(sum(s.count for s in one), 1)
+        for weight, one in zip(weights, sets, strict=True)
+        for split in one
+    ]
+    amounts = [int(share * sum(sizes)) for share in shares]
+    # The largest remainders get what rounding down has left.
+    left = [share * sum(sizes) - amount for share, amount in zip(shares, amounts, strict=True)]
+    for index in sorted(range(len(left)), key=lambda i: -left[i])[: sum(sizes) - sum(amounts)]:
+        amounts[index] += 1
+    return Mixture(tuple(splits), tuple(amounts))

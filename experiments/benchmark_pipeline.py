@@ -49,8 +49,9 @@ def main(values) -> None:
 
     made = synthetic_people.generate(values, networks.people_of(values))
     stage, body = stage_of(values), networks.load_body(values)
-    split = epochs.open_splits(values, made)["train"]
-    nbf_data.check_body_of(split, body)
+    read = epochs.open_splits(values, made)
+    split = read.train
+    nbf_data.check_body_of(read.train.splits[0], body)
     network = stage.build(values, body)
     stage.compile(network, values, 1000)
     rounds = []

@@ -26,7 +26,7 @@ from experiments.runs.flag_definer import FlagDefiner
 from experiments.tables import report as table_report
 from experiments.tables import runs as table_runs
 from experiments.tables.papers import TABLES
-from experiments.tables.plan import Plan, difference
+from experiments.tables.plan import Plan, data_of, difference
 from experiments.tables.results import Results, measured_hours
 from experiments.tables.types import SCALES
 
@@ -50,6 +50,9 @@ def define_flags(values) -> None:
     f.bool("report_only", False, "Write the report of finished runs without running anything.")
     f.string("flag_files", "experiments/flags", "Folder of the rows' flag files.")
     f.string("runs_dir", "runs", "Folder of all runs.")
+    for gender in ("neutral", "female", "male"):
+        text = f"Official {gender} body model, handed to every run that fits it."
+        f.string(f"{gender}_body", None, text)
     f.string("results", "results", "Folder of the results.")
     f.string("page", None, "Page to write (default: RESULTS.md or RESULTS_PAPER.md).")
 
@@ -65,7 +68,12 @@ def main(values) -> int | None:
     """
     tables, seeds = _tables(values), _seeds(values)
     rows = _rows(tables, values.rows)
-    plan = Plan(values.scale, Path(values.flag_files), Path(values.runs_dir))
+    genders = ("neutral", "female", "male")
+    bodies = {g: values[f"{g}_body"].value for g in genders if values[f"{g}_body"].value}
+    for gender, path in bodies.items():
+        if not Path(path).is_file():
+            raise UsageError(f"--{gender}_body={path}: no such file")
+    plan = Plan(values.scale, Path(values.flag_files), Path(values.runs_dir), bodies)
     folder, page = Path(values.results) / values.scale, Path(values.page or _PAGES[values.scale])
     every = {key: Results(folder, table) for key, table in TABLES.items()}
     sources = {table.key: {} for table in tables}
@@ -132,8 +140,8 @@ def _print_plan(plan, tables, sources, every) -> None:
             left, unknown = left + (hours or 0), unknown + (hours is None)
         file = str(step.flag_file.path) if step.flag_file else step.command[0]
         time = "minutes" if hours is None else f"{hours:.2f} h, {origin}"
-        lines.append([step.name, file, state, time])
-    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+        lines.append([step.name, file, state, time, *_needs_of(step, plan)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         print(
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -146,6 +154,22 @@ def _print_plan(plan, tables, sources, every) -> None:
     )
     for data in plan.missing_data():
         print(f"{data}: not there yet; convert_dataset.py makes it (datasets/README.md)")
+    if plan.scale == "paper":
+        for gender in ("neutral", "female", "male"):
+            if gender not in plan.bodies:
+                print(
+                    f"{gender} body: not given; real data need the official one as "
+                    f"--{gender}_body=FILE (the open body stands in)"
+                )
+
+
+def _needs_of(step, plan) -> list[str]:
+    """Names the data and the bodies of a step."""
+    if not step.flag_file:
+        return ["", ""]
+    bodies = plan.bodies_of(step.flag_file)
+    named = [f"{gender}: {plan.bodies.get(gender, 'open')}" for gender in bodies]
+    return [", ".join(data_of(step.flag_file)), "; ".join(named) or "no body"]
 
 
 def _tables(values):

@@ -39,9 +39,7 @@ def body_targets(examples: Mapping[str, tf.Tensor], body: PointBody) -> dict[str
     gendered = len(body.bodies) == 2
     kind = "smpl/betas" if gendered else "smpl/neutral_betas"
     gender = 2 * tf.cast(examples["smpl/gender"], tf.float32) - 1
-    known = tf.logical_and(examples["smpl/valid"] > 0, examples[f"{kind}/valid"] > 0)
-    if gendered:
-        known = tf.logical_and(known, gender <= 1)
+    known = known_bodies(examples, gendered)
     rotations = axis_angle_to_matrix(examples["smpl/pose"])
     betas = examples[kind][..., : body.num_betas]
     points = body(rotations=rotations, betas=betas, gender=gender)["points"]
@@ -56,6 +54,21 @@ def body_targets(examples: Mapping[str, tf.Tensor], body: PointBody) -> dict[str
         "betas": where(known, betas),
         "gender": where(gender <= 1, gender),
     }
+
+
+def known_bodies(examples: Mapping[str, tf.Tensor], gendered: bool) -> tf.Tensor:
+    """Finds whose pose, betas and gender are known.
+
+    Args:
+      examples: the keys of `BODY_FEATURES`, batched.
+      gendered: whether female and male bodies are wanted, or the neutral one.
+
+    Returns:
+      bool `[N]`.
+    """
+    kind = "smpl/betas" if gendered else "smpl/neutral_betas"
+    known = tf.logical_and(examples["smpl/valid"] > 0, examples[f"{kind}/valid"] > 0)
+    return tf.logical_and(known, examples["smpl/gender"] <= 1) if gendered else known
 
 
 def shape_vector(betas: tf.Tensor, gender: tf.Tensor) -> tf.Tensor:

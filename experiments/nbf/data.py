@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from datasets import part_corruption, person_crops, pipelines, records, transforms
-from datasets.splits import Split
+from datasets.splits import Mixture, Split
 from experiments.runs.common import UserError
 from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from nbf import body_fitting_model
@@ -101,11 +101,14 @@ def crop(values: flags.FlagValues) -> pipelines.Transform | None:
     return lambda example, seed: cut(example, values.crop_size)
 
 
-def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
+def augmentation(
+    values: flags.FlagValues, first_copy: int | None = None
+) -> pipelines.Transform | None:
     """What training changes in every Example, again in every epoch.
 
     Args:
       values: the flags of the run.
+      first_copy: with --mirrored_copies, from which index of the mixture on all are mirrored.
 
     Returns:
       The crop and the random transforms that the flags ask for, or None.
@@ -114,7 +117,9 @@ def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
       segmentation; jitter and scale for the fitting.
     """
     steps = [crop(values)] if values.crop_size else []
-    if values.mirror:
+    if values.mirrored_copies:
+        steps.append(partial(_mirror_copies, first_copy=first_copy))
+    elif values.mirror:
         steps.append(transforms.random_mirror)
     if values.most_rotation:
         most = math.radians(values.most_rotation)
@@ -132,7 +137,7 @@ def augmentation(values: flags.FlagValues) -> pipelines.Transform | None:
 
 def training_batches(
     values: flags.FlagValues,
-    split: Split,
+    train: Mixture,
     epoch: int,
     feed: Feed,
     reader: tf.distribute.InputContext = ALONE,
@@ -141,7 +146,7 @@ def training_batches(
 
     Args:
       values: the flags of the run.
-      split: the training set.
+      train: the training set.
       epoch: the first epoch, from 0.
       feed: how the network takes them.
       reader: which of several; together they read every Example once per epoch.
@@ -152,20 +157,20 @@ def training_batches(
     Raises:
       UserError: there are fewer Examples than a batch holds.
     """
-    steps = steps_per_epoch(split, values.batch_size)
-    examples = pipelines.load(
-        split.directory,
-        split,
+    steps = steps_per_epoch(train, values.batch_size)
+    examples = pipelines.load_mixture(
+        train,
         seed=values.seed,
         epoch=epoch,
         epochs=None,
         features=_features(values, feed),
         cache=values.cache,
-        transform=augmentation(values),
+        transform=augmentation(values, len(train.splits) // 2),
+        origin=values.mirrored_copies,
         worker=reader.input_pipeline_id,
         num_workers=reader.num_input_pipelines,
     )
-    batches = whole_batches(examples, split.count, values.batch_size, reader)
+    batches = whole_batches(examples, train.count, values.batch_size, reader)
     batches = batches.map(feed.convert, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE), steps
 
@@ -227,3 +232,11 @@ def _features(values, feed):
     if values.crop_size:
         needed |= {*person_crops.CROP_FEATURES}
     return tuple(sorted(needed))
+
+
+def _mirror_copies(example, seed, first_copy):
+    """Mirrors an Example that comes from the second half of a mixture."""
+    del seed
+    example = {**example}
+    index = example.pop("mixture/index")
+    return tf.cond(index >= first_copy, lambda: transforms.mirror(example), lambda: example)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
-from experiments.runs.training_flags import define_training_flags
+from experiments.runs.training_flags import define_mixture_flags, define_training_flags
 
 # nbf.losses names them too, but cannot be asked before TensorFlow is loaded.
 _ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
@@ -32,7 +32,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("seed", 0, "Seed of weights, data order and all random draws.", 0)
     define_training_flags(f)
 
-    f.string("data", "data/synthetic", "Folder of the data set's shards.")
+    f.string("data", "data/synthetic", "Folder of the data set's shards; several: a,b.")
+    define_mixture_flags(f)
     f.string("test_split", "test", "Split to evaluate on after training.")
     f.enum(
         "protocol",

@@ -10,7 +10,7 @@ from absl import flags
 
 from datasets import pipelines
 from datasets.bodies import Bodies
-from datasets.splits import Split
+from datasets.splits import Mixture
 from datasets.synthetic.people import OPEN_BODIES
 from experiments.nbf.data import Feed
 from experiments.nbf.flags import define_run_flags
@@ -57,16 +57,26 @@ def _landmarks(values):
     return None if values.loss_points == "24" else int(values.loss_points)
 
 
-def prepare_network(network: FittingNetwork, split: Split) -> None:
-    """Gives a new network the mean of the training set, which it predicts offsets from.
+def prepare_network(network: FittingNetwork, values: flags.FlagValues, train: Mixture) -> None:
+    """Gives a new network the mean of what it learns from, which it predicts offsets from.
 
     Args:
       network: the network.
-      split: the training set.
+      values: the flags of the run; with --share_3d the mean is that of the labels that are kept.
+      train: the training set. Without any 3D label the network starts as it was built.
     """
-    features = parameters.STATISTICS_FEATURES
-    examples = pipelines.load(split.directory, split, features=features, decode=False)
-    mean, _ = parameters.parameter_statistics(examples.batch(256))
+    features = (*parameters.STATISTICS_FEATURES, "id")
+    examples = pipelines.load_mixture(train, features=features, decode=False)
+    if values.share_3d < 1:
+        examples = examples.filter(
+            lambda example: targets.keeps_3d_labels(example["id"], values.share_3d, values.seed)
+        )
+    try:
+        mean, _ = parameters.parameter_statistics(examples.batch(256))
+    except ValueError:
+        if values.share_3d == 1:
+            raise
+        return
     network.mean_parameters.assign(mean)
 
 
@@ -88,7 +98,9 @@ def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwo
         body=body,
         landmarks=_landmarks(values),
         special_rotations=values.special_rotations,
-        backbone_weights=values.backbone_weights,
+        backbone_weights=None
+        if values.backbone_weights in ("", "none")
+        else values.backbone_weights,
     )
 
 

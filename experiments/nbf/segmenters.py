@@ -55,7 +55,13 @@ def build_segmenter(values: flags.FlagValues, body: None = None) -> PartSegmente
     if values.segmenter == "small":
         return SmallSegmenter(width=values.segmenter_width, **size)
     network = RefineNet if values.segmenter == "refinenet" else DeepLab
-    return network(backbone=values.backbone, backbone_weights=values.backbone_weights, **size)
+    return network(
+        backbone=values.backbone,
+        backbone_weights=None
+        if values.backbone_weights in ("", "none")
+        else values.backbone_weights,
+        **size,
+    )
 
 
 def compile_segmenter(segmenter: PartSegmenter, values: flags.FlagValues, steps: int) -> None:

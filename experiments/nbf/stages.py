@@ -27,7 +27,7 @@ class Stage(NamedTuple):
       feed: flags -> how the network takes Examples.
       build: flags, body -> the network.
       compile: network, flags, steps of the whole training.
-      prepare: a new network, training set; takes from it what the network starts with.
+      prepare: a new network, flags, training set; takes from it what the network starts with.
       drawer: network, batches -> what draws pictures for TensorBoard.
       evaluate: network, flags, split -> evaluation.
       make_record: run, flags, network, facts of its training, evaluation -> the run record.
@@ -61,7 +61,7 @@ SEGMENTATION = Stage(
     segmenters.feed,
     segmenters.build_segmenter,
     segmenters.compile_segmenter,
-    lambda segmenter, split: None,
+    lambda segmenter, values, train: None,
     watched_people.segmentation_drawer,
     segmentation_evaluation.evaluate,
     segmentation_evaluation.make_record,

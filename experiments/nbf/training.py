@@ -59,11 +59,10 @@ def train(
         networks.start_from(RunFolder.existing(values.initial_run, "NBF"), network)
     made = synthetic_people.generate(values, networks.people_of(values)) if opened.is_chief else {}
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
-    splits = epochs.open_splits(values, made)
-    for split in splits.values():
+    read = epochs.open_splits(values, made)
+    for split in read.every:
         nbf_data.check_body_of(split, body)
-    train_set, val = splits["train"], splits["val"]
-    data = {name: split.fingerprint for name, split in splits.items()}
+    train_set, val, data = read.train, read.val, read.fingerprints
     steps = epochs.steps_per_epoch(train_set, values.batch_size)
     with strategy.scope():
         stage.compile(network, values, steps * values.epochs)
@@ -77,8 +76,8 @@ def train(
             )
         checkpoints.restore(checkpoint, network)
     elif not values.initial_run:
-        with nbf_data.naming_damage(train_set):
-            stage.prepare(network, train_set)
+        with nbf_data.naming_damage(*train_set.splits):
+            stage.prepare(network, values, train_set)
     watched = nbf_data.held_out_batches(values, val, feed)
     distribution.prepare_fit(strategy, network, watched.element_spec)
     drawers = []
@@ -92,7 +91,7 @@ def train(
     def val_batches(reader):
         return nbf_data.held_out_batches(values, val, feed, reader)
 
-    with nbf_data.naming_damage(train_set, val):
+    with nbf_data.naming_damage(*train_set.splits, val):
         training.fit(
             opened,
             values,
@@ -111,4 +110,4 @@ def train(
     if values.strategy != "none":
         network = stage.load(run, values.body_model)  # free of the strategy
     trained = checkpoints.facts(checkpoints.latest(run.checkpoints))
-    return network, trained, splits[values.test_split]
+    return network, trained, read.test

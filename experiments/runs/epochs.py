@@ -3,43 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import tensorflow as tf
 from absl import flags
 
 from datasets import manifests, pipelines
-from datasets.splits import Split, open_split
+from datasets.splits import Mixture, Split, mixture, open_split
 from experiments.runs.common import UserError
 
 # The one reader of a training on one device.
 ALONE = tf.distribute.InputContext()
 
 
-def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> dict[str, Split]:
+class OpenedData(NamedTuple):
+    """What a training reads.
+
+    Attributes:
+      train: the training set, of one data set or mixed of several.
+      val: watched while training; of the first data set.
+      test: of the evaluation; of the first data set.
+      fingerprints: of what was read -> of its bytes.
+      every: all opened splits.
+    """
+
+    train: Mixture
+    val: Split
+    test: Split
+    fingerprints: dict[str, str]
+    every: list[Split]
+
+
+def data_folders(values: flags.FlagValues) -> list[str]:
+    """The folders that --data names; the first is watched and evaluated.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The folders.
+    """
+    return values.data.split(",")
+
+
+def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> OpenedData:
     """Opens every split that a training needs, once.
 
     Args:
       values: the flags of the run.
-      made: name -> split, of those that are open already.
+      made: name -> split, of those of the only data set that are open already.
 
     Returns:
-      Name -> split: train, val and that of --test_split, which is also watched while training
-      where the data has no val.
+      The opened splits: val is watched while training, or that of --test_split where the data
+      has no val or val is trained on.
 
     Raises:
       RecordError: a split is missing or damaged.
+      UserError: --mix does not fit --data.
     """
-    splits = {
-        name: made.get(name) or open_split(values.data, name)
-        for name in ("train", values.test_split)
-    }
-    has_val = "val" in made or tf.io.gfile.exists(manifests.path_of(values.data, "val"))
-    watched = "val" if has_val else values.test_split
-    splits["val"] = made.get("val") or splits.get(watched) or open_split(values.data, "val")
-    return splits
+    folders = data_folders(values)
+    opened: dict[tuple[str, str], Split] = {}
+
+    def split(folder, name):
+        if (folder, name) not in opened:
+            known = made.get(name) if len(folders) == 1 else None
+            opened[folder, name] = known or open_split(folder, name)
+        return opened[folder, name]
+
+    sets = [[split(folder, name) for name in values.train_splits] for folder in folders]
+    has_val = "val" in made or tf.io.gfile.exists(manifests.path_of(folders[0], "val"))
+    # What is trained on is not watched.
+    watched = "val" if has_val and "val" not in values.train_splits else values.test_split
+    try:
+        weights = [float(weight) for weight in values.mix] or None
+        train = mixture(sets, weights)
+    except ValueError as error:
+        raise UserError(
+            f"--mix={','.join(values.mix)} with --data={values.data}: {error}"
+        ) from None
+    if values.mirrored_copies:
+        train = Mixture(train.splits * 2, train.amounts * 2)
+    return OpenedData(
+        train,
+        split(folders[0], watched),
+        split(folders[0], values.test_split),
+        {
+            (name if folder == folders[0] else f"{folder}/{name}"): one.fingerprint
+            for (folder, name), one in opened.items()
+        },
+        list(opened.values()),
+    )
 
 
-def steps_per_epoch(split: Split, batch_size: int) -> int:
+def steps_per_epoch(split: Split | Mixture, batch_size: int) -> int:
     """How many whole batches a training set fills.
 
     Args:
@@ -109,13 +165,13 @@ def share_of_batches(
 
 
 def example_ids(
-    values: flags.FlagValues, split: Split, epoch: int, step: int, cache: bool = False
+    values: flags.FlagValues, train: Mixture, epoch: int, step: int, cache: bool = False
 ) -> list[str]:
     """Finds out again which Examples were in a batch.
 
     Args:
       values: the flags of the run.
-      split: the training set.
+      train: the training set.
       epoch: counted from 0.
       step: of that epoch, counted from 0.
       cache: whether the training keeps the Examples in memory, and so shuffles all of them.
@@ -123,9 +179,8 @@ def example_ids(
     Returns:
       Their ids, in order.
     """
-    examples = pipelines.load(
-        split.directory,
-        split,
+    examples = pipelines.load_mixture(
+        train,
         seed=values.seed,
         epoch=epoch,
         features=("id",),

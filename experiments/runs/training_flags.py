@@ -26,3 +26,20 @@ def define_training_flags(f: FlagDefiner) -> None:
         "Precision of the networks; geometry and losses stay in float32.",
     )
     f.bool("jit_compile", False, "Compile training steps with XLA (slower on CPUs).")
+
+
+def define_mixture_flags(f: FlagDefiner) -> None:
+    """Adds how the training set is put together from --data.
+
+    Args:
+      f: adds to the flags of a run.
+    """
+    f.strings(
+        "mix", [], "Share of each folder of --data in an epoch (default: all Examples once)."
+    )
+    f.strings("train_splits", ["train"], "Splits to train on, of every folder of --data.")
+    f.bool(
+        "mirrored_copies",
+        False,
+        "Augmentation: show each picture and its mirror image once per epoch.",
+    )

@@ -11,7 +11,8 @@ from absl import flags
 from tqdm import tqdm
 
 from datasets import pipelines, scenery, transforms
-from datasets.splits import Split, open_split
+from datasets.splits import Mixture, Split, open_split
+from experiments.runs.common import UserError
 from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from experiments.smplr import motion, networks
 from smpl_tf.files import written_aside
@@ -153,7 +154,7 @@ def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch
         seen, _ = seen_by_hourglass(values, body, values.test_split)
         people = tf.data.Dataset.from_tensor_slices(seen)
     else:
-        poses = motion.pose_pool(values, "test")
+        poses = motion.held_out_poses(values)
         rng = np.random.default_rng(len(poses))
         betas = np.clip(rng.normal(size=(len(poses), body.num_betas)), -2.5, 2.5)
         gender = rng.choice([-1.0, 1.0], len(poses))
@@ -277,10 +278,37 @@ def inputs_and_targets(
     return inputs, answers
 
 
+def check_known_bodies(split: Split, body: PointBody) -> None:
+    """Refuses pictures of which nobody has betas of the run's bodies, before any training.
+
+    Args:
+      split: of the pictures.
+      body: the bodies of the run.
+
+    Raises:
+      UserError: no Example has a known body.
+    """
+    examples = pipelines.load(
+        split.directory, split, features=targets.BODY_FEATURES, decode=False
+    ).batch(64)
+    # Most often the first batch answers it.
+    for batch in examples:
+        if bool(tf.reduce_any(targets.known_bodies(batch, len(body.bodies) == 2))):
+            return
+    if len(body.bodies) == 2:
+        wanted, remedy = "female or male", "give --neutral, as for UP-3D and Human3.6M"
+    else:
+        wanted, remedy = "neutral", "convert with --neutral_body, or leave --neutral out"
+    raise UserError(
+        f"{split.directory}: no Example of the split '{split.name}' has known {wanted} betas; "
+        f"{remedy}"
+    )
+
+
 def training_pictures(
     values: flags.FlagValues,
     body: PointBody,
-    split: Split,
+    train: Mixture,
     epoch: int,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tuple[tf.data.Dataset, int]:
@@ -289,7 +317,7 @@ def training_pictures(
     Args:
       values: the flags of the run.
       body: the bodies.
-      split: the training set.
+      train: the training set.
       epoch: the first epoch, from 0.
       reader: which of several; together they read every Example once per epoch.
 
@@ -300,10 +328,9 @@ def training_pictures(
       RecordError: the shards of `--voc` are missing or damaged.
       UserError: there are fewer Examples than a batch holds.
     """
-    steps = steps_per_epoch(split, values.batch_size)
-    examples = pipelines.load(
-        split.directory,
-        split,
+    steps = steps_per_epoch(train, values.batch_size)
+    examples = pipelines.load_mixture(
+        train,
         seed=values.seed,
         epoch=epoch,
         epochs=None,
@@ -312,7 +339,7 @@ def training_pictures(
         worker=reader.input_pipeline_id,
         num_workers=reader.num_input_pipelines,
     )
-    batches = whole_batches(examples, split.count, values.batch_size, reader)
+    batches = whole_batches(examples, train.count, values.batch_size, reader)
     return batches.map(lambda batch: with_bodies(batch, body)).prefetch(2), steps
 
 

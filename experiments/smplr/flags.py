@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
-from experiments.runs.training_flags import define_training_flags
+from experiments.runs.training_flags import define_mixture_flags, define_training_flags
 
 STAGES = ("hourglass", "dae", "pose", "shape", "pose_shape", "end_to_end")
 # Stages that learn from points; the other two learn from pictures.
@@ -88,7 +88,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("missing_rate", 0.0, "Share of input points that are missing.", 1.0)
     f.bool("lift_2d", False, "Set the depth of the input points to 0 (the paper's DAE2d).")
 
-    f.string("data", "data/synthetic_smplr", "Folder of the data set's shards (with pictures).")
+    f.string("data", "data/synthetic_smplr", "Folder of shards with pictures; several: a,b.")
+    define_mixture_flags(f)
     f.string("test_split", "test", "Split of --data to evaluate on.")
     f.integer(
         "synthetic_train",

@@ -41,6 +41,25 @@ def pose_pool(values: flags.FlagValues, split: str | Split) -> np.ndarray:
     return np.load(path)
 
 
+def held_out_poses(values: flags.FlagValues) -> np.ndarray:
+    """Gathers the poses of the evaluation, at most --test_bodies of them.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      float32 `[M, 24, 3]`, see `pose_pool`; with --motion evenly spread over its --test_split.
+
+    Raises:
+      RecordError: the shards are missing or damaged, or hold no pose.
+    """
+    if not values.motion:
+        return pose_pool(values, "test")
+    poses = shard_poses(values.motion, values.test_split)
+    kept = np.linspace(0, len(poses) - 1, min(values.test_bodies, len(poses)))
+    return poses[kept.round().astype(int)]
+
+
 def shard_poses(folder: str, split: str | Split) -> np.ndarray:
     """Reads the poses of a converted data set, such as AMASS.
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from datasets.splits import Split
+from datasets.splits import Split, open_split
 from experiments.runs import checkpoints, common, distribution, epochs, synthetic_people, training
 from experiments.runs.common import UserError
 from experiments.runs.training import Training
@@ -129,10 +129,11 @@ def _supply(values, body, epoch, replicas, made):
         batches = batches.take(val.count // whole).map(convert)
         return epochs.share_of_batches(batches, whole, reader)
 
-    splits = epochs.open_splits(values, made)
-    for split in splits.values():
+    read = epochs.open_splits(values, made)
+    for split in read.every:
         networks.check_bodies_of(split, body.bodies)
-    train, val = splits["train"], splits["val"]
+        smplr_data.check_known_bodies(split, body)
+    train, val = read.train, read.val
     watched = smplr_data.held_out_pictures(values, body, val).map(convert)
     steps = epochs.steps_per_epoch(train, values.batch_size)
     return _Supply(
@@ -141,14 +142,18 @@ def _supply(values, body, epoch, replicas, made):
         steps,
         watched,
         share_watched,
-        data={name: split.fingerprint for name, split in splits.items()},
+        data=read.fingerprints,
         name_batch=partial(epochs.example_ids, values, train),
-        test=splits[values.test_split],
+        test=read.test,
     )
 
 
 def _drawn_bodies(values, body, epoch):
     steps = values.steps_per_epoch
+    if values.motion and values.noise != "hourglass":
+        open_split(
+            values.motion, values.test_split
+        )  # of the evaluation; asked for before training
     bodies, source = smplr_data.training_bodies(values, body, epoch * steps)
 
     def sort(batch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,11 +81,19 @@ class Plan:
       scale: "small" or "paper".
       flag_files: folder of the flag files.
       runs_dir: folder of all runs.
+      bodies: gender -> official body model file; those that are not given are the open body.
     """
 
-    def __init__(self, scale: str, flag_files: Path, runs_dir: Path):
+    def __init__(
+        self,
+        scale: str,
+        flag_files: Path,
+        runs_dir: Path,
+        bodies: Mapping[str, str] | None = None,
+    ):
         """Reads which rows share a run."""
         self.scale, self._folder, self._runs = scale, flag_files, runs_dir
+        self.bodies = dict(bodies or {})
         self.steps: dict[str, Step] = {}
         self._files: dict[tuple[str, str | None], FlagFile] = {}
         self._first_with: dict[str, FlagFile] = {}
@@ -162,12 +170,35 @@ class Plan:
                     folder = str(self._runs / needs[-1])
                 folders.append(folder)
             command.append(f"--{flag}={','.join(folders)}")
+        command += self._body_flags(file)
         folder = self._runs / name
         command.append(f"--output={folder}" if file.evaluation else f"--run_name={name}")
         self.steps[name] = Step(
             name, tuple(command), folder, folder / "record.json", tuple(needs), file
         )
         return name
+
+    def bodies_of(self, file: FlagFile) -> tuple[str, ...]:
+        """The genders of the bodies that a flag file's script poses.
+
+        Args:
+          file: of a row.
+
+        Returns:
+          Their names; none of a segmentation.
+        """
+        if file.stem.startswith("nbf_"):
+            return ("neutral",) if file.values.stage == "fitting" else ()
+        return ("neutral",) if file.values.neutral else ("female", "male")
+
+    def _body_flags(self, file: FlagFile) -> list[str]:
+        """The flags that give a script its official bodies."""
+        nbf = file.stem.startswith("nbf_")
+        return [
+            f"--{'body_model' if nbf else f'{gender}_body'}={self.bodies[gender]}"
+            for gender in self.bodies_of(file)
+            if gender in self.bodies
+        ]
 
     def _people(self, file: FlagFile) -> list[str]:
         """Adds what makes the people of a run, where a script of ours can."""
@@ -209,6 +240,7 @@ class Plan:
         folder = self._runs / name
         command = ("experiments/evaluate_nbf.py", f"--run={self._runs / run}")
         command += (f"--data={other.values.data}", f"--output={folder}")
+        command += tuple(self._body_flags(other))
         self.steps[name] = Step(name, command, folder, folder / "record.json", tuple(needs))
         return name
 
@@ -219,7 +251,7 @@ class Plan:
         folder = self._runs / name
         command = ("experiments/evaluate_nbf.py", f"--run={self._runs / run}")
         command += (f"--segmentation_run={segmenter}", f"--data={SEGMENTED[data].people}")
-        command += (f"--output={folder}",)
+        command += (f"--output={folder}", *self._body_flags(file))
         self.steps[name] = Step(name, command, folder, folder / "record.json", (run, *needs))
         return name
 
@@ -257,15 +289,24 @@ class Plan:
         """The folders of data that no step makes, and that are not there."""
         files = [step.flag_file for step in self.steps.values() if step.flag_file]
         made = {file.values.data for file in files if file.values.synthetic_train} | {*SEGMENTED}
-        needed = {file.values.data for file in files if file.stem.startswith("nbf_")}
-        needed |= {
-            file.values[flag].value
-            for file in files
-            if not file.stem.startswith("nbf_")
-            for flag in ("data", "motion", "voc")
-            if file.values[flag].present and file.values[flag].value
-        }
+        needed = {data for file in files for data in data_of(file)}
         return sorted(data for data in needed - made if not Path(data).is_dir())
+
+
+def data_of(file: FlagFile) -> list[str]:
+    """The folders of data that a flag file reads.
+
+    Args:
+      file: of a row.
+
+    Returns:
+      Their names.
+    """
+    values = file.values
+    if file.stem.startswith("nbf_"):
+        return values.data.split(",")
+    named = [values[flag].value for flag in ("data", "motion", "voc") if values[flag].present]
+    return [*dict.fromkeys(data for value in named if value for data in value.split(","))]
 
 
 def check_flags(step: Step) -> None:

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from datasets import pipelines, records
-from datasets.splits import open_split
+from datasets.splits import mixture, open_split
 
 
 def ids(dataset):
@@ -66,25 +66,54 @@ def test_decoded_examples_batch(tiny):
     assert batch["smpl/pose"].shape == (4, 24, 3)
 
 
-def test_mixture_follows_the_weights_and_the_seed(tiny):
-    a = tf.data.Dataset.from_tensors(0).repeat()
-    b = tf.data.Dataset.from_tensors(1).repeat()
-    draw = list(pipelines.mix([a, b], [3, 1], seed=7).take(400).as_numpy_iterator())
-    assert draw == list(pipelines.mix([a, b], [3, 1], seed=7).take(400).as_numpy_iterator())
-    assert draw != list(pipelines.mix([a, b], [3, 1], seed=8).take(400).as_numpy_iterator())
-    assert 0.18 < sum(draw) / 400 < 0.32
-    with pytest.raises(ValueError, match="2 datasets need as many positive weights"):
-        pipelines.mix([a, b], [1, 0], seed=7)
+def mixed(tiny, weights=None, **kwargs):
+    split = open_split(str(tiny), "train")
+    both = mixture([[split], [split]], weights)
+    found = pipelines.load_mixture(
+        both, features=["id"], decode=False, origin=True, seed=kwargs.pop("seed", 5), **kwargs
+    )
+    return [
+        (int(one["mixture/index"]), int(one["id"].decode().split("/")[1]))
+        for one in found.as_numpy_iterator()
+    ]
 
 
-def test_sets_on_disk_mix_without_end_and_each_keeps_its_own_order(tiny):
-    sets = [load(tiny, seed=seed, epochs=None) for seed in (5, 6)]
-    marked = [one.map(lambda e, n=n: e | {"set": n}) for n, one in enumerate(sets)]
-    mixed = list(pipelines.mix(marked, [2, 1], seed=0).take(60).as_numpy_iterator())
-    for number, one in enumerate(sets):
-        mine = [e["id"] for e in mixed if e["set"] == number]
-        assert len(mine) > 10  # more than an epoch
-        assert mine == [e["id"] for e in one.take(len(mine)).as_numpy_iterator()]
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_mixture_has_its_exact_shares_in_every_epoch_and_goes_on_where_it_stopped(tiny, cache):
+    three = mixed(tiny, [0.7, 0.3], epochs=3, cache=cache)
+    epochs = [three[:20], three[20:40], three[40:]]
+    assert [sum(which for which, _ in epoch) for epoch in epochs] == [6, 6, 6]
+    assert three == mixed(tiny, [7, 3], epochs=3, cache=cache)
+    assert epochs[2] == mixed(tiny, [7, 3], epoch=2, cache=cache)  # as after a restart
+    second = [number for which, number in three if which == 1]
+    assert sorted(second[:10]) == list(range(10))  # each once, over the bounds of epochs
+    assert len({which for which, _ in epochs[0][:10]}) == 2
+    assert epochs[0] != mixed(tiny, [7, 3], seed=6, cache=cache)
+
+
+def test_a_mixture_without_weights_has_every_example_once(tiny):
+    assert sorted(mixed(tiny)) == [(which, n) for which in (0, 1) for n in range(10)]
+    shares = [mixed(tiny, worker=worker, num_workers=2) for worker in range(2)]
+    whole = mixed(tiny)
+    assert [whole[0::2], whole[1::2]] == shares
+
+
+def test_an_example_that_comes_again_is_transformed_otherwise(tiny):
+    split = open_split(str(tiny), "train")
+    seeds = pipelines.load_mixture(
+        mixture([[split], [split]], [0.8, 0.2]),
+        features=["id"],
+        decode=False,
+        seed=1,
+        transform=lambda example, seed: {"seed": seed},
+    )
+    assert len({tuple(one["seed"]) for one in seeds.as_numpy_iterator()}) == 20
+
+
+@pytest.mark.parametrize("weights", [[1], [1, 0]])
+def test_a_mixture_needs_a_positive_weight_per_set(tiny, weights):
+    with pytest.raises(ValueError, match="one positive weight for each of 2 data sets"):
+        mixed(tiny, weights)
 
 
 def test_a_truncated_shard_is_found_before_anything_is_read(tiny):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from datasets.splits import open_split
+from datasets.splits import mixture, open_split
 from experiments import evaluate_nbf, train_nbf
 from experiments.nbf import (
     chained_evaluation,
@@ -85,7 +85,8 @@ def test_the_evaluation_of_its_checkpoint_gives_the_same_numbers(segmented, call
 
 def test_augmented_batches_do_not_depend_on_where_the_training_started(small):
     values = flags_of(*small)
-    feed, split = segmenters.feed(values), open_split(values.data, "train")
+    feed = segmenters.feed(values)
+    split = mixture([[open_split(values.data, "train")]])
     from_the_start, steps = nbf_data.training_batches(values, split, 0, feed)
     resumed, _ = nbf_data.training_batches(values, split, 1, feed)
     first = list(from_the_start.take(2 * steps))[steps:]
@@ -132,7 +133,7 @@ def test_a_fitting_network_may_learn_from_what_a_segmenter_finds(finished, segme
     stage = stages.stage_of(values)
     feed = stage.feed(values)
     train, test = (open_split(values.data, name) for name in ("train", "test"))
-    batches, _ = nbf_data.training_batches(values, train, 0, feed)
+    batches, _ = nbf_data.training_batches(values, mixture([[train]]), 0, feed)
     inputs, _ = next(iter(batches))
     assert inputs["input_map"].shape == (8, 16, 16, 3)
     # What it sees is what the chained model shows to its second stage, bit by bit.

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from datasets.splits import open_split
+from datasets.splits import mixture, open_split
 from experiments import train_nbf
 from experiments.nbf import data as nbf_data
 from experiments.nbf import networks
@@ -57,7 +57,8 @@ def test_the_batches_of_an_epoch_do_not_depend_on_where_the_training_started(tin
     values = flags.FlagValues()
     define_run_flags(values)
     values(["", *tiny, "--nomirror"])
-    feed, split = networks.feed(values), open_split(values.data, "train")
+    feed = networks.feed(values)
+    split = mixture([[open_split(values.data, "train")]])
     from_the_start, steps = nbf_data.training_batches(values, split, 0, feed)
     resumed, _ = nbf_data.training_batches(values, split, 1, feed)
     assert steps == 4
@@ -80,7 +81,7 @@ def test_a_batch_is_the_same_for_any_number_of_readers_and_found_again_by_its_st
     define_run_flags(values)
     values(["", *tiny, "--nomirror", f"--cache={cache}", "--batch_size=6"])
     feed = nbf_data.Feed(("id",), lambda examples: examples["id"])
-    split = open_split(values.data, "train")
+    split = mixture([[open_split(values.data, "train")]])
     steps, epoch = 5, 1  # of 32 people, two do not fill a batch
 
     def batches(index):
