@@ -5,6 +5,7 @@ shard file is renamed to its final name only when whole.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -34,6 +35,7 @@ def write_shards(
     *,
     workers: int | None = None,
     progress: bool = True,
+    pool: concurrent.futures.Executor | None = None,
 ) -> Manifest:
     """Writes a split, or what is missing of it, with all cores; the bytes do not depend on them.
 
@@ -44,6 +46,8 @@ def write_shards(
       workers: processes; None = one per core, 0 = this process: for debugging, because TensorFlow
         rounds otherwise with more than the one thread that each worker has.
       progress: whether to show a bar of source items.
+      pool: processes that other splits were written with, from `processes.process_pool`, instead
+        of `workers` new ones, each of which takes seconds to start; None opens them.
 
     Returns:
       The finished manifest. A finished split of the same description is left as it is; an
@@ -63,7 +67,7 @@ def write_shards(
         if index not in split.done:
             ranges[index] = (start, min(start + step, manifest.num_items))
     with split.progress_bar(progress) as bar:
-        for index, shard in _run(make_examples, manifest, directory, ranges, workers):
+        for index, shard in _run(make_examples, manifest, directory, ranges, workers, pool):
             split.add(index, shard)
             bar.update(shard.items)
     return split.finish()
@@ -266,17 +270,20 @@ def _run(
     directory: str,
     ranges: Mapping[int, tuple[int, int]],
     workers: int | None,
+    pool: concurrent.futures.Executor | None,
 ) -> Iterator[tuple[int, Shard]]:
     """Writes the shards `ranges` names and yields each as it is done, in no particular order."""
     tasks = {
         index: (make_examples, *items, directory, manifest.split, index)
         for index, items in ranges.items()
     }
-    if workers == 0:
+    if workers == 0 and pool is None:
         for index, task in tasks.items():
             yield index, _write_shard(*task)
         return
-    with processes.process_pool(workers, len(tasks)) as pool:
+    with contextlib.ExitStack() as stack:
+        if pool is None:
+            pool = stack.enter_context(processes.process_pool(workers, len(tasks)))
         futures = {pool.submit(_write_shard, *task): index for index, task in tasks.items()}
         for future in concurrent.futures.as_completed(futures):
             yield futures[future], future.result()

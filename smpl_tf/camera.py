@@ -181,15 +181,15 @@ def pinhole(width: int, height: int, field_of_view: float = FIELD_OF_VIEW) -> Ca
 
 def crop_matrix(x0: TensorLike, y0: TensorLike) -> tf.Tensor:
     """Returns the [..., 3, 3] float64 map of pixels to those of the crop with corner (x0, y0)."""
-    return _affine([[1, 0, -tf.cast(x0, tf.float64)], [0, 1, -tf.cast(y0, tf.float64)]])
+    return _affine([[1, 0, -_double(x0)], [0, 1, -_double(y0)]])
 
 
 def resize_matrix(
     old_width: TensorLike, old_height: TensorLike, width: TensorLike, height: TensorLike
 ) -> tf.Tensor:
     """Returns the [..., 3, 3] float64 map of pixels to those of the stretched picture."""
-    scale_x = tf.cast(width, tf.float64) / tf.cast(old_width, tf.float64)
-    scale_y = tf.cast(height, tf.float64) / tf.cast(old_height, tf.float64)
+    scale_x = _double(width) / _double(old_width)
+    scale_y = _double(height) / _double(old_height)
     return _affine([[scale_x, 0, 0], [0, scale_y, 0]])
 
 
@@ -258,8 +258,18 @@ def _warp_world(camera, matrix):
     return camera._replace(intrinsics=tf.matmul(intrinsics, tf.cast(matrix, intrinsics.dtype)))
 
 
+def _double(value):
+    """The value in double precision; what NumPy holds stays there."""
+    return tf.cast(value, tf.float64) if tf.is_tensor(value) else np.asarray(value, np.float64)
+
+
 def _affine(rows):
     """Stacks two rows of scalars or [...] tensors, and (0, 0, 1), to [..., 3, 3] float64."""
+    numbers = [entry for row in [*rows, [0, 0, 1]] for entry in row]
+    if not any(map(tf.is_tensor, numbers)):
+        # Eagerly, TensorFlow takes milliseconds for the thirty operations below.
+        numbers = np.broadcast_arrays(*(np.asarray(number, np.float64) for number in numbers))
+        return tf.constant(np.stack(numbers, axis=-1).reshape(*numbers[0].shape, 3, 3))
     entries = [tf.cast(entry, tf.float64) for row in [*rows, [0, 0, 1]] for entry in row]
     shape = functools.reduce(tf.broadcast_dynamic_shape, [tf.shape(entry) for entry in entries])
     matrix = tf.stack([tf.broadcast_to(entry, shape) for entry in entries], axis=-1)

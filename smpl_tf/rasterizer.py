@@ -12,7 +12,7 @@ import numpy as np
 
 from smpl_tf.camera import Camera
 from smpl_tf.tensor_like import TensorLike
-from smpl_tf.zbuffer import average_blocks, blend, draw, light_up
+from smpl_tf.zbuffer import average_blocks, blend, draw, light_up, sum_face_normals
 
 NEAR_PLANE = 0.01  # metres; triangles with a vertex nearer than this, or behind, are dropped
 BODY_COLOUR = (170, 190, 220)  # RGB
@@ -189,15 +189,12 @@ def vertex_normals(vertices: TensorLike, faces: TensorLike) -> np.ndarray:
     Returns:
       [..., V, 3] float64 unit vectors in the frame of the vertices; 0 at a vertex without area.
     """
-    vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces)
-    a, b, c = (vertices[..., faces[:, k], :] for k in range(3))
-    face_normals = np.repeat(np.cross(b - a, c - a), 3, axis=-2)
-    normals = np.empty(vertices.shape)
+    vertices = np.ascontiguousarray(vertices, np.float64)
+    faces = np.ascontiguousarray(faces, np.int32)
+    _check_faces(faces, vertices.shape[-2])
+    normals = np.zeros(vertices.shape)
     for i in np.ndindex(vertices.shape[:-2]):
-        for k in range(3):
-            normals[i][:, k] = np.bincount(
-                faces.ravel(), face_normals[i][:, k], minlength=vertices.shape[-2]
-            )
+        sum_face_normals(vertices[i], faces, normals[i])
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     return normals / np.where(length > 0, length, 1)
 
@@ -273,7 +270,7 @@ def render(
     """
     if vertex_colours is not None and face_colours is not None:
         raise ValueError("Expected vertex_colours or face_colours, got both.")
-    fine = camera.resize(camera.width * supersampling, camera.height * supersampling)
+    fine = _finer(camera, supersampling)
     raster = rasterize(vertices, faces, fine)
     colours: TensorLike
     if face_colours is not None:
@@ -283,6 +280,13 @@ def render(
     else:
         colours = BODY_COLOUR if vertex_colours is None else vertex_colours
     return downsample(shade(raster, vertices, faces, colours, light, ambient), supersampling)
+
+
+def _finer(camera: Camera, factor: int) -> Camera:
+    """`camera.resize` in NumPy: TensorFlow took half the time of a small drawing for it."""
+    scale = np.array([[factor], [factor], [1.0]])
+    intrinsics = np.asarray(camera.intrinsics) * scale
+    return Camera(intrinsics, int(camera.width) * factor, int(camera.height) * factor)
 
 
 def downsample(rgba: np.ndarray, factor: int) -> np.ndarray:

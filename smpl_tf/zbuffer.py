@@ -121,6 +121,28 @@ def draw(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def sum_face_normals(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> None:
+    """Adds the normal of each face, twice its area long, to those of its vertices.
+
+    Args:
+      vertices: [V, 3] float64.
+      faces: [F, 3] int32.
+      normals: [V, 3] float64, added to.
+    """
+    for f in range(len(faces)):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        x1, y1 = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1]
+        x2, y2 = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1]
+        z1, z2 = vertices[b, 2] - vertices[a, 2], vertices[c, 2] - vertices[a, 2]
+        x, y, z = y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2
+        for corner in range(3):
+            vertex = faces[f, corner]
+            normals[vertex, 0] += x
+            normals[vertex, 1] += y
+            normals[vertex, 2] += z
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def blend(
     face_index: np.ndarray,
     barycentric: np.ndarray,

@@ -16,7 +16,8 @@ from smplr.bones import observed_points
 from smplr.landmarks import point_skeleton
 from smplr.model import weighted_points
 from smplr.point_model import PointModel
-from smplr.probable_fit import choose, fit_body, nearest_body, point_model
+from smplr.probable_fit import choose, nearest_body, point_model
+from smplr.traced_fit import fit_body_fast
 
 Method = Literal["auto", "closed_form", "optimise", "denoise", "networks"]
 METHODS = ("auto", "closed_form", "optimise", "denoise", "networks")
@@ -145,7 +146,7 @@ def fit_points(
     asked_alone = method == "networks" and networks is not None and networks.skeleton == skeleton
     refine = method != "closed_form" and not asked_alone
     found = nearest_body(
-        [fit_body(points, weights, *_models(one, skeleton), refine=refine) for one in bodies]
+        [fit_body_fast(points, weights, *_models(one, skeleton), refine=refine) for one in bodies]
     )
     used = METHODS.index("optimise" if refine else "closed_form")
     found["method"] = tf.fill(tf.shape(points)[:1], used)
@@ -269,7 +270,7 @@ def _denoise(found, bodies, networks, view, seen, pelvis):
     cleaned = tf.concat([tf.zeros_like(cleaned[:, :1]), cleaned], axis=1)
     cleaned = tf.matmul(cleaned, view) + pelvis[:, None]
     weights = tf.ones_like(cleaned[..., 0])
-    answer = nearest_body([fit_body(cleaned, weights, *_models(b, skeleton)) for b in bodies])
+    answer = nearest_body([fit_body_fast(cleaned, weights, *_models(b, skeleton)) for b in bodies])
     index = tf.fill(tf.shape(found["method"]), METHODS.index("denoise"))
     return {**answer, "noise": found["noise"], "method": index}
 

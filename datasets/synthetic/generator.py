@@ -1,5 +1,6 @@
 """Makes Examples of synthetic people, and TFRecords of them."""
 
+import concurrent.futures
 import dataclasses
 import functools
 import zlib
@@ -118,6 +119,7 @@ def generate(
     items_per_shard: int = 256,
     workers: int | None = None,
     progress: bool = True,
+    pool: concurrent.futures.Executor | None = None,
 ) -> manifests.Manifest:
     """Writes a split of synthetic people, or reuses it if it is there.
 
@@ -129,6 +131,7 @@ def generate(
       items_per_shard: people per file.
       workers: processes, see `records.write_shards`; the bytes do not depend on their number.
       progress: whether to show a progress bar.
+      pool: processes for several splits, see `records.write_shards`.
 
     Returns:
       The manifest.
@@ -151,7 +154,7 @@ def generate(
     )
     make_examples = functools.partial(read_examples, config, split)
     return records.write_shards(
-        make_examples, manifest, directory, workers=workers, progress=progress
+        make_examples, manifest, directory, workers=workers, progress=progress, pool=pool
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from absl import flags
 
-from datasets import synthetic
+from datasets import processes, synthetic
 from datasets.bodies import Bodies
 from datasets.splits import Split
 from datasets.synthetic.people import OPEN_BODIES
 from experiments.runs.common import quiet_c
+
+_PEOPLE_PER_SHARD = 256
 
 
 def generate(values: flags.FlagValues, bodies: Bodies = OPEN_BODIES) -> dict[str, Split]:
@@ -27,13 +31,24 @@ def generate(values: flags.FlagValues, bodies: Bodies = OPEN_BODIES) -> dict[str
     config = synthetic.SyntheticConfig(
         seed=values.synthetic_seed, image_size=values.synthetic_image_size, bodies=bodies
     )
+    counts = {name: values[f"synthetic_{name}"].value for name in ("train", "val", "test")}
+    counts = {name: count for name, count in counts.items() if count}
     made = {}
-    for name in ("train", "val", "test"):
-        count = values[f"synthetic_{name}"].value
-        if count:
-            with quiet_c():
-                manifest = synthetic.generate(
-                    values.data, name, count, config, workers=values.workers
-                )
+    # One pool for all splits: a process takes seconds to start, and starts with its first work.
+    with quiet_c(), contextlib.ExitStack() as stack:
+        pool = None
+        if values.workers != 0:
+            shards = sum(-(-count // _PEOPLE_PER_SHARD) for count in counts.values())
+            pool = stack.enter_context(processes.process_pool(values.workers, shards))
+        for name, count in counts.items():
+            manifest = synthetic.generate(
+                values.data,
+                name,
+                count,
+                config,
+                items_per_shard=_PEOPLE_PER_SHARD,
+                workers=values.workers,
+                pool=pool,
+            )
             made[name] = Split(values.data, name, manifest)
     return made

@@ -377,3 +377,16 @@ def test_overlay_keeps_the_picture_where_nothing_is_drawn():
     np.testing.assert_allclose(half, (picture[0, drawn] / 2 + drawing[drawn][:, :3] / 2), atol=1)
     with pytest.raises(ValueError, match=r"size \(30, 40, 3\), got \(30, 39, 3\)"):
         rasterizer.overlay(picture[:, :, :39], drawing)
+
+
+def test_normals_are_the_sums_of_cross_products_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    vertices, faces = rng.normal(size=(2, 30, 3)), rng.integers(0, 30, (50, 3))
+    a, b, c = (vertices[:, faces[:, k]] for k in range(3))
+    expected = np.zeros_like(vertices)
+    for one, crosses in zip(expected, np.cross(b - a, c - a), strict=True):
+        np.add.at(one, faces.ravel(), np.repeat(crosses, 3, axis=0))
+    length = np.linalg.norm(expected, axis=-1, keepdims=True)
+    np.testing.assert_array_equal(
+        rasterizer.vertex_normals(vertices, faces), expected / np.where(length > 0, length, 1)
+    )

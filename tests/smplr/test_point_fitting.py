@@ -11,7 +11,7 @@ from smpl_tf.model_data import load_model_data
 from smpl_tf.rotations import axis_angle_to_matrix, geodesic_angle, mirror_rotations
 from smpl_tf.skeleton import BLAZEPOSE_33, SMPL_24, SMPLR_42
 from smpl_tf.skeleton_points import SKELETONS, find_skeleton, looseness, point_sums
-from smplr import SMPLR, DenoisingAutoencoder
+from smplr import SMPLR, DenoisingAutoencoder, traced_fit
 from smplr.point_fitting import fit_points
 from tests.smplr.people import people, point_body
 
@@ -293,3 +293,17 @@ class TestNetworks:
 def test_mistakes_are_named(points, scale, arguments, message):
     with pytest.raises(ValueError, match=message):
         fit_points(points * scale, **arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["closed_form", "optimise"])
+def test_fits_that_go_on_become_a_graph_with_the_same_bodies(method, points, monkeypatch):
+    eager = fit_points(points, method=method)
+    monkeypatch.setattr(traced_fit, "EAGER_FITS", 0)
+    traced = fit_points(points, method=method)
+    used = []
+    monkeypatch.setattr(traced_fit, "fit_body", lambda *_, **__: used.append(1))
+    fit_points(points, method=method)
+    assert not used  # the graph is there, and nothing is fitted eagerly
+    np.testing.assert_allclose(traced.joints, eager.joints, atol=1e-4)
+    np.testing.assert_allclose(traced.betas, eager.betas, atol=2e-2)
