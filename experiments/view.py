@@ -24,7 +24,7 @@ import numpy as np
 from absl import flags
 
 from experiments.runs import common
-from experiments.runs.common import REPOSITORY, UserError
+from experiments.runs.common import UserError
 from smpl_tf import array_files
 from smpl_tf.errors import one_line
 
@@ -38,7 +38,7 @@ def define_flags(values) -> None:
       values: where the flags are added.
     """
     to = {"flag_values": values}
-    flags.DEFINE_string("output", str(REPOSITORY / "runs" / "view.html"), "Page to write.", **to)
+    flags.DEFINE_string("output", "runs/view.html", "Page to write.", **to)
     flags.DEFINE_string("body_model", None, "A body model file; else the open body.", **to)
     flags.DEFINE_string("parameters", None, "parameters.npz of a body or motion.", **to)
     flags.DEFINE_bool("open", True, "Open the page in the browser.", **to)

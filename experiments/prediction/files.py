@@ -7,11 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
-from smpl_tf import figures, mesh_io, rotations
+from smpl_tf import figures, mesh_io, pictures, rotations
 from smpl_tf.camera import Camera
 from smpl_tf.files import write_json
 from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, NBF_TRANSLATION, nbf_camera
@@ -112,7 +111,7 @@ def write_joints(path: Path, joints_3d: np.ndarray, joints_2d: np.ndarray) -> No
         )
     }
     frame = "camera: x right, y down, z away; pixels from the picture's upper left corner"
-    path.write_text(json.dumps({"frame": frame, "joints": joints}, indent=1) + "\n")
+    path.write_text(json.dumps({"frame": frame, "joints": joints}, indent=1) + "\n", "utf-8")
 
 
 def side_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
@@ -185,7 +184,4 @@ def body_over(pixels: np.ndarray, person: FittedPerson) -> np.ndarray:
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:
     """Writes `[H, W, 3]` RGB or `[H, W, 4]` RGBA uint8 as PNG or JPEG, by the file's ending."""
-    bgr = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]])
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
-    if not cv2.imwrite(str(path), bgr, options):
-        raise OSError(f"{path}: cannot be written")
+    path.write_bytes(pictures.encode(pixels, path.suffix, _JPEG_QUALITY))
