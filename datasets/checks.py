@@ -17,6 +17,7 @@ from datasets import bodies as bodies_lib
 from datasets import example as example_lib
 from datasets import manifests, processes, records
 from datasets.bodies import Bodies, Fits
+from smpl_tf import pictures
 from smpl_tf.parts import PARTS_6, merge_labels
 from smpl_tf.skeleton import LSP_14, SMPL_24, shared_points
 
@@ -151,7 +152,7 @@ def _problems(example: Mapping[str, Any], posed_joints: np.ndarray | None) -> It
 def _decoded(example: Mapping[str, Any], key: str) -> np.ndarray:
     """A picture or label map; an empty array if it does not decode."""
     mode = cv2.IMREAD_COLOR if key == "image" else cv2.IMREAD_UNCHANGED
-    picture = cv2.imdecode(np.frombuffer(example[f"{key}/encoded"], np.uint8), mode)
+    picture = pictures.decode(example[f"{key}/encoded"], mode)
     return np.empty(0) if picture is None else picture
 
 

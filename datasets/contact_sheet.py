@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from datasets import records
+from smpl_tf import pictures
 from smpl_tf.parts import PARTS_24, colour_code
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24, Skeleton
 
@@ -162,4 +163,7 @@ def _sixteenths(point: np.ndarray) -> list[int]:
 
 
 def _decode(encoded: bytes, mode: int) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
+    picture = pictures.decode(encoded, mode)
+    if picture is None:
+        raise ValueError("expected an encoded picture in the Example, got damaged bytes")
+    return picture

@@ -26,6 +26,7 @@ from datasets.bodies import MissingBodyError
 from datasets.sources import BadItemError, Skip, Source, SourceError
 from smpl_tf import json_files
 from smpl_tf.errors import one_line
+from smpl_tf.files import full_disk_named
 from smpl_tf.model_data import ModelFileError
 
 SHARD_BYTES = 130_000_000  # a shard is closed when it is at least so large
@@ -79,6 +80,14 @@ def convert(
       RecordError: the directory already holds this split of another description.
     """
     manifest, items = plan(source, shard_bytes, allow_incomplete)
+    with records.being_written(directory, manifest.split):
+        return _convert(
+            source, manifest, items, directory, shard_bytes, max_skipped, workers, progress
+        )
+
+
+def _convert(source, manifest, items, directory, shard_bytes, max_skipped, workers, progress):
+    """Converts what is missing of a split that no other process writes."""
     split = records.SplitWriter(manifest, directory)
     if split.finished is not None:
         return split.finished
@@ -294,7 +303,7 @@ class SkipList:
 
     def save(self) -> None:
         """Writes the list."""
-        with tf.io.gfile.GFile(f"{self.path}.writing", "w") as file:
+        with full_disk_named(self.path), tf.io.gfile.GFile(f"{self.path}.writing", "w") as file:
             file.write("".join(f"{json.dumps(line)}\n" for line in self._lines))
         tf.io.gfile.rename(f"{self.path}.writing", self.path, overwrite=True)
 

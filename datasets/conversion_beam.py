@@ -48,35 +48,36 @@ def convert(
         noticed at the end.
     """
     manifest, items = conversion.plan(source, shard_bytes, allow_incomplete)
-    split = records.SplitWriter(manifest, directory)
-    if split.finished is not None:
-        return split.finished
-    with beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *options])) as pipeline:
-        converted = (
-            pipeline
-            | "Items" >> beam.Create(list(enumerate(items)))
-            | "Spread" >> beam.Reshuffle()
-            | "Convert" >> beam.Map(_convert, source)
-            | "Keep" >> beam.Reshuffle()  # the sizes and the shards read the same results
-        )
-        shards = beam.pvalue.AsSingleton(
-            converted
-            | "Sizes" >> beam.Map(_size)
-            | "All sizes" >> beam.combiners.ToList()
-            | "Shards" >> beam.Map(_shard_of_each, shard_bytes)
-        )
-        _ = (
-            converted
-            | "Shard" >> beam.Map(_by_shard, shards)
-            | "Group" >> beam.GroupByKey()
-            | "Write" >> beam.Map(_write, directory, manifest.split)
-            | "All shards" >> beam.combiners.ToList()
-            | "Note" >> beam.Map(_note, manifest, directory)
-        )
-    split = records.SplitWriter(manifest, directory)
-    skipped = conversion.SkipList(directory, manifest.split, len(items), max_skipped)
-    skipped.check(of=len(items))
-    return conversion.finish(source, split, skipped)
+    with records.being_written(directory, manifest.split):
+        split = records.SplitWriter(manifest, directory)
+        if split.finished is not None:
+            return split.finished
+        with beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *options])) as pipeline:
+            converted = (
+                pipeline
+                | "Items" >> beam.Create(list(enumerate(items)))
+                | "Spread" >> beam.Reshuffle()
+                | "Convert" >> beam.Map(_convert, source)
+                | "Keep" >> beam.Reshuffle()  # the sizes and the shards read the same results
+            )
+            shards = beam.pvalue.AsSingleton(
+                converted
+                | "Sizes" >> beam.Map(_size)
+                | "All sizes" >> beam.combiners.ToList()
+                | "Shards" >> beam.Map(_shard_of_each, shard_bytes)
+            )
+            _ = (
+                converted
+                | "Shard" >> beam.Map(_by_shard, shards)
+                | "Group" >> beam.GroupByKey()
+                | "Write" >> beam.Map(_write, directory, manifest.split)
+                | "All shards" >> beam.combiners.ToList()
+                | "Note" >> beam.Map(_note, manifest, directory)
+            )
+        split = records.SplitWriter(manifest, directory)
+        skipped = conversion.SkipList(directory, manifest.split, len(items), max_skipped)
+        skipped.check(of=len(items))
+        return conversion.finish(source, split, skipped)
 
 
 # Not annotated as a Source: Beam checks types by issubclass, which a Protocol refuses.

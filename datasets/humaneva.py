@@ -213,7 +213,7 @@ def _calibration(root: Path, subject: str, camera: str) -> Calibration:
     folder = next((path for path in folders if path.name.lower() == "calibration_data"), None)
     if folder is None:
         raise BadItemError(f"{subject}: no folder Calibration_Data")
-    numbers = np.array((folder / f"{camera}.cal").read_text().split(), np.float64)
+    numbers = np.array((folder / f"{camera}.cal").read_text("utf-8").split(), np.float64)
     if len(numbers) != 22:
         raise BadItemError(f"{camera}.cal has {len(numbers)} numbers instead of 22")
     fx, fy, cx, cy, skew = numbers[:5]

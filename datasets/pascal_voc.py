@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from datasets import example as example_lib
 from datasets import sources
 from datasets.bodies import Bodies
 from datasets.sources import BadItemError, Inventory, SourceError
+from smpl_tf import pictures
 
 OFFICIAL_COUNTS = {"train": 1464, "val": 1449}  # segmented pictures, as released
 _UNCLEAR = 255  # borders of things, and things too hard to outline
@@ -74,7 +74,7 @@ class PascalVOC:
         if "person" in names:  # pictures that person_*.txt does not list
             raise BadItemError("shows a person")
         encoded = (folder / "JPEGImages" / f"{item}.jpg").read_bytes()
-        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+        picture = pictures.decode(encoded)
         if picture is None:
             raise BadItemError(f"{item}.jpg does not decode")
         things = _things(folder / "SegmentationObject" / f"{item}.png")
@@ -99,7 +99,7 @@ class PascalVOC:
 def _things(path: Path) -> np.ndarray:
     if not path.exists():
         raise BadItemError(f"missing segmentation: {path.name}")
-    with Image.open(path) as image:
+    with pictures.open_indexed(path) as image:
         if image.mode not in ("P", "L"):
             raise BadItemError(f"{path.name} has colours ({image.mode}) instead of numbers")
         return np.array(image, np.uint8)
@@ -119,11 +119,13 @@ def _folder(root: str) -> Path:
 @functools.lru_cache
 def _ids(folder: Path, split: str) -> list[str]:
     sources.check_split("Pascal VOC 2012", split, OFFICIAL_COUNTS)
-    return (folder / "ImageSets" / "Segmentation" / f"{split}.txt").read_text().split()
+    return (folder / "ImageSets" / "Segmentation" / f"{split}.txt").read_text("utf-8").split()
 
 
 @functools.lru_cache
 def _people(folder: Path) -> dict[str, int]:
     """Picture -> -1 nobody, 0 only people who are hard to see, 1 a person."""
     path = folder / "ImageSets" / "Main" / "person_trainval.txt"
-    return {name: int(label) for name, label in map(str.split, path.read_text().splitlines())}
+    return {
+        name: int(label) for name, label in map(str.split, path.read_text("utf-8").splitlines())
+    }

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event as EventOfProcesses
 from typing import TypeVar
 
 import tensorflow as tf
@@ -20,7 +21,9 @@ Result = TypeVar("Result")
 
 def num_cores() -> int:
     """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
 
 
 @contextlib.contextmanager
@@ -40,15 +43,24 @@ def process_pool(
       ChildProcessError: a process was killed.
     """
     # Spawned, because a process that has run TensorFlow must not be forked.
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
     pool = concurrent.futures.ProcessPoolExecutor(
         max(min(num_cores() if workers is None else workers, most), 1),
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=context,
         initializer=_begin_worker,
+        initargs=(begun,),
     )
     with pool:
         try:
             yield pool
         except BrokenProcessPool as error:
+            if not begun.is_set():
+                raise ChildProcessError(
+                    "the processes ended at their start: a script that uses several must do its "
+                    'work under `if __name__ == "__main__":`, since each of them imports it; or '
+                    "use workers=0"
+                ) from error
             raise ChildProcessError(
                 "a process was killed, perhaps because memory ran out; run it again with fewer "
                 "workers: it continues where it stopped"
@@ -88,8 +100,9 @@ def map_in_order(
             yield waiting.popleft().result()
 
 
-def _begin_worker() -> None:
+def _begin_worker(begun: EventOfProcesses) -> None:
     """Prepares a process of the pool."""
+    begun.set()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The processes share the cores among themselves; their threads would only compete.
     tf.config.set_visible_devices([], "GPU")

@@ -7,9 +7,11 @@ shard file is renamed to its final name only when whole.
 import concurrent.futures
 import contextlib
 import dataclasses
+import glob
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -19,6 +21,8 @@ from datasets import example as example_lib
 from datasets import frames, manifests, processes
 from datasets.frames import RecordError
 from datasets.manifests import Manifest, Shard
+from smpl_tf import locks
+from smpl_tf.files import full_disk_named
 
 # TensorFlow quotes what it cannot parse in its message, which then may be no text.
 NO_EXAMPLE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
@@ -59,18 +63,42 @@ def write_shards(
     """
     if (step := manifest.items_per_shard) is None:
         raise ValueError("Expected a manifest that says items_per_shard, got None.")
-    split = SplitWriter(manifest, directory)
-    if split.finished is not None:
-        return split.finished
-    ranges = {}
-    for index, start in enumerate(range(0, manifest.num_items, step)):
-        if index not in split.done:
-            ranges[index] = (start, min(start + step, manifest.num_items))
-    with split.progress_bar(progress) as bar:
-        for index, shard in _run(make_examples, manifest, directory, ranges, workers, pool):
-            split.add(index, shard)
-            bar.update(shard.items)
-    return split.finish()
+    with being_written(directory, manifest.split):
+        split = SplitWriter(manifest, directory)
+        if split.finished is not None:
+            return split.finished
+        ranges = {}
+        for index, start in enumerate(range(0, manifest.num_items, step)):
+            if index not in split.done:
+                ranges[index] = (start, min(start + step, manifest.num_items))
+        with split.progress_bar(progress) as bar:
+            for index, shard in _run(make_examples, manifest, directory, ranges, workers, pool):
+                split.add(index, shard)
+                bar.update(shard.items)
+        return split.finish()
+
+
+@contextlib.contextmanager
+def being_written(directory: str, split: str) -> Iterator[None]:
+    """Keeps other processes from a split that is being written.
+
+    Args:
+      directory: folder of the shards. Folders of other file systems, such as gs://, have no
+        locks, and a finished split needs none.
+      split: its name.
+
+    Yields:
+      Nothing.
+
+    Raises:
+      InUseError: another process writes it; one line says which.
+    """
+    if "://" in directory or tf.io.gfile.exists(manifests.path_of(directory, split)):
+        yield
+        return
+    what = f"{os.path.join(directory, split)} (a split of data)"
+    with locks.locked(Path(directory), f".{split}.lock", what):
+        yield
 
 
 class SplitWriter:
@@ -118,6 +146,7 @@ class SplitWriter:
         manifests.write(self._path, manifest)
         if tf.io.gfile.exists(self._partial):
             tf.io.gfile.remove(self._partial)
+        _remove_unfinished(self._directory, manifest.split)
         return manifest
 
     def progress_bar(self, progress: bool) -> tqdm.tqdm:
@@ -143,7 +172,8 @@ class ShardWriter:
 
     def write(self, serialized: bytes) -> None:
         """Appends an encoded Example."""
-        self._writer.write(serialized)
+        with full_disk_named(self._path):
+            self._writer.write(serialized)
         self._count += 1
 
     def close(self, items: int) -> Shard:
@@ -152,8 +182,9 @@ class ShardWriter:
         Args:
           items: source items it was made from.
         """
-        self._writer.close()
         aside = f"{self._path}.writing"
+        with full_disk_named(self._path):
+            self._writer.close()
         size, digest = tf.io.gfile.stat(aside).length, _sha256(aside)
         tf.io.gfile.rename(aside, self._path, overwrite=True)
         return Shard(self._file, self._count, size, digest, items)
@@ -258,6 +289,14 @@ def diagnose(directory: str, split: str) -> None:
             raise RecordError(
                 f"{path}: holds {count} records, its manifest says {shard.count}; {_remedy(split)}"
             )
+
+
+def _remove_unfinished(directory: str, split: str) -> None:
+    """Removes what killed processes were writing of a split that is finished now."""
+    pattern = os.path.join(glob.escape(directory), f"{glob.escape(split)}[-.]*.writing")
+    for path in tf.io.gfile.glob(pattern):
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(path)
 
 
 def _remedy(split: str) -> str:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from datasets import pipelines
 from datasets.synthetic import scenes
 from datasets.transforms import Example
+from smpl_tf import pictures
 
 _UNCLEAR = 255  # value of VOC's masks where no thing is told from another
 _LEAST_AREA = 500  # pixels; smaller things of VOC are specks
@@ -76,8 +77,9 @@ def from_voc(folder: str, size: int, split: str = "train") -> Scenery:
         top, left = ((length - side) // 2 for length in picture.shape[:2])
         square = picture[top : top + side, left : left + side]
         found.append(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA))
-        encoded = np.frombuffer(example["objects/encoded"], np.uint8)
-        mask = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+        mask = pictures.decode(example["objects/encoded"], cv2.IMREAD_UNCHANGED)
+        if mask is None:
+            raise ValueError(f"{folder}: expected an encoded mask of things, got damaged bytes")
         for thing in set(np.unique(mask)) - {0, _UNCLEAR}:
             alpha = np.where(mask == thing, 255, 0).astype(np.uint8)
             if (alpha > 0).sum() >= _LEAST_AREA:

@@ -11,11 +11,11 @@ Every n-th frame is an option of the readers themselves.
 import json
 from collections.abc import Mapping, Sequence
 
-import numba
 import numpy as np
 import tensorflow as tf
 
-from smpl_tf import json_files
+from smpl_tf import compiled, json_files
+from smpl_tf.files import full_disk_named
 
 SMPLR_DISTANCE = 0.1  # metres; SMPLR 4.1
 _NUM_PIVOTS = 16
@@ -113,7 +113,7 @@ def save(path: str, frames: Mapping[str, Sequence[int]]) -> None:
       path: of a JSON file.
       frames: clip -> frame numbers.
     """
-    with tf.io.gfile.GFile(f"{path}.writing", "w") as file:
+    with full_disk_named(path), tf.io.gfile.GFile(f"{path}.writing", "w") as file:
         json.dump({clip: [int(frame) for frame in kept] for clip, kept in frames.items()}, file)
     tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
 
@@ -138,7 +138,7 @@ def load(path: str) -> dict[str, list[int]]:
     return frames
 
 
-@numba.njit(cache=True)
+@compiled.njit()
 def _distance(a, b, largest):
     total = 0.0
     for joint in range(a.shape[0]):
@@ -150,7 +150,7 @@ def _distance(a, b, largest):
     return total if largest else total / a.shape[0]
 
 
-@numba.njit(cache=True)
+@compiled.njit()
 def _distances(pose, others, largest):
     result = np.empty(len(others))
     for index in range(len(others)):
@@ -158,7 +158,7 @@ def _distances(pose, others, largest):
     return result
 
 
-@numba.njit(cache=True)
+@compiled.njit()
 def _find_near(pose, to_pivots, poses, kept_to_pivots, num_kept, last, distance, largest):
     """Index of a kept pose nearer than `distance`, or -1."""
     # Frames follow each other: the pose that was near the last one is often near this one.

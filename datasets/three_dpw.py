@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-import cv2
 import numpy as np
 
 from datasets import bodies as bodies_lib
@@ -21,6 +20,7 @@ from datasets import example as example_lib
 from datasets import sources
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
+from smpl_tf import pictures
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import unpickler
 
@@ -96,7 +96,7 @@ class ThreeDPW:
             if not any(usable[index] for _, usable in people):
                 continue
             encoded = (folder / f"image_{frame:05d}.jpg").read_bytes()
-            picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+            picture = pictures.decode(encoded)
             if picture is None:
                 raise BadItemError(f"image_{frame:05d}.jpg does not decode")
             camera = Camera(sequence["cam_intrinsics"], picture.shape[1], picture.shape[0])

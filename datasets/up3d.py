@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 
 from datasets import bodies as bodies_lib
@@ -23,7 +22,7 @@ from datasets import example as example_lib
 from datasets import sources, up_s31
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, SourceError
-from smpl_tf import array_files
+from smpl_tf import array_files, pictures
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import unpickler
 from smpl_tf.rotations import axis_angle_to_matrix
@@ -84,7 +83,7 @@ class UP3D:
         """See `Source`."""
         folder = _folder(self.root)
         encoded = (folder / f"{item}_image.png").read_bytes()
-        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+        picture = pictures.decode(encoded)
         if picture is None:
             raise BadItemError(f"{item}_image.png does not decode")
         camera = _camera(folder, item, picture.shape, body := _body(folder, item))
@@ -106,7 +105,7 @@ class UP3D:
             labels = labels if annotated is None else annotated
         if not labels.any():
             raise BadItemError("no person is visible")
-        info = (folder / f"{item}_dataset_info.txt").read_text().split()
+        info = (folder / f"{item}_dataset_info.txt").read_text("utf-8").split()
         yield (
             example_lib.blank()
             | {
@@ -142,9 +141,9 @@ def _ids(folder: Path, split: str) -> list[str]:
     path = folder / f"{split}.txt"
     if not path.exists():
         raise SourceError(f"{path}: not found; unpack all of up-3d.zip")
-    matches = [_LINE.fullmatch(line) for line in path.read_text().split()]
+    matches = [_LINE.fullmatch(line) for line in path.read_text("utf-8").split()]
     if None in matches:
-        line = path.read_text().split()[matches.index(None)]
+        line = path.read_text("utf-8").split()[matches.index(None)]
         raise SourceError(f"{path}: expected lines like /00000_image.png, got {line!r}")
     return [match[1] for match in matches if match is not None]
 
@@ -158,7 +157,7 @@ def _body(folder: Path, item: str) -> dict[str, np.ndarray]:
 
 def _camera(folder: Path, item: str, shape: tuple[int, ...], body: dict) -> Camera:
     """The camera of the photograph: that of the fit's crop, enlarged and moved back."""
-    info = (folder / f"{item}_fit_crop_info.txt").read_text().split()
+    info = (folder / f"{item}_fit_crop_info.txt").read_text("utf-8").split()
     height, width, top, bottom, left, right = (int(number) for number in info)
     scale = (height / (bottom - top) + width / (right - left)) / 2  # as UP's own code has it
     focal = body["f"].item() / scale

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from datasets.sources import BadItemError, SourceError
+from smpl_tf import pictures
 from smpl_tf.skeleton import SMPL_24
 
 # Correlation of a picture with the place it was cut from; others stay far below.
@@ -102,14 +103,14 @@ def _list_path(folder: Path, split: str) -> Path:
 def _entries(folder: Path, split: str) -> tuple[dict, list]:
     """(name, scale) of each picture by its five digits, and in the order of the list."""
     entries = []
-    for line in _list_path(folder, split).read_text().splitlines():
+    for line in _list_path(folder, split).read_text("utf-8").splitlines():
         picture, _, scale = line.split()
         entries.append((Path(picture).name.removesuffix("_image.png"), float(scale)))
     return {entry[0]: entry for entry in entries}, entries
 
 
 def _decode(path: Path, mode: int) -> np.ndarray:
-    picture = cv2.imread(str(path), mode)
+    picture = pictures.decode(path.read_bytes(), mode) if path.is_file() else None
     if picture is None:
         raise BadItemError(f"UP-S31's {path.name} does not decode")
     return picture

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from datasets.sources import BadItemError
+from smpl_tf import video_files
 
 _JPEG_QUALITY = 95  # the videos were compressed before; this adds little
 
@@ -92,8 +93,14 @@ def undistort(picture: np.ndarray, maps: tuple[np.ndarray, np.ndarray]) -> np.nd
 
 
 def _open(path):
-    capture = cv2.VideoCapture(str(path))
+    if not os.path.exists(path):
+        raise BadItemError(f"{os.path.basename(path)}: not found")
+    try:
+        capture = video_files.open_capture(path)
+    except video_files.VideoError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise BadItemError(f"{os.path.basename(path)}: cannot be opened ({reason})") from error
     if not capture.isOpened():
-        problem = "cannot be opened" if os.path.exists(path) else "not found"
+        problem = "cannot be opened"
         raise BadItemError(f"{os.path.basename(path)}: {problem}")
     return capture

@@ -81,29 +81,30 @@ def write(
     }
     with contextlib.suppress(tf.errors.NotFoundError):
         tf.io.gfile.remove(path)  # first: without it, half-replaced shards are nobody's split
-    shards: list[manifests.Shard] = []
-    ids: set[str] = set()
-    completed = (complete(example) for example in examples)
-    while chunk := list(itertools.islice(completed, _PER_SHARD)):
-        writer = records.ShardWriter(directory, split, len(shards))
-        for example in chunk:
-            _check(example, ids, fingerprints)
-            writer.write(example_lib.encode(example))
-        shards.append(writer.close(len(chunk)))
-    if not shards:
-        raise RecordError(f"{path}: no Example was given")
-    manifest = Manifest(
-        dataset=name,
-        split=split,
-        num_items=len(ids),
-        items_per_shard=_PER_SHARD,
-        bodies=fingerprints,
-        config={"written_by": "datasets.write"},
-        shards=tuple(shards),
-    )
-    manifests.write(path, manifest)
-    _remove_surplus(directory, split, len(shards))
-    return manifest
+    with records.being_written(directory, split):
+        shards: list[manifests.Shard] = []
+        ids: set[str] = set()
+        completed = (complete(example) for example in examples)
+        while chunk := list(itertools.islice(completed, _PER_SHARD)):
+            writer = records.ShardWriter(directory, split, len(shards))
+            for example in chunk:
+                _check(example, ids, fingerprints)
+                writer.write(example_lib.encode(example))
+            shards.append(writer.close(len(chunk)))
+        if not shards:
+            raise RecordError(f"{path}: no Example was given")
+        manifest = Manifest(
+            dataset=name,
+            split=split,
+            num_items=len(ids),
+            items_per_shard=_PER_SHARD,
+            bodies=fingerprints,
+            config={"written_by": "datasets.write"},
+            shards=tuple(shards),
+        )
+        manifests.write(path, manifest)
+        _remove_surplus(directory, split, len(shards))
+        return manifest
 
 
 def complete(example: Mapping[str, Any]) -> dict[str, Any]:

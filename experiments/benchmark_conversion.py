@@ -1,4 +1,4 @@
-"""Measures how fast a data set's raw files become Examples.
+r"""Measures how fast a data set's raw files become Examples.
 
     python experiments/benchmark_conversion.py --dataset=surreal --source=DIR --female_body=open \
         --male_body=open

@@ -1,4 +1,4 @@
-"""Measures what corrupted part maps cost fitting networks, and writes the table of nbf/README.md.
+r"""Measures what corrupted part maps cost fitting networks, and writes the table of nbf/README.md.
 
     python experiments/benchmark_robustness.py --data=data/synthetic_128 \
         --networks=runs/nbf_fitting_small_segmented,runs/nbf_fitting_small_corrupted

@@ -1,4 +1,4 @@
-"""Converts a data set to shards of TFRecords with a manifest, or checks what was converted.
+r"""Converts a data set to shards of TFRecords with a manifest, or checks what was converted.
 
     python experiments/convert_dataset.py --dataset=synthetic --output=data/people --split=train \
         --count=4000

@@ -1,4 +1,4 @@
-"""Evaluates a trained NBF run from its newest checkpoint, and writes a record and a page.
+r"""Evaluates a trained NBF run from its newest checkpoint, and writes a record and a page.
 
     python experiments/evaluate_nbf.py --run=runs/nbf_quickstart
     python experiments/evaluate_nbf.py --run=runs/nbf_fitting_small_segmented \
@@ -26,9 +26,9 @@ if __name__ == "__main__":  # run by path: the repository's packages come before
 
 from absl import flags
 
-from experiments.runs import common
+from experiments.runs import common, shipped_runs
 from experiments.runs.run_folder import RunFolder
-from smpl_tf.files import write_json, written_aside
+from smpl_tf.files import write_bytes, write_json
 
 # What may differ from the run that is evaluated.
 _CHANGEABLE = ("data", "body_model", "crop_by", "protocol", "joint_regressor")
@@ -86,13 +86,12 @@ def main(values) -> None:
     segmentation = values.segmentation_run and RunFolder.existing(values.segmentation_run, "NBF")
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
-    import cv2
-
     from datasets.splits import open_split
     from experiments.nbf import chained_evaluation, networks, segmenters, stages
     from experiments.nbf import page as nbf_report
     from experiments.pages import report
     from experiments.runs import checkpoints
+    from smpl_tf import pictures
 
     changed = {name: values[name].value for name in _CHANGEABLE}
     run_values = networks.flags_of(run, test_split=values.split, **changed)
@@ -104,7 +103,7 @@ def main(values) -> None:
         evaluation = stage.evaluate(network, run_values, split)
         record = stage.make_record(run, run_values, network, trained, evaluation)
         page = stage.make_page(run_values, network, evaluation, record)
-        output = run.path / "evaluation"
+        output = shipped_runs.results_of(run) / "evaluation"
     else:
         network = networks.load_network(run, values.body_model)
         model = segmenters.join_stages(segmenters.load_segmenter(segmentation), network)
@@ -113,14 +112,13 @@ def main(values) -> None:
             run, run_values, model, trained, evaluation, segmentation
         )
         page = chained_evaluation.make_page(run_values, model, evaluation, record)
-        output = run.path / "chained"
+        output = shipped_runs.results_of(run) / "chained"
     output = Path(values.output) if values.output else output
     write_json(output / "record.json", record)
     report.write(page, output / "index.html")
-    pictures = nbf_report.pictures_of(page) if run_values.stage == "fitting" else {}
-    for name, pixels in pictures.items():
-        with written_aside(output / name) as aside:
-            cv2.imwrite(str(aside), pixels[..., ::-1])
+    figures = nbf_report.pictures_of(page) if run_values.stage == "fitting" else {}
+    for name, pixels in figures.items():
+        write_bytes(output / name, pictures.encode(pixels, ".png"))
     print(f"{page.table}\n")
     print(f"record  {output / 'record.json'}\npage    {output / 'index.html'}")
 

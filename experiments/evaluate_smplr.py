@@ -22,7 +22,7 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiments.runs import common
+from experiments.runs import common, shipped_runs
 from experiments.runs.run_folder import RunFolder
 from experiments.smplr.flags import define_evaluation_flags as define_flags
 from smpl_tf.files import write_json
@@ -71,7 +71,7 @@ def main(values) -> None:
         run_values.stage = "end_to_end"
         model = networks.build_model(run_values)
         networks.keep_joined(run, model, run_values)
-    output = Path(values.output) if values.output else run.path / "evaluation"
+    output = Path(values.output) if values.output else shipped_runs.results_of(run) / "evaluation"
     if values.real_clip:
         poses = motion.pose_pool(run_values, "test")
         found = clip.measure(model, values.real_clip, poses)

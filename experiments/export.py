@@ -28,7 +28,8 @@ from experiments.runs import common, shipped_runs
 from experiments.runs.common import UsageError, UserError
 from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.run_folder import RunFolder, git_commit, local_path, versions
-from smpl_tf.files import write_json
+from smpl_tf import locks
+from smpl_tf.files import aside_of, full_disk_named, remove_leftovers_of, write_json
 
 FORMATS = ("saved_model", "tflite", "onnx")
 DEFAULT_FORMATS = ("saved_model", "tflite")  # which need no further package
@@ -64,6 +65,13 @@ def main(values) -> None:
     if output.exists():
         raise UserError(f"{output}: exists already; give another --output, or remove it")
     runs = _runs(values)
+    with locks.locked(output.absolute().parent, f".{output.name[:80]}.lock", str(output)):
+        _export(values, runs, output)
+
+
+def _export(values, runs, output: Path) -> None:
+    """Exports to a folder that no other process writes."""
+    remove_leftovers_of(output)
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments.serving import exported_models, onnx_models
@@ -71,9 +79,10 @@ def main(values) -> None:
     if "onnx" in values.format:
         onnx_models.require_packages()
     served = _served(*runs, values.body_model)
-    aside = output.with_name(f".aside-{os.getpid()}-{output.name}")
+    aside = aside_of(output)
+    print(f"writes {' and '.join(values.format)}, and compares them with Keras ...", flush=True)
     try:
-        with common.quiet_c():
+        with common.quiet_c(), full_disk_named(output):
             files = exported_models.write(served, aside, values.format)
             checks = exported_models.compare(served, files)
         card = exported_models.card(served, files, checks)

@@ -86,9 +86,11 @@ def main(values) -> None:
         remedy = f" Say --unit={error.unit}." if error.unit else ""
         raise common.UserError(f"{error}{remedy}") from None
     output = Path(values.output)
-    fitted_bodies.write_parameters(fit, given, skeleton, output / "parameters.npz")
-    people = fitted_bodies.draw(fit, given, skeleton, bodies, values, output)
-    fitted_bodies.write_page(fit, given, skeleton, bodies, people, values, output / "index.html")
+    with common.working_in(output):
+        fitted_bodies.write_parameters(fit, given, skeleton, output / "parameters.npz")
+        people = fitted_bodies.draw(fit, given, skeleton, bodies, values, output)
+        page = output / "index.html"
+        fitted_bodies.write_page(fit, given, skeleton, bodies, people, values, page)
     print(f"{fitted_bodies.table(fit, given, skeleton)}\n")
     print(f"parameters  {output / 'parameters.npz'}\npage        {output / 'index.html'}")
 

@@ -15,6 +15,7 @@ is 1. A table of times by stage is printed at the end.
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
@@ -110,6 +111,12 @@ def main(values) -> int:
     if not found:
         raise UserError("; ".join(failures))
     common.load_tensorflow()
+    with common.working_in(output := Path(values.output)):
+        return _predict(values, found, failures, output)
+
+
+def _predict(values, found, failures, output) -> int:
+    """Fits bodies to everybody, in a folder where no other process writes."""
     # Only now: these modules load TensorFlow.
     from datasets.photographs import people_files
     from experiments.pages import report
@@ -117,7 +124,6 @@ def main(values) -> int:
     from experiments.prediction.stopwatch import Stopwatch
     from smpl_tf.viewer import body_viewer
 
-    output = Path(values.output)
     people = people_files.read(Path(values.people)) if values.people else None
     stopwatch = Stopwatch(*one_picture.STAGES)
     chosen = methods.choose(values, stopwatch)
@@ -126,6 +132,8 @@ def main(values) -> int:
         print(f"predict.py: {chosen.remark}", file=sys.stderr)
     tools = one_picture.Tools(predictor, people, values.mesh, output, stopwatch, chosen.finder)
     results = []
+    for line in inputs.passed_over(values.images):
+        print(f"predict.py: {line}", file=sys.stderr)
     for item in tqdm.tqdm(found, desc="predict", unit="input", disable=None):
         try:
             if item.kind == "picture":
@@ -133,8 +141,12 @@ def main(values) -> int:
             else:
                 most = values.frames or (_CAMERA_FRAMES if item.kind == "camera" else None)
                 results.append(one_video.predict_video(item, tools, values.step, most))
-        except (UserError, ValueError) as error:
-            failures.append(str(error))
+        except Exception as error:  # one input fails alone, whatever it is
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+            words = common.describe(error, values)
+            own = isinstance(error, common.EXPECTED) and str(item.path) in words
+            failures.append(words if own or item.name in words else f"{item.path}: {words}")
     failures += _unused(people)
     for failure in failures:
         print(f"predict.py: {failure}", file=sys.stderr)

@@ -101,6 +101,12 @@ def main(values) -> int | None:
 
     if values.dry_run:
         return _print_plan(plan, tables, sources, every)
+    with common.working_in(folder):
+        return _run_and_report(values, plan, gather, missing, report, folder, page)
+
+
+def _run_and_report(values, plan, gather, missing, report, folder, page) -> int | None:
+    """Runs what is missing and writes it down, in a folder that no other process writes."""
     gather()
     wanted = {step.name for step in ([] if values.report_only else plan.open_steps(missing()))}
     steps = [step for name, step in plan.steps.items() if name in wanted]

@@ -1,4 +1,4 @@
-"""Puts the parts that a segmenter finds in the place of a data set's own (NBF's Table 2).
+r"""Puts the parts that a segmenter finds in the place of a data set's own (NBF's Table 2).
 
     python experiments/segment_dataset.py --run=runs/nbf_segmentation_refinenet \
         --data=data/up3d --split=train --output=data/up3d_refinenet

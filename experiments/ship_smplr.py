@@ -1,4 +1,4 @@
-"""Copies a finished SMPLR run without checkpoints, logs and optimiser, in half precision.
+r"""Copies a finished SMPLR run without checkpoints, logs and optimiser, in half precision.
 
     python experiments/ship_smplr.py --run=runs/smplr_pose_shape \
         --output=experiments/pretrained/smplr_pose_shape

@@ -1,4 +1,4 @@
-"""Trains one of NBF's networks, evaluates it on held-out people, and writes a page about it.
+r"""Trains one of NBF's networks, evaluates it on held-out people, and writes a page about it.
 
     python experiments/train_nbf.py --flagfile=experiments/flags/nbf_quickstart.cfg
     python experiments/train_nbf.py --stage=segmentation \

@@ -268,8 +268,8 @@ def _affine(rows):
     numbers = [entry for row in [*rows, [0, 0, 1]] for entry in row]
     if not any(map(tf.is_tensor, numbers)):
         # Eagerly, TensorFlow takes milliseconds for the thirty operations below.
-        numbers = np.broadcast_arrays(*(np.asarray(number, np.float64) for number in numbers))
-        return tf.constant(np.stack(numbers, axis=-1).reshape(*numbers[0].shape, 3, 3))
+        arrays = np.broadcast_arrays(*(np.asarray(number, np.float64) for number in numbers))
+        return tf.constant(np.stack(arrays, axis=-1).reshape(*arrays[0].shape, 3, 3))
     entries = [tf.cast(entry, tf.float64) for row in [*rows, [0, 0, 1]] for entry in row]
     shape = functools.reduce(tf.broadcast_dynamic_shape, [tf.shape(entry) for entry in entries])
     matrix = tf.stack([tf.broadcast_to(entry, shape) for entry in entries], axis=-1)

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 ASIDE = ".aside-"
-"""How the names of unfinished files begin."""
+"""How the names of unfinished files begin; the number of the process that writes them follows."""
+MARK = ".made-by-neural-body-fitting"
+"""The file that says that a folder is ours and may be replaced."""
+
+_LONGEST_NAME = 120  # bytes that are kept of a name; most disks take 255
+_LONGEST_ENDING = 12
+_WRITTEN_BY = re.compile(rf"{re.escape(ASIDE)}(\d+)-")
+
+
+class NotOursError(ValueError):
+    """What would be replaced was not made by this library."""
+
+
+def aside_of(path: Path) -> Path:
+    """Names the unfinished file of a final name.
+
+    Args:
+      path: the final name, as long as the disk takes, in any encoding.
+
+    Returns:
+      A path in the same folder and with the same ending; its name is ASCII and short where the
+      final one is not, since HDF5, TensorFlow and OpenCV take no others.
+    """
+    name = os.fsencode(path.name)
+    if len(name) > _LONGEST_NAME or not name.isascii():
+        ending = path.suffix if len(path.suffix) <= _LONGEST_ENDING else ""
+        name = f"{zlib.crc32(name):08x}{ending if ending.isascii() else ''}".encode()
+    return path.with_name(f"{ASIDE}{os.getpid()}-{os.fsdecode(name)}")
 
 
 @contextmanager
@@ -23,12 +54,16 @@ def written_aside(path: Path) -> Iterator[Path]:
 
     Yields:
       A path in the same folder and with the same ending.
+
+    Raises:
+      OSError: it cannot be written; of a full disk, with the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
+    aside = aside_of(path)
     try:
-        yield aside
-        _synchronise(aside)
+        with full_disk_named(path):
+            yield aside
+            _synchronise(aside)
         os.replace(aside, path)
         _synchronise(path.parent)
     finally:
@@ -40,21 +75,131 @@ def folder_aside(folder: Path) -> Iterator[Path]:
     """Gives a folder to write to, which takes the place of `folder` when the block ends well.
 
     Args:
-      folder: the final name; what it holds is replaced.
+      folder: the final name. What it holds is replaced, if this function has made it.
 
     Yields:
-      An empty folder next to it.
+      A folder next to it that holds our mark alone.
+
+    Raises:
+      NotOursError: something else has the name; it is left as it is.
+      OSError: it cannot be written; of a full disk, with the final name.
     """
+    check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f"{ASIDE}{os.getpid()}-{folder.name}")
+    aside = aside_of(folder)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
-        yield aside
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
+        with full_disk_named(folder):
+            (aside / MARK).touch()
+            yield aside
+        check_replaceable(folder)
+        if folder.is_dir():
+            # Moved away first: a process that is killed meanwhile leaves no half of the old one.
+            old = aside_of(folder.with_name(f"{folder.name[:40]}-old"))
+            folder.rename(old)
+            aside.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuses to replace what `folder_aside` has not made.
+
+    Args:
+      folder: a final name.
+
+    Raises:
+      NotOursError: it is a file or link, or a folder that is not empty and lacks our mark.
+    """
+    if not os.path.lexists(folder):
+        return
+    ours = folder.is_dir() and not folder.is_symlink()
+    if ours and ((folder / MARK).is_file() or not any(folder.iterdir())):
+        return
+    raise NotOursError(
+        f"{folder}: is there already and was not written by this program, so it is not replaced; "
+        "move it away, or give another folder to write to"
+    )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what processes that have ended were writing in a folder and below it.
+
+    Args:
+      folder: which. What cannot be removed stays.
+    """
+    for place, folders, names in os.walk(folder):
+        for name in list(folders):
+            if name.startswith(ASIDE):
+                folders.remove(name)
+                if _is_left_over(path := Path(place, name)):
+                    shutil.rmtree(path, ignore_errors=True)
+        for name in names:
+            if name.startswith(ASIDE) and _is_left_over(path := Path(place, name)):
+                try:
+                    path.unlink()
+                except OSError:
+                    pass
+
+
+def remove_leftovers_of(path: Path) -> None:
+    """Removes what processes that have ended were writing under one final name.
+
+    Args:
+      path: the final name.
+    """
+    ending = aside_of(path).name.split("-", 2)[2]
+    if path.absolute().parent.is_dir():
+        for other in path.absolute().parent.iterdir():
+            if other.name.startswith(ASIDE) and other.name.endswith(f"-{ending}"):
+                if _is_left_over(other):
+                    shutil.rmtree(other) if other.is_dir() else other.unlink()
+
+
+def _is_left_over(path: Path) -> bool:
+    written_by = _WRITTEN_BY.match(path.name)
+    if written_by is None:
+        return False
+    try:
+        return not _ran_at(int(written_by[1]), path.lstat().st_mtime)
+    except OSError:
+        return False
+
+
+def _ran_at(process: int, moment: float) -> bool:
+    """Whether the process of this number ran then and still runs, and is another than this one."""
+    if process == os.getpid():
+        return False  # of one before us: this is asked before we write
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # somebody else's
+    try:  # Linux: numbers are given again, and in a container they begin with 1
+        ticks = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
+        since_boot = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return True
+    age = since_boot - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age <= moment + 1
+
+
+@contextmanager
+def full_disk_named(path: Path | str) -> Iterator[None]:
+    """Says which file a full disk has no room for, whoever noticed it."""
+    try:
+        yield
+    except Exception as error:
+        words = os.strerror(errno.ENOSPC)
+        # HDF5, TensorFlow and zipfile have the words alone.
+        if getattr(error, "errno", None) != errno.ENOSPC and words not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, words, str(path)) from error
 
 
 def _synchronise(path: Path) -> None:
@@ -84,7 +229,8 @@ def write_text(path: Path, text: str) -> None:
       text: its content.
     """
     with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        # A file name that is no text (from old archives) is told by its bytes.
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:

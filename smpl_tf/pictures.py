@@ -8,11 +8,17 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, features
 
+from smpl_tf import file_kinds
 from smpl_tf.errors import one_line
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+ENDINGS = (
+    *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+    *(".heic", ".heif"),  # not read, but told
+)
+# What this Pillow reads of the formats that we mean; before 11.3 it reads no AVIF.
+FORMATS = tuple(one for one in file_kinds.READ if one != "AVIF" or features.check("avif"))
 
 # What undoes the turn that EXIF's tag names.
 _UPRIGHT = {
@@ -66,10 +72,14 @@ def read(path: Path) -> Photograph:
       PictureError: the file does not decode to the end, or nobody can be seen in it.
     """
     try:
+        kind = file_kinds.picture_kind(file_kinds.head_of(path))
+        if kind not in FORMATS:
+            raise _other_kind(kind)
         with warnings.catch_warnings():
             # Pillow warns at half of what it refuses.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            # Pillow alone would try all formats, PostScript by a program that runs it.
+            with Image.open(path, formats=FORMATS) as image:
                 return _read(image)
     except UnidentifiedImageError as error:
         raise PictureError(
@@ -81,10 +91,83 @@ def read(path: Path) -> Photograph:
         ) from error
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # whatever damaged files make their decoders raise
         if isinstance(error, OSError) and error.filename is not None:
             raise PictureError(f"{path}: {error.strerror}") from error
-        raise PictureError(f"{path}: does not decode ({error}); get a whole copy of it") from error
+        reason = one_line(error).removeprefix(f"{path}: ")
+        if reason == "not a file":
+            raise PictureError(f"{path}: {reason}, but a folder, pipe or device") from error
+        raise PictureError(
+            f"{path}: does not decode ({reason}); get a whole copy of it"
+        ) from error
+
+
+def _other_kind(kind: str | None) -> PictureError:
+    if kind is None:
+        return PictureError("not a picture; remove it, or save it as JPEG or PNG")
+    return PictureError(f"a picture of the format {kind}, which is not read; save it as JPEG")
+
+
+def open_indexed(path: Path) -> Image.Image:
+    """Opens a picture as Pillow sees it, for label maps that are palette indices.
+
+    Args:
+      path: the file.
+
+    Returns:
+      Pillow's picture, to be closed by the caller.
+
+    Raises:
+      PictureError: it is none of FORMATS.
+    """
+    kind = file_kinds.picture_kind(file_kinds.head_of(path))
+    if kind not in FORMATS:
+        raise PictureError(f"{path}: {_other_kind(kind)}")
+    return Image.open(path, formats=FORMATS)
+
+
+def decode(content: bytes, mode: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
+    """Decodes a picture with OpenCV: the one place that does, of the formats we mean alone.
+
+    Args:
+      content: of the file, or of the field of an Example.
+      mode: one of OpenCV's IMREAD constants.
+
+    Returns:
+      `[H, W, 3]` BGR, or what the mode asks for; None: it does not decode.
+    """
+    content = bytes(content)
+    if file_kinds.picture_kind(content[:64]) not in FORMATS:
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), mode)
+    except cv2.error:
+        return None
+
+
+def encode(pixels: np.ndarray, ending: str, quality: int = 95) -> bytes:
+    """Encodes a picture.
+
+    Args:
+      pixels: `[H, W, 3]` RGB, `[H, W, 4]` RGBA or `[H, W]`, uint8.
+      ending: ".png" or ".jpg".
+      quality: of a JPEG.
+
+    Returns:
+      The content of the file.
+
+    Raises:
+      PictureError: the format cannot hold it.
+    """
+    if pixels.ndim == 3:
+        pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]])
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if ending == ".jpg" else []
+    good, encoded = cv2.imencode(ending, pixels, options)
+    if not good:
+        raise PictureError(
+            f"a picture of shape {list(pixels.shape)} cannot be written as {ending}"
+        )
+    return encoded.tobytes()
 
 
 def of_array(pixels: np.ndarray) -> Photograph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from typing import Any
 
 
 def decode(content: bytes) -> str:
@@ -24,3 +25,13 @@ def decode(content: bytes) -> str:
         raise ValueError(
             f"no text in UTF-8: byte {error.start} is {content[error.start]:#04x}; save it so"
         ) from None
+
+
+def tolerate_any_text(stream: Any) -> None:
+    """Lets a stream of any encoding take any text: what it cannot write is told by its code.
+
+    Args:
+      stream: sys.stdout or sys.stderr; None where it is closed.
+    """
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")

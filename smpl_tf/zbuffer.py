@@ -6,11 +6,12 @@ no cracks; both compute the edge from its lower vertex index to its higher one a
 sides to the last bit.
 """
 
-import numba
 import numpy as np
 
+from smpl_tf import compiled
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+
+@compiled.njit(nogil=True, error_model="numpy")
 def _edge(screen, first, second, sign):
     """The line through two vertices as (x0, y0, dx, dy) of `_side`."""
     if first > second:
@@ -19,13 +20,13 @@ def _edge(screen, first, second, sign):
     return x0, y0, sign * (screen[second, 0] - x0), sign * (screen[second, 1] - y0)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def _side(edge, x, y):
     """Twice the area between an edge and (x, y); exactly odd in the direction of the edge."""
     return edge[2] * (y - edge[1]) - edge[3] * (x - edge[0])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def _pixel_range(a, b, c, size):
     """First and last pixel whose centre may lie between the smallest and largest of a, b, c."""
     low = np.ceil(min(a, b, c) - 0.5)
@@ -34,7 +35,7 @@ def _pixel_range(a, b, c, size):
     return int(min(max(low, 0.0), size)), int(max(min(high, size - 1.0), -1.0))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def _to_screen(vertices, intrinsics, near):
     """[V, 3] pixel x, pixel y and 1 / z, which is affine on the screen; 1 / z = 0: not drawn."""
     screen = np.empty_like(vertices)
@@ -47,7 +48,7 @@ def _to_screen(vertices, intrinsics, near):
     return screen
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def draw(
     vertices: np.ndarray,
     faces: np.ndarray,
@@ -120,7 +121,7 @@ def draw(
                     depth[row, column] = 1.0 / inverse
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def sum_face_normals(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> None:
     """Adds the normal of each face, twice its area long, to those of its vertices.
 
@@ -142,7 +143,7 @@ def sum_face_normals(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarra
             normals[vertex, 2] += z
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def blend(
     face_index: np.ndarray,
     barycentric: np.ndarray,
@@ -163,7 +164,7 @@ def blend(
                 blended[row, column, channel] = total
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def light_up(
     face_index: np.ndarray,
     barycentric: np.ndarray,
@@ -209,7 +210,7 @@ def light_up(
             rgba[row, column, 3] = 255
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled.njit(nogil=True, error_model="numpy")
 def average_blocks(fine: np.ndarray, coarse: np.ndarray) -> None:
     """Averages uint8 RGBA [H * n, W * n, 4] into coarse [H, W, 4]; colours count by alpha."""
     n = fine.shape[0] // coarse.shape[0]

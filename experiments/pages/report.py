@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from experiments.pages.curves import Chart
+from smpl_tf import pictures
 from smpl_tf.files import write_text
 from smpl_tf.viewer.templates import template
 
@@ -153,7 +154,7 @@ def pixels(picture: Picture) -> np.ndarray:
       `[H, W, 3]` uint8 RGB, or `[H, W, 4]` RGBA.
     """
     content = base64.b64decode(picture.data_uri.split(",", 1)[1])
-    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    bgr = pictures.decode(content, cv2.IMREAD_UNCHANGED)
     return np.ascontiguousarray(bgr[..., [2, 1, 0, 3][: bgr.shape[-1]]])
 
 

@@ -7,11 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
-from smpl_tf import figures, measure, mesh_io, named_points, rotations
+from smpl_tf import figures, measure, mesh_io, named_points, pictures, rotations
 from smpl_tf.camera import Camera
 from smpl_tf.files import write_json
 from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, NBF_TRANSLATION, nbf_camera
@@ -134,7 +133,7 @@ def write_joints(path: Path, numbers: Mapping[str, np.ndarray]) -> None:
     }
     frame = "camera: x right, y down, z away; pixels from the picture's upper left corner"
     content = {"frame": frame, "joints": joints, "skeletons": skeletons}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def _by_name(names: np.ndarray, points: np.ndarray, pixels: np.ndarray) -> dict:
@@ -217,7 +216,4 @@ def body_over(pixels: np.ndarray, person: FittedPerson) -> np.ndarray:
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:
     """Writes `[H, W, 3]` RGB or `[H, W, 4]` RGBA uint8 as PNG or JPEG, by the file's ending."""
-    bgr = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]])
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
-    if not cv2.imwrite(str(path), bgr, options):
-        raise OSError(f"{path}: cannot be written")
+    path.write_bytes(pictures.encode(pixels, path.suffix, _JPEG_QUALITY))

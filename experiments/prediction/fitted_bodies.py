@@ -190,7 +190,8 @@ def draw(
         vertices = posed.vertices.numpy()
         write = {"glb": mesh_io.write_glb, "obj": mesh_io.write_obj, "ply": mesh_io.write_ply}
         output.mkdir(parents=True, exist_ok=True)
-        write[values.mesh](output / f"body_{i:03d}.{values.mesh}", vertices, layer.faces)
+        with written_aside(output / f"body_{i:03d}.{values.mesh}") as aside:
+            write[values.mesh](aside, vertices, layer.faces)
         centre = (vertices.min(0) + vertices.max(0)) / 2
         shown = (vertices - centre) @ view.T
         points = np.where(seen[i][:, None], given.points[i] - centre, np.nan) @ view.T

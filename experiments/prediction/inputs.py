@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from experiments.runs.common import UserError
-from smpl_tf import pictures
+from smpl_tf import file_kinds, pictures
+from smpl_tf.errors import one_line
 
-VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+_LONGEST_NAME = 250  # bytes; disks take 255
+_NAMED = 5  # files passed over that are named
+VIDEO_ENDINGS = (
+    ".avi",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".webm",
+    ".wmv",
+    ".ts",
+    ".m2ts",
+    ".mts",
+    ".flv",
+    ".ogv",
+    ".3gp",
+)
 
 
 class Input(NamedTuple):
@@ -37,30 +57,60 @@ def find(named: Sequence[str]) -> tuple[list[Input], list[str]]:
     Returns:
       The inputs, each once, and one line for each name that leads to none.
     """
-    found: dict[Path, str] = {}
+    found: dict[Path, None] = {}
     failures = []
     for name in _separated(named):
         try:
             found.update(dict.fromkeys(_paths(name)))
-        except UserError as error:
-            failures.append(str(error))
+        except (UserError, OSError, ValueError) as error:
+            failures.append(one_line(error))
     inputs = []
-    taken: set[str] = set()
+    taken = {"index.html"}  # the page
     for path in found:
         kind = _kind(path)
         name = f"camera_{path}" if kind == "camera" else path.name
         # The same name in two folders: the folder's name goes before it.
-        parents = iter(path.resolve().parent.parts[:0:-1])
+        parents = iter(Path(os.path.abspath(path)).parent.parts[:0:-1])
         while name in taken:
-            name = f"{next(parents, '_')}_{name}"
+            name = _short(f"{next(parents, '_')}_{name}")
         taken.add(name)
         inputs.append(Input(name, path, kind))
     return inputs, failures
 
 
+def passed_over(named: Sequence[str]) -> list[str]:
+    """Counts the files in the named folders that are no pictures or videos.
+
+    Args:
+      named: see `find`.
+
+    Returns:
+      One line for each folder that has some.
+    """
+    lines = []
+    for name in _separated(named):
+        if not file_kinds.is_folder(Path(name)):
+            continue
+        others = [path for path in sorted(Path(name).iterdir()) if not _is_input(path)]
+        others = [path for path in others if not path.name.startswith(".aside-")]
+        if others:
+            shown = ", ".join(path.name for path in others[:_NAMED])
+            more = f" and {len(others) - _NAMED} more" if others[_NAMED:] else ""
+            lines.append(
+                f"{name}: passed over {len(others)} that are no pictures or videos: {shown}{more}"
+            )
+    return lines
+
+
+def _short(name: str) -> str:
+    """Cuts a name to what a disk takes."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= _LONGEST_NAME else os.fsdecode(encoded[-_LONGEST_NAME:])
+
+
 def _separated(named: Sequence[str]) -> Iterator[str]:
     for text in named:
-        if Path(text).exists():  # commas belong to file names, too
+        if os.path.lexists(text):  # commas belong to file names, too
             yield text
         else:
             yield from filter(None, (part.strip() for part in text.split(",")))
@@ -68,26 +118,48 @@ def _separated(named: Sequence[str]) -> Iterator[str]:
 
 def _paths(name: str) -> Iterable[Path]:
     path = Path(name)
-    if path.is_dir():
-        endings = (*pictures.ENDINGS, *VIDEO_ENDINGS)
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in endings)
+    if file_kinds.is_folder(path):
+        inside = [p for p in sorted(path.iterdir()) if _is_input(p)]
         if not inside:
             raise UserError(
-                f"{path}: no pictures or videos here; expected files ending in {' '.join(endings)}"
+                f"{path}: no pictures or videos here; expected files such as .jpg, .png and .mp4"
             )
         return inside
-    if path.is_file() or name.isdecimal():
-        return [path]
+    if os.path.lexists(path) or name.isdecimal():
+        return [path]  # what it is worth is found out when it is its turn
     matches = sorted(Path(match) for match in glob.glob(name, recursive=True))
     if not matches:
         raise UserError(
             f"{path}: no such file or folder; give pictures, videos, folders or patterns with "
             "--images"
         )
-    return [p for p in matches if p.is_file()]
+    return [p for p in matches if not file_kinds.is_folder(p)]
+
+
+def _is_input(path: Path) -> bool:
+    """Whether a file of a folder is meant: by its ending, or else by what it begins with."""
+    if path.name.startswith("._") or file_kinds.is_folder(path):  # macOS' notes on a file
+        return False
+    if path.suffix.lower() in (*pictures.ENDINGS, *VIDEO_ENDINGS):
+        return True
+    try:
+        head = file_kinds.head_of(path)
+    except OSError:
+        return False
+    if file_kinds.picture_kind(head) is not None:
+        return not path.name.startswith(".")
+    return file_kinds.is_video(head)
 
 
 def _kind(path: Path) -> str:
-    if str(path).isdecimal() and not path.exists():
+    """By the content; a file that cannot be read, and one of unknown content, by its ending."""
+    if str(path).isdecimal() and not os.path.lexists(path):
         return "camera"
-    return "video" if path.suffix.lower() in VIDEO_ENDINGS else "picture"
+    by_ending = "video" if path.suffix.lower() in VIDEO_ENDINGS else "picture"
+    try:
+        head = file_kinds.head_of(path)
+    except OSError:
+        return by_ending
+    if file_kinds.picture_kind(head) is not None:
+        return "picture"
+    return "video" if file_kinds.is_video(head) else by_ending

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +13,13 @@ import cv2
 import numpy as np
 
 from experiments.runs.common import UserError, quiet_c
-from smpl_tf import pictures
+from smpl_tf import pictures, video_files
 from smpl_tf.files import written_aside
 
 # VP9 plays in browsers; OpenCV's wheels hold no encoder of H.264. The other one is for OpenCV
 # built without VP9, and plays in desktop players alone.
 _CODECS = ("vp09", "mp4v")
+_LITTLE = 1 << 20  # bytes free, below which a disk counts as full
 _USUAL_RATE = 30.0  # frames per second, where a file names none
 
 
@@ -41,7 +45,7 @@ class Video(NamedTuple):
           `[H, W, 3]` uint8 RGB.
         """
         with quiet_c():
-            capture = cv2.VideoCapture(str(self.path))
+            capture = _opened(self.path)
         for frame in _decoded(capture, step, most):
             yield frame[..., ::-1]
 
@@ -58,10 +62,8 @@ def open_video(path: Path) -> Video:
     Raises:
       UserError: it does not decode.
     """
-    if not path.is_file() or path.stat().st_size == 0:
-        raise UserError(f"{path}: an empty file; get a whole copy of the video")
     with quiet_c():
-        capture = cv2.VideoCapture(str(path))
+        capture = _opened(path)
         first = next(_decoded(capture), None)
         rate = capture.get(cv2.CAP_PROP_FPS)
         capture.release()
@@ -120,18 +122,51 @@ def write(path: Path, frames: Iterable[np.ndarray], frame_rate: float) -> None:
     height, width = (side - side % 2 for side in first.shape[:2])  # codecs want even numbers
     with written_aside(path) as aside:
         writer = _writer(aside, frame_rate, (width, height))
+        count = 0
         while first is not None:
             writer.write(np.ascontiguousarray(first[:height, :width, ::-1]))
             first = next(frames, None)
-        writer.release()
+            count += 1
+        with quiet_c():  # FFmpeg says what it could not write
+            writer.release()
+        _read_back(aside, path, count)
+
+
+def _read_back(aside: Path, path: Path, count: int) -> None:
+    """Refuses a video that does not hold what was written: OpenCV does not tell of a full disk.
+
+    Raises:
+      OSError: frames are missing.
+    """
+    found = 0
+    if aside.is_file() and aside.stat().st_size:
+        with quiet_c():
+            found = sum(1 for _ in _decoded(_opened(aside)))
+    if found < count:
+        full = shutil.disk_usage(path.parent).free < _LITTLE
+        number = errno.ENOSPC if full else errno.EIO
+        raise OSError(number, os.strerror(number), str(path))
+
+
+def _opened(path: Path) -> cv2.VideoCapture:
+    try:
+        return video_files.open_capture(path)
+    except video_files.VideoError as error:
+        raise UserError(str(error)) from error
 
 
 def _writer(path: Path, frame_rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
     with quiet_c():
         for codec in _CODECS:
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), frame_rate, size)
+            with video_files.plain_name(path.absolute()) as name:
+                writer = cv2.VideoWriter(
+                    name, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), frame_rate, size
+                )
             if writer.isOpened():
                 return writer
+    if not os.access(path.parent, os.W_OK) or shutil.disk_usage(path.parent).free < _LITTLE:
+        number = errno.ENOSPC if os.access(path.parent, os.W_OK) else errno.EACCES
+        raise OSError(number, os.strerror(number), str(path))
     raise UserError(
         f"{path}: this OpenCV writes no video ({', '.join(_CODECS)} fail); install "
         "opencv-python-headless from its wheels"

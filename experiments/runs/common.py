@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 from absl import flags
 
 from experiments.runs.renamed_flags import explain
+from smpl_tf import locks, text_files
 from smpl_tf.errors import one_line
+from smpl_tf.files import remove_leftovers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -63,6 +68,8 @@ def run(
       The exit status: 0, 1 after an error, 2 for wrong flags, 130 after Ctrl-C.
     """
     argv = ["--help" if one == "-h" else one for one in (sys.argv if argv is None else argv)]
+    for stream in (sys.stdout, sys.stderr):
+        text_files.tolerate_any_text(stream)
     script = Path(argv[0]).name
     values = flags.FlagValues()
     values.set_gnu_getopt(True)  # flags may follow arguments
@@ -70,7 +77,7 @@ def run(
     flags.DEFINE_bool("debug", False, "Show the traceback of an error.", flag_values=values)
     define_flags(values)
     try:
-        _take_arguments(values(argv)[1:], main, values)
+        _take_arguments(values(_with_flag_files(argv))[1:], main, values)
     except (flags.Error, ValueError) as error:
         print(f"{script}: {explain(error, values)} (--help lists the flags)", file=sys.stderr)
         return EXIT_USAGE
@@ -79,7 +86,8 @@ def run(
         return 0
     try:
         check_packages()
-        return main(values) or 0
+        with _terminated_as_interrupted():
+            return main(values) or 0
     except KeyboardInterrupt:
         further = "; the same command continues from here" if resumes else ""
         print(f"\n{script}: stopped{further}", file=sys.stderr)
@@ -98,6 +106,31 @@ def _take_arguments(rest: Sequence[str], main: Callable, values: flags.FlagValue
         raise flags.Error(f"unexpected argument {rest[0]!r}; every option is a --flag=value")
     if rest:
         values[name].value = [*(values[name].value or []), *rest]
+
+
+@contextmanager
+def working_in(output: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder of results, and removes what killed ones left there.
+
+    Args:
+      output: the folder; made if need be, and gone again if nothing was written.
+
+    Yields:
+      Nothing.
+
+    Raises:
+      InUseError: another process works there; one line says which.
+    """
+    made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    try:
+        with locks.locked(output):
+            remove_leftovers(output)
+            yield
+    finally:
+        for folder in made:  # where nothing was written, nothing is left
+            if not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
 
 
 def require(values: flags.FlagValues, *names: str) -> None:
@@ -128,9 +161,9 @@ def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
     text = one_line(error)
     # HDF5 and TensorFlow have the words alone.
     if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in text:
-        path = getattr(error, "filename", None)
+        path = getattr(error, "filename", None) or "a file could not be written"
         return (
-            f"{path or 'a file could not be written'}: no space left on the disk; free some "
+            f"{path}: no space left on the disk; free some "
             "space and run the same command again (files under their final names are complete)"
         )
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
@@ -138,6 +171,8 @@ def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
         if values is not None and "batch_size" in values:
             remedy = f"lower --batch_size={values.batch_size}"
         return f"out of memory: {remedy}; {_shortened(text)}"
+    if isinstance(error, FileNotFoundError) and "No usable temporary directory" in text:
+        return f"{text}; set TMPDIR to a folder that can be written"
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.filename}: {error.strerror}")
     if isinstance(error, EXPECTED):
@@ -233,6 +268,65 @@ def prepare_keras(seed: int, mixed_precision: str) -> None:
         keras.mixed_precision.set_global_policy(mixed_precision)
 
 
+def _with_flag_files(argv: Sequence[str]) -> list[str]:
+    """Puts the flags of flag files in their place, as absl does, but reads them as UTF-8."""
+    flat = [argv[0]]
+    rest = iter(argv[1:])
+    for argument in rest:
+        name, _, path = argument.partition("=")
+        if name == "--":
+            return [*flat, argument, *rest]
+        if name not in ("--flagfile", "-flagfile"):
+            flat.append(argument)
+            continue
+        flat += _flags_of_file(path or next(rest, ""), ())
+    return flat
+
+
+def _flags_of_file(path: str, includers: tuple[str, ...]) -> Iterator[str]:
+    try:
+        content = Path(path).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise flags.Error(f"--flagfile={path}: {reason}") from error
+    for line in text_files.decode(content).splitlines():
+        line = line.strip()
+        if line.startswith("--flagfile="):
+            inner = line.partition("=")[2]
+            if inner not in (*includers, path):
+                yield from _flags_of_file(inner, (*includers, path))
+        elif line and not line.startswith(("#", "//")):
+            yield line
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Makes SIGTERM, by which schedulers and containers end a process, the same as Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is unfinished is removed now
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _captured() -> IO[bytes]:
+    """A file without a name; in memory where no folder for such files can be written."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        if not hasattr(os, "memfd_create"):
+            return open(os.devnull, "w+b")
+        return os.fdopen(os.memfd_create("screen"), "w+b")
+
+
 @contextmanager
 def quiet_c() -> Iterator[None]:
     """Keeps what C++ code and child processes write to the standard error off the screen.
@@ -244,9 +338,14 @@ def quiet_c() -> Iterator[None]:
       Nothing.
     """
     python_stderr = sys.stderr
-    python_stderr.flush()
-    screen = os.dup(2)
-    with tempfile.TemporaryFile() as captured, os.fdopen(os.dup(2), "w") as to_screen:
+    try:
+        python_stderr.flush()
+        screen = os.dup(2)
+    except (OSError, ValueError, AttributeError):  # closed: nothing of it reaches a screen
+        yield
+        return
+    encoding = {"encoding": python_stderr.encoding, "errors": "backslashreplace"}
+    with _captured() as captured, os.fdopen(os.dup(2), "w", **encoding) as to_screen:
         os.dup2(captured.fileno(), 2)
         sys.stderr = to_screen
         try:

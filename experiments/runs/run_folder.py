@@ -6,7 +6,6 @@ process at a time works in a folder, and only with the flags that the folder was
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import platform
@@ -24,8 +23,9 @@ from absl import flags
 from experiments.runs import side_files
 from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.renamed_flags import name_of, with_new_name
+from smpl_tf import locks
 from smpl_tf.errors import one_line
-from smpl_tf.files import ASIDE, write_text
+from smpl_tf.files import remove_leftovers, write_text
 
 MODEL_FILE = "model.keras"
 
@@ -131,31 +131,31 @@ class RunFolder:
         Raises:
           UserError: another process works here.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "a+", encoding="utf-8") as lock:
-            try:
-                # A POSIX record lock, unlike flock, is not kept alive by forked data workers.
-                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                lock.seek(0)
-                owner = lock.read().strip() or "another process"
-                raise UserError(
-                    f"{self.path}: in use by {owner}; wait for it, or give another --run_name"
-                ) from error
-            lock.truncate(0)
-            lock.write(f"process {os.getpid()} on {platform.node()}")
-            lock.flush()
-            # What a killed process was writing.
-            for aside in self.path.rglob(f"{ASIDE}*"):
-                aside.unlink()
-            yield
+        try:
+            with locks.locked(self.path):
+                remove_leftovers(self.path)
+                yield
+        except locks.InUseError as error:
+            words = str(error).replace("choose another folder", "give another --run_name")
+            raise UserError(words) from error
 
     def has_results(self) -> bool:
         """Whether a training has come to its first checkpoint here."""
         return self.record_file.exists() or any(self.checkpoints.glob("epoch_*"))
 
     def clear(self) -> None:
-        """Removes the results of an earlier run, the flags last; keep the folder locked."""
+        """Removes the results of an earlier run, the flags last; keep the folder locked.
+
+        Raises:
+          UserError: there are files of these names, but no run: they are somebody else's.
+        """
+        results = (self.record_file, self.model_file, self.checkpoints, self.tensorboard)
+        here = [one for one in (*results, self.report.parent) if os.path.lexists(one)]
+        if here and not self.flags_file.is_file():
+            raise UserError(
+                f"{here[0]}: belongs to no run (flags.cfg is missing), so --overwrite does not "
+                "remove it; move it away, or give another --run_name"
+            )
         self.record_file.unlink(missing_ok=True)
         self.model_file.unlink(missing_ok=True)
         for folder in (self.checkpoints, self.tensorboard, self.report.parent):

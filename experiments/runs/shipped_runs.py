@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.run_folder import RunFolder
 
@@ -32,6 +34,20 @@ def chosen_runs(values) -> tuple[RunFolder, RunFolder | None]:
         segmenter = RunFolder(PRETRAINED / _SEGMENTER)
         return run, segmenter if fits and segmenter.flags_file.is_file() else None
     return run, _shipped(_SEGMENTER)
+
+
+def results_of(run: RunFolder) -> Path:
+    """Where results of a run are written that the user gives no folder for.
+
+    Args:
+      run: of the user, or shipped.
+
+    Returns:
+      The run itself; of a shipped one, which belongs to the installation, runs/<its name> in the
+      working folder.
+    """
+    shipped = PRETRAINED.resolve() in run.path.resolve().parents
+    return Path("runs") / run.path.name if shipped else run.path
 
 
 def _shipped(name: str) -> RunFolder:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +20,8 @@ from experiments.runs.common import REPOSITORY
 from experiments.tables.plan import Step
 from smpl_tf.files import write_json
 
+_RUNNING: set[subprocess.Popen] = set()
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _LAST_WORDS = 300  # characters of a failed script that are shown
 
 
@@ -56,7 +61,12 @@ def execute(
                 running[pool.submit(_run, step, threads, logs)] = step
             if not running:
                 continue
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            try:
+                done = wait(running, return_when=FIRST_COMPLETED).done
+            except KeyboardInterrupt:
+                _stop_all()
+                raise
+            for future in done:
                 step, words = running.pop(future), future.result()
                 if words is not None:
                     failed[step.name] = words
@@ -80,17 +90,35 @@ def _run(step: Step, threads: int, logs: Path) -> str | None:
     with open(log, "wb") as file:
         process = subprocess.Popen(
             [sys.executable, str(REPOSITORY / script), *arguments],
+            stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             env=environment,
+            preexec_fn=_end_with_parent if _LIBC else None,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        _RUNNING.add(process)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            _RUNNING.discard(process)
     _add_time(step.folder, time.time() - start, usage.ru_utime + usage.ru_stime)
     if process.returncode == 0:
         return None
     lines = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
     return f"{lines[-1][-_LAST_WORDS:]} (status {process.returncode}; all of it: {log})"
+
+
+def _stop_all() -> None:
+    """Ends the scripts that run, as Ctrl-C does."""
+    for process in list(_RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+
+
+def _end_with_parent() -> None:
+    """Asks Linux to end the script when this process is killed: it would train on unseen."""
+    _LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _add_time(folder: Path, wall: float, cpu: float) -> None:

@@ -4,10 +4,14 @@ python -m smpl_tf.model_data FILE [--gender female] [--output x.h5]
 """
 
 import argparse
+import os
 import sys
 
 import numpy as np
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from smpl_tf import text_files
 from smpl_tf.model_data import SMPLModelData, load_model_data, save_model_data
 
 
@@ -72,6 +76,8 @@ def main() -> int:
         help="which body of a file that holds all three",
     )
     parser.add_argument("--output", help="also convert it to this .h5 file")
+    for stream in (sys.stdout, sys.stderr):
+        text_files.tolerate_any_text(stream)
     arguments = parser.parse_args()
     try:
         data = load_model_data(arguments.file, arguments.gender)

@@ -1,4 +1,5 @@
 import json
+import os
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from experiments.runs.run_folder import RunFolder
 from nbf.prediction import windows
 from smpl_tf import SMPL, measure, named_points
 from smpl_tf.camera import Camera
+from smpl_tf.files import MARK
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.skeleton import COCO_17, SMPL_24
 
@@ -121,7 +123,11 @@ def test_every_picture_gets_its_files_and_its_place_on_the_page(output):
     meshes = {"mesh.obj", "mesh.ply", "mesh.glb"}
     for name, (width, height) in SIZES.items():
         assert name in page
-        assert {file.name for file in (output / name).iterdir()} == {"overlay.jpg", "person_1"}
+        assert {file.name for file in (output / name).iterdir()} == {
+            MARK,
+            "overlay.jpg",
+            "person_1",
+        }
         assert {file.name for file in (output / name / "person_1").iterdir()} == FILES | meshes
         with Image.open(output / name / "overlay.jpg") as overlay:
             assert overlay.size == (width, height)
@@ -271,6 +277,7 @@ def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path
     )
     (tmp_path / "wide.jpg").mkdir()
     (tmp_path / "wide.jpg" / "old").write_text("old")
+    (tmp_path / "wide.jpg" / MARK).touch()
 
     def full(*arguments):
         raise OSError(28, "No space left on device", "parameters.npz")
@@ -279,7 +286,48 @@ def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path
     answer = call(predict, *arguments)
     assert answer.status == common.EXIT_ERROR
     assert "no space left" in answer.err.lower() and answer.err.count("\n") == 1
-    assert [file.name for file in tmp_path.rglob("*")] == ["wide.jpg", "old"]
+    assert {file.name for file in tmp_path.rglob("*")} == {"wide.jpg", MARK, "old"}
+
+
+def test_odd_inputs_fail_alone(runs, photographs, call, tmp_path, monkeypatch):
+    """Long names, links, pipes, the page's name, and what the user already has there."""
+    pictures, output = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    good = (photographs / "wide.jpg").read_bytes()
+    names = [b"a" * 250 + b".jpg", b"\xe4.jpg", b"index.html", b"photo.jfif", b"no_ending"]
+    for name in (*names, b"mine.jpg"):
+        (pictures / os.fsdecode(name)).write_bytes(good)
+    (pictures / "loop.jpg").symlink_to(pictures / "loop.jpg")
+    os.mkfifo(pictures / "pipe.jpg")
+    (pictures / "._a.jpg").write_bytes(b"notes of macOS")
+    (pictures / "notes.txt").write_text("notes")
+    (pictures / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(90))
+    (output / "mine.jpg").mkdir(parents=True)
+    (output / "mine.jpg" / "thesis.tex").write_text("mine")
+    arguments = (f"--run={runs['rgb']}", f"--images={pictures}", f"--output={output}")
+    for _ in range(2):  # the second replaces what the first has made
+        answer = call(predict, *arguments)
+        assert answer.status == common.EXIT_ERROR
+        assert "5 of 9 inputs done" in answer.out
+        lines = answer.err.splitlines()
+        assert len(lines) == 5
+        assert any("passed over 2 " in line and "._a.jpg, notes.txt" in line for line in lines)
+        for name in (
+            "loop.jpg",
+            "pipe.jpg",
+            "mine.jpg",
+            "phone.heic: a picture of the format HEIC",
+        ):
+            assert sum(name in line for line in lines) == 1
+        assert "unexpected" not in answer.err
+    found = {os.fsencode(file.name) for file in output.iterdir() if file.is_dir()}
+    assert found == {*names, b"mine.jpg", b"pictures_index.html"} - {b"index.html"}
+    assert (output / "index.html").is_file()
+    assert (output / "mine.jpg" / "thesis.tex").read_text() == "mine"
+    # The folder of the pictures as output: nothing of the user's is replaced.
+    answer = call(predict, *arguments[:2], f"--output={pictures}")
+    assert answer.status == common.EXIT_ERROR
+    assert (pictures / "photo.jfif").read_bytes() == good
 
 
 @pytest.mark.parametrize(

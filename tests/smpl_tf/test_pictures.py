@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -125,3 +127,80 @@ def test_shrinking_keeps_the_proportions(shape):
     result = pictures.shrink(np.zeros((*shape, 3), np.uint8), 60)
     scale = min(1, 60 / max(shape))
     np.testing.assert_allclose(result.shape[:2], np.array(shape) * scale, atol=0.51)
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\n{} loop\n"
+
+
+@pytest.mark.parametrize("form", sorted(Image.registered_extensions().values()))
+def test_only_the_formats_that_we_mean_reach_a_decoder(tmp_path, form, pixels, monkeypatch):
+    """Of all formats that Pillow can write here; PostScript would start a program."""
+    path = tmp_path / "x.jpg"
+    try:
+        Image.fromarray(pixels).save(path, form)
+    except Exception:
+        pytest.skip(f"Pillow does not write {form} here")
+    opened = []
+    monkeypatch.setattr("subprocess.Popen", lambda *arguments, **_: opened.append(arguments))
+    try:
+        pictures.read(path)
+    except PictureError as error:
+        assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+        assert form not in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
+    else:
+        assert form in (*pictures.FORMATS, "MPO", "DIB", "SPIDER")
+    assert not opened
+    assert pictures.decode(path.read_bytes()) is None or form in (*pictures.FORMATS, "MPO")
+
+
+def test_postscript_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was started"))
+    for start in (b"", b"\xc5\xd0\xd3\xc6" + bytes(28)):
+        (tmp_path / "x.jpg").write_bytes(start + POSTSCRIPT)
+        with pytest.raises(PictureError, match=r"x\.jpg: a picture of the format PostScript"):
+            pictures.read(tmp_path / "x.jpg")
+        with pytest.raises(PictureError, match="PostScript"):
+            pictures.open_indexed(tmp_path / "x.jpg")
+
+
+@pytest.mark.parametrize(("ending", "brand"), [("heic", b"heic"), ("jpg", b"mif1")])
+def test_a_format_that_is_not_read_is_called_by_its_name(tmp_path, ending, brand):
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
+    with pytest.raises(PictureError, match="format HEIC, which is not read; save it as JPEG"):
+        pictures.read(path)
+
+
+@pytest.mark.skipif("AVIF" not in pictures.FORMATS, reason="this Pillow reads no AVIF")
+def test_avif_is_read_and_a_damaged_one_is_named(tmp_path, pixels):
+    path = tmp_path / "a.avif"
+    Image.fromarray(pixels).save(path)
+    assert pictures.read(path).pixels.shape == pixels.shape
+    content = path.read_bytes()
+    for cut in range(20, len(content), 23):
+        path.write_bytes(content[:cut] + bytes(len(content) - cut))
+        try:
+            pictures.read(path)
+        except PictureError as error:
+            assert "a.avif" in str(error) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "loop", "folder", "device"])
+def test_what_is_no_ordinary_file_is_named_and_not_waited_for(tmp_path, kind):
+    path = tmp_path / "x.jpg"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "loop":
+        path.symlink_to(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(PictureError, match=r"x\.jpg: "):
+        pictures.read(path)
+
+
+def test_a_name_that_is_no_text(tmp_path, pixels):
+    path = tmp_path / os.fsdecode(b"\xe4\xff.png")
+    path.write_bytes(pictures.encode(pixels, ".png"))
+    np.testing.assert_array_equal(pictures.read(path).pixels, pixels)

@@ -151,7 +151,7 @@ def test_clear_leaves_no_flags_and_no_results(folder):
     write_json(folder.record_file, {})
     with folder.locked():
         folder.clear()
-    assert [path.name for path in folder.path.iterdir()] == [".lock"]
+    assert [path.name for path in folder.path.iterdir()] == []
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -174,10 +174,24 @@ def test_a_run_of_the_other_method_is_refused():
 
 
 def test_what_a_killed_process_was_writing_is_removed(folder):
-    half = folder.checkpoints / ".aside-1-epoch_0001.weights.h5"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    half = folder.checkpoints / f".aside-{ended.pid}-epoch_0001.weights.h5"
     half.write_bytes(b"half")
+    (folder.path / f".aside-{ended.pid}-exported" / "saved_model").mkdir(parents=True)
+    writing = folder.path / f".aside-{os.getppid()}-exported"  # of a process that works
+    writing.mkdir()
     with folder.locked():
-        assert not half.exists()
+        assert not list(folder.path.rglob(f".aside-{ended.pid}-*"))
+        assert writing.exists()
+
+
+def test_what_belongs_to_no_run_is_not_cleared(tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "thesis.tex").write_text("mine")
+    with pytest.raises(UserError, match="report: belongs to no run"):
+        RunFolder(tmp_path).clear()
+    assert (tmp_path / "report" / "thesis.tex").exists()
 
 
 def test_a_worker_that_does_not_see_the_folder_of_the_chief_is_told(tmp_path, folder):

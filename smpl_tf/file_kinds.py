@@ -1,0 +1,96 @@
+"""What a file is by its first bytes, whatever its name says."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+# Pillow's names of the formats that are read as pictures.
+READ = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
+_HEAD = 1024  # bytes
+
+_BRANDS = {  # of ISO's container, behind `ftyp`
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1"), "HEIC"),
+    **dict.fromkeys((b"msf1",), "HEIC"),
+    **dict.fromkeys((b"crx ",), "raw"),
+}
+_PICTURES = (
+    *((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"BM", "BMP")),
+    *((b"GIF87a", "GIF"), (b"GIF89a", "GIF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF")),
+    *((b"II+\0", "TIFF"), (b"MM\0+", "TIFF")),
+    # Pictures that are named, but not read.
+    *((b"8BPS", "Photoshop"), (b"%!PS", "PostScript"), (b"\xc5\xd0\xd3\xc6", "PostScript")),
+    *((b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000")),
+    *((b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"), (b"\x76\x2f\x31\x01", "EXR")),
+)
+_VIDEOS = (
+    *(b"\x1a\x45\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    *(b"FLV\1", b"OggS"),
+)
+_TRANSPORT = ((0, 188, 376), (4, 196, 388))  # where packets begin
+_ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is an ordinary file, which opening does not wait for; no name is too odd."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):  # a loop of links, a name too long or with a NUL
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; no name is too odd to ask."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def picture_kind(head: bytes) -> str | None:
+    """Names the format of a picture.
+
+    Args:
+      head: the first bytes of the file.
+
+    Returns:
+      One of READ, or the name of another format; None: it is no picture that is known here.
+    """
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12])
+    if head[:4] == b"RIFF":
+        return "WEBP" if head[8:12] == b"WEBP" else None
+    return next((kind for start, kind in _PICTURES if head.startswith(start)), None)
+
+
+def is_video(head: bytes) -> bool:
+    """Whether a file begins as the containers of videos do that are read.
+
+    Playlists and scripts, which name other files or addresses, do not.
+
+    Args:
+      head: the first bytes of the file.
+    """
+    if head[4:8] in _ISO_BOXES:
+        return picture_kind(head) is None
+    if head[:4] == b"RIFF":
+        return head[8:12] == b"AVI "
+    # MPEG transport streams have packets of 188 bytes, those of cameras 4 bytes before each.
+    if any(all(head[i : i + 1] == b"G" for i in places) for places in _TRANSPORT):
+        return True
+    return head.startswith(_VIDEOS)
+
+
+def head_of(path: Path) -> bytes:
+    """Reads the first bytes of a file.
+
+    Raises:
+      OSError: it cannot be read, or is no ordinary file: a pipe would be waited for.
+    """
+    path = Path(path)
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(f"{path}: not a file")
+    with open(path, "rb") as file:
+        return file.read(_HEAD)

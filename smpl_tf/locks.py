@@ -1,0 +1,73 @@
+"""One process at a time works in a folder; the others are told who."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class InUseError(ValueError):
+    """Another process works in the folder; one line says which."""
+
+
+@contextmanager
+def locked(folder: Path, name: str = ".lock", what: str | None = None) -> Iterator[None]:
+    """Keeps other processes out; ends with the process, however it ends.
+
+    Args:
+      folder: made if need be.
+      name: of the file that is locked; it is gone when the block has ended.
+      what: is locked; None: the folder.
+
+    Yields:
+      Nothing.
+
+    Raises:
+      InUseError: another process has locked it.
+      OSError: the folder cannot be written, or the system has no locks.
+    """
+    if fcntl is None:
+        raise OSError(
+            "this system has no locks for files (fcntl): use Linux, macOS, or on Windows the "
+            "Subsystem for Linux (WSL)"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    while True:
+        file = open(path, "a+", encoding="utf-8")
+        try:
+            # A POSIX record lock, unlike flock, is not kept alive by forked data workers.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
+            file.close()
+            raise InUseError(
+                f"{what or folder}: in use by {owner}; wait for it, or choose another folder"
+            ) from error
+        if _is_still(path, file.fileno()):
+            break
+        file.close()  # its owner has ended and removed it between our two calls
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,113 @@
+"""Where scripts are started: a table of environments, each with what comes of it.
+
+Slow: each start loads TensorFlow.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+# Name -> changed variables (None: taken away), how the process is started, status, words it says.
+ENVIRONMENTS = {
+    "as usual": ({}, {}, 0, ""),
+    "no home": ({"HOME": "/nowhere", "XDG_CACHE_HOME": None}, {}, 0, ""),
+    "no place for numba": (
+        {"HOME": "/nowhere", "XDG_CACHE_HOME": None, "NUMBA_CACHE_DIR": "/proc/nowhere"},
+        {},
+        0,
+        "",
+    ),
+    "C locale": ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {}, 0, ""),
+    "cp1252": ({"PYTHONIOENCODING": "cp1252"}, {}, 0, ""),
+    "ASCII": ({"PYTHONIOENCODING": "ascii"}, {}, 0, ""),
+    "another Keras setting": ({"KERAS_HOME": "{keras}"}, {}, 0, ""),
+    "no folder for temporary files": ({"TMPDIR": "/proc/nowhere"}, {}, 0, ""),
+    "another working folder": ({}, {"cwd": "/"}, 0, ""),
+    "closed input": ({}, {"closed": (0,)}, 0, ""),
+    "closed streams": ({}, {"closed": (0, 1, 2)}, 0, ""),
+    "closed error stream": ({}, {"closed": (2,)}, 0, ""),
+}
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given")
+    rng = np.random.default_rng(0)
+    np.savez(folder / "points.npz", points=rng.normal(0, 0.3, (2, 24, 3)))
+    (folder / "pictures").mkdir()
+    for name in (b"a.jpg", "ä.jpg".encode(), b"\xe4.jpg"):  # the last as old archives have it
+        shutil.copy(REPOSITORY / "nbf_synthetic.jpg", folder / "pictures" / os.fsdecode(name))
+    (folder / "keras").mkdir()
+    (folder / "keras" / "keras.json").write_text(
+        '{"floatx": "float32", "epsilon": 1e-7, "backend": "tensorflow", '
+        '"image_data_format": "channels_last"}'
+    )
+    return folder
+
+
+def start(script, arguments, changed, how, given):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    for name, value in changed.items():
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = value.format(keras=given / "keras")
+    program = [sys.executable, str(REPOSITORY / "experiments" / script), *arguments]
+    if closed := how.get("closed"):
+        redirections = " ".join(f"{number}>&-" for number in closed)
+        program = ["sh", "-c", f'exec "$@" {redirections}', "sh", *program]
+    return subprocess.run(
+        program, env=environment, cwd=how.get("cwd"), capture_output=True, timeout=600
+    )
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_fit_and_a_prediction(name, given, tmp_path):
+    changed, how, status, words = ENVIRONMENTS[name]
+    answers = [
+        start(
+            "fit.py",
+            (
+                *(f"--points={given / 'points.npz'}", "--skeleton=smpl_24", "--meshes=1"),
+                *("--method=closed_form", f"--output={tmp_path / 'fit'}"),
+            ),
+            *(changed, how, given),
+        ),
+        start(
+            "predict.py",
+            (
+                *("--method=parts", f"--images={given / 'pictures'}"),
+                f"--output={tmp_path / 'predicted'}",
+            ),
+            *(changed, how, given),
+        ),
+    ]
+    for answer in answers:
+        said = answer.stderr.decode(errors="replace")
+        assert answer.returncode == status, said
+        assert words in said and "Traceback" not in said
+    assert (tmp_path / "fit" / "parameters.npz").is_file()
+    pages = list((tmp_path / "predicted").glob("*/person_1/parameters.npz"))
+    assert len(pages) == 3
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("script", ["fit.py", "evaluate_smplr.py", "train_smplr.py"])
+def test_help_is_printed_in_any_encoding(script, encoding, given):
+    answer = start(script, ["--help"], {"PYTHONIOENCODING": encoding}, {}, given)
+    assert answer.returncode == 0 and b"--run" in answer.stdout
+
+
+def test_a_flag_file_is_read_in_the_c_locale(given, tmp_path):
+    changed = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    flags = REPOSITORY / "experiments" / "flags" / "smplr_pose.cfg"  # its comments have Greek
+    arguments = (f"--flagfile={flags}", "--motion=/nowhere", f"--runs_dir={tmp_path}")
+    answer = start("train_smplr.py", arguments, changed, {}, given)
+    assert b"/nowhere" in answer.stderr and b"Unicode" not in answer.stderr
