@@ -212,7 +212,7 @@ def test_the_release_of_mpii_is_training_data(tmp_path, convert_and_check):
     found = convert_and_check("mpii", tree, "train", official=False)
     (one,) = found.examples
     assert one["id"] == b"mpii/a.jpg/0" and one["lsp/2d/valid"].sum() == 12
-    assert skipped(tmp_path)["b.jpg"] == "nobody is marked"
+    assert skipped(tmp_path)["b.jpg"] == "no person is annotated"
     assert "fewer than 4" in skipped(tmp_path)["a.jpg"]  # the second person
 
 
