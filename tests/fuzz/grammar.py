@@ -276,5 +276,7 @@ def make_side_file(folder: Path, chance: random.Random) -> Path:
     (folder / "record.json").write_text(json.dumps(_sometimes(chance, record)))
     (folder / "epoch_0001.json").write_text(json.dumps(_sometimes(chance, record)))
     (folder / "epoch_0001.weights.h5").touch()
-    (folder / "train.skipped.jsonl").write_text(json.dumps(_sometimes(chance, record)))
+    skip = {"shard": 0, "item": "a", "reason": "b", "lost": True}
+    skip = {n: _sometimes(chance, v) for n, v in skip.items() if chance.random() < 0.95}
+    (folder / "train.skipped.jsonl").write_text(json.dumps(skip))
     return folder
