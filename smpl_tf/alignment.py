@@ -68,6 +68,9 @@ def procrustes(
     target_mean = tf.reduce_sum(weights * target, axis=-2, keepdims=True)
     source_offsets, target_offsets = source - source_mean, target - target_mean
 
+    # Of unit size, since squares of small or large coordinates leave the range of a float.
+    source_size, target_size = _largest(source_offsets), _largest(target_offsets)
+    source_offsets, target_offsets = source_offsets / source_size, target_offsets / target_size
     covariance = tf.matmul(target_offsets, weights * source_offsets, transpose_a=True)
     rotation = project_to_rotation(covariance)
     scale = tf.ones_like(covariance[..., 0, 0])
@@ -75,10 +78,17 @@ def procrustes(
         variance = tf.reduce_sum(weights * tf.square(source_offsets), axis=[-2, -1])
         spread = variance > 0
         fit = tf.reduce_sum(rotation * covariance, axis=[-2, -1])
+        fit *= tf.squeeze(target_size / source_size, [-2, -1])
         scale = tf.where(spread, fit / tf.where(spread, variance, 1.0), scale)
     turned_mean = tf.linalg.matvec(rotation, source_mean[..., 0, :])
     translation = target_mean[..., 0, :] - scale[..., None] * turned_mean
     return Similarity(scale, rotation, translation)
+
+
+def _largest(offsets):
+    """The largest coordinate of each cloud; no gradient goes through, since it cancels."""
+    size = tf.stop_gradient(tf.reduce_max(tf.abs(offsets), axis=[-2, -1], keepdims=True))
+    return tf.where(size > 0, size, tf.ones_like(size))
 
 
 def align(

@@ -20,6 +20,7 @@ _SERIES_BELOW_SQUARED_TANGENT = 1e-3
 # is below 1e-7.
 _LEAST_DETERMINANT = 4  # in units of rounding; below, a matrix has rank one
 _SQUARINGS = 24
+_LARGEST_STEP = 0.1  # radians
 
 
 def axis_angle_to_matrix(axis_angles: TensorLike) -> tf.Tensor:
@@ -81,7 +82,7 @@ def quaternion_to_matrix(quaternions: TensorLike) -> tf.Tensor:
     Returns:
       [..., 3, 3] rotation matrices.
     """
-    quaternions = _with_last_dims(quaternions, (4,), "quaternions")
+    quaternions = _of_unit_size(_with_last_dims(quaternions, (4,), "quaternions"), [-1])
     w, x, y, z = tf.unstack(quaternions, axis=-1)
     s = 2.0 / (w * w + x * x + y * y + z * z)
     entries = [
@@ -188,14 +189,14 @@ def project_to_rotation_by_squaring(matrices: TensorLike, special: bool = True) 
     return sign * tf.reshape(tf.stack(entries, axis=-1), tf.shape(matrices))
 
 
-def _of_unit_size(matrices):
-    """The matrices divided by their largest entries, which changes no nearest rotation.
+def _of_unit_size(values, axes=(-2, -1)):
+    """Matrices or quaternions divided by their largest entries, which changes no rotation.
 
     XLA's SVD iterates down to an absolute error, and squares overflow. No gradient goes through
-    the divisor: the nearest rotation and all its derivatives are the same for any.
+    the divisor: the rotation and all its derivatives are the same for any.
     """
-    size = tf.stop_gradient(tf.reduce_max(tf.abs(matrices), axis=[-2, -1], keepdims=True))
-    return matrices / tf.where(size > 0, size, tf.ones_like(size))
+    size = tf.stop_gradient(tf.reduce_max(tf.abs(values), axis=axes, keepdims=True))
+    return values / tf.where(size > 0, size, tf.ones_like(size))
 
 
 @tf.custom_gradient
@@ -203,7 +204,7 @@ def _nearest_special(matrices):
     _, u, v = tf.linalg.svd(matrices)
     sign = tf.sign(_determinant(u) * _determinant(v))
     flip = tf.stack([tf.ones_like(sign), tf.ones_like(sign), sign], axis=-1)
-    nearest = tf.matmul(u * flip[..., None, :], v, transpose_b=True)
+    nearest = _polished(tf.matmul(u * flip[..., None, :], v, transpose_b=True), matrices)
     # The gradient asks for the projection again, so that it can itself be differentiated.
     return nearest, lambda upstream: _polar_pullback(
         matrices, _nearest_special(matrices), upstream
@@ -213,7 +214,7 @@ def _nearest_special(matrices):
 @tf.custom_gradient
 def _nearest_orthogonal(matrices):
     _, u, v = tf.linalg.svd(matrices)
-    nearest = tf.matmul(u, v, transpose_b=True)
+    nearest = _polished(tf.matmul(u, v, transpose_b=True), matrices)
     return nearest, lambda upstream: _polar_pullback(
         matrices, _nearest_orthogonal(matrices), upstream
     )
@@ -226,6 +227,19 @@ def _polar_pullback(matrices, nearest, upstream):
     sums of two singular values, so only where such a sum is zero is R not a function of M, and
     the gradient is defined as zero. M is of unit size, so zero means rounding's size.
     """
+    return tf.matmul(nearest, _cross_matrix(_turn(matrices, nearest, upstream)))
+
+
+def _polished(nearest, matrices):
+    """One step of Newton's from what XLA's SVD leaves undone where singular values are small."""
+    step = _turn(matrices, nearest, matrices)
+    # Beyond a small step the matrix has no unique rotation, and any will do.
+    near = tf.reduce_sum(step * step, axis=-1, keepdims=True) < _LARGEST_STEP**2
+    return tf.matmul(nearest, axis_angle_to_matrix(tf.where(near, step, tf.zeros_like(step))))
+
+
+def _turn(matrices, nearest, change):
+    """The w in R [w]x, by which a change of M turns R; zero where R is not unique."""
     h = tf.matmul(nearest, matrices, transpose_a=True)
     h = 0.5 * (h + tf.linalg.matrix_transpose(h))
     system = tf.linalg.trace(h)[..., None, None] * tf.eye(3, dtype=h.dtype) - h
@@ -235,9 +249,8 @@ def _polar_pullback(matrices, nearest, upstream):
     )
     determinant = _determinant(system)[..., None]
     unique = tf.abs(determinant) > _LEAST_DETERMINANT * np.finfo(h.dtype.as_numpy_dtype).eps
-    w = tf.linalg.matvec(adjugate, _axial(tf.matmul(nearest, upstream, transpose_a=True)))
-    w = tf.where(unique, w / tf.where(unique, determinant, tf.ones_like(w)), tf.zeros_like(w))
-    return tf.matmul(nearest, _cross_matrix(w))
+    w = tf.linalg.matvec(adjugate, _axial(tf.matmul(nearest, change, transpose_a=True)))
+    return tf.where(unique, w / tf.where(unique, determinant, tf.ones_like(w)), tf.zeros_like(w))
 
 
 def geodesic_angle(rotations_a: TensorLike, rotations_b: TensorLike) -> tf.Tensor:

@@ -38,7 +38,7 @@ from smpl_tf.open_body import data_file
 from smpl_tf.skeleton import COCO_17, OPENPOSE_25, SMPL_24
 from smplr import SMPLR
 from tests.datasets.tiny import numbered_example, tiny_manifest
-from tests.fuzz import grammar
+from tests.fuzz import grammar, picture_grammar
 from tests.fuzz.mutations import damaged_arrays, damaged_bytes, damaged_json
 from tests.small_body import small_body
 from tests.smpl_tf import fake_model_files
@@ -484,5 +484,6 @@ KINDS = {
     "coco_grammar": Kind(grammar.make_coco, people_files.read, (ValueError,)),
     "openpose_grammar": Kind(grammar.make_openpose, people_files.read, (ValueError,)),
     "table_grammar": Kind(grammar.make_table, read_points, (UserError,)),
+    "picture_grammar": Kind(picture_grammar.make, pictures.read, (pictures.PictureError,)),
     "side_files": Kind(grammar.make_side_file, read_run, (UserError, conversion.ConversionError)),
 }

@@ -144,13 +144,13 @@ def _kept(array: np.ndarray) -> bytes:
 
 
 def make_pickle(folder: Path, chance: random.Random) -> Path:
-    """A body of which one to three arrays are something else."""
+    """A body with a note of any kind, or of which one to three arrays are something else."""
     arrays = fake_model_files.random_arrays(30)
     made = Pickles(chance)
-    odd = chance.sample(sorted(arrays), chance.choice((1, 1, 3)))
-    contents = {
-        name: made.value() if name in odd else _kept(array) for name, array in arrays.items()
-    }
+    # A key that no body needs lets the rest be read.
+    odd = chance.sample(sorted(arrays), chance.choice((0, 0, 1, 3))) or ["note"]
+    contents = {name: _kept(array) for name, array in arrays.items()}
+    contents |= {name: made.value() for name in odd}
     path = folder / "body.pkl"
     path.write_bytes(p.pickled(p.dict_of(**contents)))
     return path
@@ -269,11 +269,14 @@ def make_side_file(folder: Path, chance: random.Random) -> Path:
     """A run's flags, record and audit, a checkpoint's state: fields and values of any kind."""
     state = {"people": 3, "seconds": 1.0, "history": {}, "data": {}, "body": "abc", "flags": {}}
     record = {n: _sometimes(chance, v) for n, v in state.items() if chance.random() < 0.95}
-    flags = ("--stage=fitting", "--seed=1", "--later=2", "--flagfile=/etc/passwd", "--help", "--")
-    lines = [chance.choice((*flags, "--seed=x", "-v", "# a", "")) for _ in range(3)]
+    sound = ("--stage=fitting", "--seed=1", "# a", "", "--nomirror", "--epochs=3")
+    odd = ("--later=2", "--flagfile=/etc/passwd", "--help", "--", "--seed=x", "-v", "seed", "\x00")
+    lines = [chance.choice(odd if chance.random() < 0.1 else sound) for _ in range(3)]
     (folder / "flags.cfg").write_text("\n".join(lines))
     (folder / "record.json").write_text(json.dumps(_sometimes(chance, record)))
     (folder / "epoch_0001.json").write_text(json.dumps(_sometimes(chance, record)))
     (folder / "epoch_0001.weights.h5").touch()
-    (folder / "train.skipped.jsonl").write_text(json.dumps(_sometimes(chance, record)))
+    skip = {"shard": 0, "item": "a", "reason": "b", "lost": True}
+    skip = {n: _sometimes(chance, v) for n, v in skip.items() if chance.random() < 0.95}
+    (folder / "train.skipped.jsonl").write_text(json.dumps(skip))
     return folder

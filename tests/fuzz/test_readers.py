@@ -21,7 +21,7 @@ FEW = {
     **{"model_bytes": 30, "model_npz": 40, "model_pickle": 40, "model_h5": 20, "open_body": 15},
     **{"checkpoint": 4, "picture": 60, "people": 80, "points": 80},
     **{"pickle_grammar": 200, "npz_grammar": 40, "coco_grammar": 60, "openpose_grammar": 20},
-    **{"table_grammar": 60, "side_files": 40},
+    **{"table_grammar": 60, "side_files": 40, "picture_grammar": 100},
 }
 MANY = {
     **{"shard": 1000, "example": 500, "features": 500, "manifest": 700, "pipeline": 50},
@@ -30,6 +30,7 @@ MANY = {
     **{"picture": 1500, "people": 1500, "points": 1500},
     **{"pickle_grammar": 5000, "npz_grammar": 1000, "coco_grammar": 1500},
     **{"openpose_grammar": 300, "table_grammar": 1000, "side_files": 700},
+    **{"picture_grammar": 3000},
 }
 
 

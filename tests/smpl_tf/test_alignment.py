@@ -140,6 +140,19 @@ def test_graphs_agree_with_eager_on_any_batch(jit):
     assert function(tf.zeros((0, 5, 3)), tf.zeros((0, 5, 3))).shape == (0, 5, 3)
 
 
+@pytest.mark.parametrize(
+    "jit", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["graph", "xla"]
+)
+def test_clouds_of_any_size_are_aligned(jit):
+    """Squares of 1e-20 are 0 in a float32, and clouds were turned the wrong way."""
+    points, turns, shift, _ = points_and_motion(2)
+    moved = 1.5 * points @ np.swapaxes(turns, -1, -2) + shift
+    function = tf.function(align, jit_compile=jit)
+    for size in (1e-30, 1e-20, 1e-12, 1e-6, 1e-3, 1.0, 1e3, 1e6, 1e12, 1e25):
+        aligned = function(*(tf.constant(size * one, tf.float32) for one in (points, moved)))
+        np.testing.assert_allclose(aligned / size, moved, atol=1e-4, err_msg=str(size))
+
+
 def test_clouds_of_two_float_types_are_aligned_in_that_of_the_source():
     points, turns, shift, _ = points_and_motion(0)
     moved = points @ np.swapaxes(turns, -1, -2) + shift

@@ -332,6 +332,27 @@ def test_a_projection_and_its_gradient_do_not_depend_on_the_scale(jit_compile, b
             np.testing.assert_allclose(scale * gradient, slope, atol=1e-3, err_msg=str(scale))
 
 
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["graph", "XLA"]
+)
+def test_a_projection_is_exact_where_singular_values_are_small(jit_compile):
+    """XLA's SVD alone was off by 4e-3 here, also in double precision."""
+    turned = reference_matrix(np.random.default_rng(1).normal(size=(2, 50, 3)))
+    matrices = turned[0] @ np.diag([1.0, 1e-3, 1e-4]) @ turned[1]
+    project = tf.function(rotations.project_to_rotation, jit_compile=jit_compile, autograph=False)
+    np.testing.assert_allclose(project(tf.constant(matrices)), turned[0] @ turned[1], atol=1e-9)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
+def test_quaternions_of_any_length_are_turned_into_matrices(jit_compile):
+    turn = tf.function(rotations.quaternion_to_matrix, jit_compile=jit_compile, autograph=False)
+    quaternions = np.random.default_rng(0).normal(size=(5, 4))
+    exact = rotations.quaternion_to_matrix(quaternions)
+    for scale in SCALES:
+        matrices = turn(tf.constant(scale * quaternions, tf.float32))
+        np.testing.assert_allclose(matrices, exact, atol=1e-6, err_msg=str(scale))
+
+
 def test_a_matrix_of_rank_one_has_a_bounded_gradient():
     """Its nearest rotation is not unique, and rounding decides: the slope was 1e15."""
     matrix = np.outer([1.0, 2.0, -0.5], [0.3, -1.0, 2.0]).astype(np.float32)
