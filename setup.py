@@ -100,6 +100,8 @@ EXTRAS_REQUIRE = {
         "torch",  # smplx runs on it; any version will do, CPU alone too
         "smplx>=0.1.28",  # the reference layer of the field
         "smplfitter>=0.6",  # the fastest other TensorFlow body
+        "body-models>=0.26; python_version >= '3.11'",  # the fastest body in JAX
+        "jax",  # body-models runs on it here
     ],
     # TensorFlow with NVIDIA's libraries, for a GPU under Linux.
     "gpu": ["tensorflow[and-cuda]>=2.18"],

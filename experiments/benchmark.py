@@ -4,7 +4,10 @@
 
 First all contestants must agree. Then they take turns, round after round, so that a busy machine
 hits all of them alike; every number is a median over the rounds, every ratio the median of the
-rounds' ratios. smplx and smplfitter take part if they are installed: `pip install -e '.[bench]'`.
+rounds' ratios. smplx, smplfitter and body-models take part if they are installed:
+`pip install -e '.[bench]'`.
+`--dense` times a body without zeros, `--clock=cpu` counts CPU time where the machine is busy.
+"Gradient at rest" compares each contestant's gradient by a zero pose with finite differences.
 The floor is what NumPy's BLAS needs for the two matrix products of a mesh without a zero in its
 pose blend shapes and weights, and nothing else; the layer can be faster where a body has zeros.
 About 6 minutes on two cores.
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -46,6 +50,22 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("output", None, "JSON file to write the numbers to.", flag_values=values)
     flags.DEFINE_string(
         "model", None, "Body model file (default: the open body).", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "dense",
+        False,
+        "Give the body random weights and pose blend shapes that hold no zero.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "clock",
+        "wall",
+        ["wall", "cpu"],
+        "Count wall time, or the CPU time of all threads.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "torch_compile", False, "Let smplx take part under torch.compile too.", flag_values=values
     )
     flags.DEFINE_list(
         "batches",
@@ -88,28 +108,42 @@ def main(values: flags.FlagValues) -> None:
     common.load_tensorflow()
     # Only now: these modules load TensorFlow.
     from experiments.benchmarks import peers
+    from experiments.benchmarks.contestants import contestants, gradients_at_rest
     from smpl_tf import load_model_data
 
     data = load_model_data(values.model)
+    if values.dense:
+        data = peers.dense_body(data)
+    clock = time.process_time if values.clock == "cpu" else time.perf_counter
     if values.measure_memory_here:
         print(measure_memory(data))
         return
-    makers = peers.contestants()
+    makers = contestants(values.torch_compile)
     record = {
         "machine": {
-            "processor": platform.processor() or platform.machine(),
+            "processor": processor(),
             "cores": len(os.sched_getaffinity(0)),
             "load_average_before": os.getloadavg()[0],
         },
         "versions": {
             name: metadata.version(name)
-            for name in ("tensorflow", "numpy", "torch", "smplx", "smplfitter")
+            for name in (
+                "tensorflow",
+                "numpy",
+                "torch",
+                "smplx",
+                "smplfitter",
+                "jax",
+                "body-models",
+            )
             if importable(name)
         },
-        "body": {"name": data.name, "fingerprint": data.fingerprint},
+        "body": {"name": data.name, "dense": values.dense, "fingerprint": data.fingerprint},
+        "clock": values.clock,
         "cases": [],
     }
     with tempfile.TemporaryDirectory() as folder:
+        record["gradients_at_rest"] = gradients_at_rest(makers, data, Path(folder))
         plan = [(work, int(batch)) for work in values.works for batch in values.batches]
         for work, batch in tqdm(plan, desc="cases"):
             bodies = peers.random_bodies(data, batch)
@@ -120,11 +154,11 @@ def main(values: flags.FlagValues) -> None:
             }
             reference = peers.numpy(np.float64)(data, work, bodies, Path(folder))
             first_calls = check_agreement(work, calls, reference)
-            times = take_turns(calls, values.rounds, values.seconds)
+            times = take_turns(calls, values.rounds, values.seconds, clock)
             record["cases"].append(summarize(work, batch, times, first_calls))
     record["joints_over_mesh"] = joints_over_mesh(record["cases"])
     if values.memory and sys.platform == "linux":
-        record["memory_mb"] = memory_of_a_batch(values.model)
+        record["memory_mb"] = memory_of_a_batch(values.model, values.dense)
     print(table(record))
     if values.output:
         write_json(Path(values.output), record)
@@ -171,13 +205,24 @@ def check_agreement(work: str, calls: dict, reference) -> dict[str, float]:
     return seconds
 
 
-def take_turns(calls: dict, rounds: int, seconds: float) -> dict[str, list[float]]:
+def processor() -> str:
+    """The processor's name; Linux keeps it in /proc, where Python does not look."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def take_turns(
+    calls: dict, rounds: int, seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Times all contestants round by round.
 
     Args:
       calls: name -> call.
       rounds: how many turns each gets.
       seconds: the least length of a turn.
+      clock: gives seconds; the process's CPU time where others use the machine too.
 
     Returns:
       name -> seconds per call, one for each round.
@@ -186,11 +231,11 @@ def take_turns(calls: dict, rounds: int, seconds: float) -> dict[str, list[float
     for _ in range(rounds):
         for name, call in calls.items():
             call()  # wakes the contestant's own threads and caches
-            repeats, start = 0, time.perf_counter()
-            while repeats == 0 or time.perf_counter() - start < seconds:
+            repeats, start = 0, clock()
+            while repeats == 0 or clock() - start < seconds:
                 call()
                 repeats += 1
-            times[name].append((time.perf_counter() - start) / repeats)
+            times[name].append((clock() - start) / repeats)
     return times
 
 
@@ -222,7 +267,7 @@ def joints_over_mesh(cases: list[dict]) -> dict[str, float]:
 
 def table(record: dict) -> str:
     """Draws the record as a Markdown table."""
-    peers = ["smpl_tf", "smplx", "smplfitter XLA", "numpy", "floor"]
+    peers = dict.fromkeys(name for case in record["cases"] for name in case["times_faster_than"])
     lines = [
         f"| work | batch | {OURS} | bodies/s | "
         + " | ".join(f"vs {name}" for name in peers)
@@ -236,6 +281,9 @@ def table(record: dict) -> str:
             f"| {case['work']} | {case['batch']} | {case['milliseconds'][OURS]:.2f} ms | "
             f"{case['bodies_per_second'][OURS]:,.0f} | " + " | ".join(cells) + " |"
         )
+    if record["gradients_at_rest"]:
+        lines += ["", "| contestant | gradient at rest |", "|---|---|"]
+        lines += [f"| {name} | {word} |" for name, word in record["gradients_at_rest"].items()]
     ratios = [f"{ratio:.0f}× at {batch}" for batch, ratio in record["joints_over_mesh"].items()]
     if ratios:
         lines.append(f"\nJoints alone, bodies a second over whole meshes: {', '.join(ratios)}.")
@@ -248,10 +296,11 @@ def table(record: dict) -> str:
     return "\n".join(lines)
 
 
-def memory_of_a_batch(model: str | None) -> dict[str, float]:
+def memory_of_a_batch(model: str | None, dense: bool) -> dict[str, float]:
     """Measures in a process of its own, where nothing else has used memory yet."""
     command = [sys.executable, __file__, "--measure_memory_here"]
     command += [f"--model={model}"] if model else []
+    command += ["--dense"] if dense else []
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     before, peak = map(float, finished.stdout.split())
     return {"before": before, "peak": peak}

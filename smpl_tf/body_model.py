@@ -123,11 +123,13 @@ class SMPL(keras.layers.Layer):
         if tf.executing_eagerly():
             pose_batch = self._pose_axis_angles if inner == 2 else self._pose_matrices
         vertices, joints, global_rotations = pose_batch(
-            tf.reshape(_expand(betas, leading, 1), [-1, self.num_betas]),
-            tf.reshape(_expand(relative, leading, inner), [-1, *relative.shape[-inner:]]),
+            _flatten(_expand(betas, leading, 1), 1),
+            _flatten(_expand(relative, leading, inner), inner),
         )
 
         def with_leading(tensor: tf.Tensor) -> tf.Tensor:
+            if static.rank == 1 and tensor.shape[0] is not None and tensor.shape[0] == static[0]:
+                return tensor
             tensor = tf.reshape(tensor, tf.concat([leading, tensor.shape[1:]], axis=0))
             tensor.set_shape(static.concatenate(tensor.shape[static.rank :]))
             return tensor
@@ -178,7 +180,10 @@ class SMPL(keras.layers.Layer):
         if _ends_with(pose.shape, (joints, 3, 3)):
             return betas, pose, translation
         if not _ends_with(pose.shape, (joints, 3)):
-            pose = tf.reshape(pose, tf.concat([tf.shape(pose)[:-1], [joints, 3]], axis=0))
+            known = pose.shape[:-1].is_fully_defined()
+            outer = pose.shape[:-1].as_list() if known else tf.shape(pose)[:-1]
+            tail = [joints, 3]
+            pose = tf.reshape(pose, outer + tail if known else tf.concat([outer, tail], axis=0))
         return betas, pose, translation
 
     def get_config(self) -> dict[str, Any]:
@@ -260,7 +265,11 @@ def _broadcast_leading(tensors):
     """
     statics = [tensor.shape[: tensor.shape.rank - inner] for tensor, inner in tensors]
     try:
-        static = functools.reduce(tf.broadcast_static_shape, statics)
+        # Equal shapes, as most are, need none of TensorFlow's arithmetic with shapes.
+        alike = statics[0].is_fully_defined() and all(
+            other.rank is not None and tuple(other) == tuple(statics[0]) for other in statics
+        )
+        static = statics[0] if alike else functools.reduce(tf.broadcast_static_shape, statics)
     except ValueError:
         shapes = ", ".join(map(str, statics))
         raise ValueError(
@@ -272,10 +281,17 @@ def _broadcast_leading(tensors):
     return static, functools.reduce(tf.broadcast_dynamic_shape, dynamic)
 
 
+def _flatten(tensor, inner):
+    """Merges the leading dimensions into one."""
+    if tensor.shape.rank == inner + 1:
+        return tensor
+    return tf.reshape(tensor, [-1, *tensor.shape[tensor.shape.rank - inner :]])
+
+
 def _expand(tensor, leading, inner):
     """Repeats a tensor over the common leading dimensions."""
     tail = tensor.shape[tensor.shape.rank - inner :]
-    known = tf.get_static_value(leading)
-    if known is not None and tensor.shape == (*known, *tail):
+    known = leading.numpy() if tf.executing_eagerly() else tf.get_static_value(leading)
+    if known is not None and tuple(tensor.shape) == (*known, *tail):
         return tensor
     return tf.broadcast_to(tensor, tf.concat([leading, tail], axis=0))

@@ -6,7 +6,8 @@ subset of vertices. Contestants whose package is not installed are left out.
 """
 
 import contextlib
-import importlib.util
+import dataclasses
+import functools
 import io
 import pickle
 import warnings
@@ -63,6 +64,47 @@ def subset_of(data: SMPLModelData) -> np.ndarray:
 Maker = Callable[[SMPLModelData, str, Bodies, Path], Callable[[], tuple] | None]
 
 
+def dense_body(data: SMPLModelData, seed: int = 0) -> SMPLModelData:
+    """The body with random weights and pose blend shapes that hold no zero.
+
+    An official file has pose blend shapes without zeros, too; nothing can be left out there.
+
+    Args:
+      data: the body whose template, shapes, faces and joints are kept.
+      seed: same seed, same body.
+
+    Returns:
+      A body made in memory.
+    """
+    rng = np.random.default_rng(seed)
+    return dataclasses.replace(
+        data,
+        posedirs=rng.normal(0.0, 1e-3, data.posedirs.shape),
+        weights=rng.dirichlet(np.ones(data.num_joints), data.num_vertices),
+    )
+
+
+def smpl_tf_eager(data, work, bodies, folder):
+    """This library called as a notebook calls it, outside of any tf.function."""
+    import tensorflow as tf
+
+    vertex_ids = {"joints": [], "subset": subset_of(data)}.get(work)
+    smpl = SMPL(data, vertex_ids=vertex_ids)
+    betas, pose, upstream = map(tf.constant, bodies)
+
+    def forward():
+        output = smpl(betas=betas, pose=pose)
+        return (output.joints,) if work == "joints" else (output.vertices, output.joints)
+
+    def gradient():
+        with tf.GradientTape() as tape:
+            tape.watch((betas, pose))
+            vertices = smpl(betas=betas, pose=pose).vertices
+        return tape.gradient(vertices, (betas, pose), output_gradients=upstream)
+
+    return gradient if work == "gradient" else forward
+
+
 def smpl_tf(xla: bool) -> Maker:
     """This library under tf.function, with or without XLA."""
 
@@ -93,12 +135,10 @@ def smpl_tf(xla: bool) -> Maker:
 
 
 def smplfitter_tf(data, work, bodies, folder):
-    """smplfitter's TensorFlow body under XLA; its gradient does not compile."""
+    """smplfitter's TensorFlow body under XLA; its gradient as a plain graph, as XLA refuses it."""
     import tensorflow as tf
     from smplfitter.tf import BodyModel
 
-    if work == "gradient":
-        return None
     np.save(folder / "kid_template.npy", np.zeros((data.num_vertices, 3)))
     write_pickle(data, folder / "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl")
     subset = subset_of(data) if work == "subset" else None
@@ -110,11 +150,25 @@ def smplfitter_tf(data, work, bodies, folder):
         output = model(pose, betas, return_vertices=work != "joints")
         return tuple(output[name] for name in ("vertices", "joints") if name in output)
 
+    @tf.function
+    def gradient(betas, pose, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch((betas, pose))
+            vertices = model(pose, betas, return_vertices=True)["vertices"]
+        return tape.gradient(vertices, (betas, pose), output_gradients=upstream)
+
+    if work == "gradient":
+        upstream = tf.constant(bodies.upstream)
+        return lambda: gradient(betas, pose, upstream)
     return lambda: forward(betas, pose)
 
 
-def smplx(data, work, bodies, folder):
-    """smplx in PyTorch, eager; it computes all vertices whatever is asked for."""
+def smplx(compiled: bool) -> Maker:
+    """smplx in PyTorch, eager or compiled; it computes all vertices whatever is asked for."""
+    return functools.partial(_smplx, compiled)
+
+
+def _smplx(compiled, data, work, bodies, folder):
     import smplx as package
     import torch
 
@@ -124,6 +178,8 @@ def smplx(data, work, bodies, folder):
         model = package.SMPL(str(folder), gender="neutral", batch_size=len(bodies.betas))
     betas, pose, upstream = (torch.tensor(array) for array in bodies)
     num_joints = data.num_joints
+    if compiled:
+        model = torch.compile(model)
 
     def run(betas, pose):
         return model(betas=betas, body_pose=pose[:, 3:], global_orient=pose[:, :3])
@@ -194,7 +250,7 @@ def numpy(dtype: type) -> Maker:
 
 def floor(data, work, bodies, folder):
     """The machine's floor: NumPy's BLAS doing the two matrix products alone."""
-    if work != "forward":
+    if work not in ("forward", "gradient"):
         return None
     rng = np.random.default_rng(0)
     count = len(bodies.betas)
@@ -233,18 +289,3 @@ def write_pickle(data: SMPLModelData, path: Path) -> None:
     contents = {name: getattr(data, name) for name in names}
     contents.update(kintree_table=kintree, f=data.faces.astype(np.uint32))
     path.write_bytes(pickle.dumps(contents))
-
-
-def contestants() -> dict[str, Maker]:
-    """Names who takes part here; the first is the one that is compared with the others."""
-    makers = {
-        "smpl_tf XLA": smpl_tf(xla=True),
-        "smpl_tf": smpl_tf(xla=False),
-        "numpy": numpy(np.float32),
-        "floor": floor,
-    }
-    if importlib.util.find_spec("smplx") and importlib.util.find_spec("torch"):
-        makers["smplx"] = smplx
-    if importlib.util.find_spec("smplfitter"):
-        makers["smplfitter XLA"] = smplfitter_tf
-    return makers
