@@ -278,7 +278,7 @@ def test_a_failed_writing_leaves_the_old_files(runs, photographs, call, tmp_path
 
 
 def test_odd_inputs_fail_alone(runs, photographs, call, tmp_path, monkeypatch):
-    """Names that disks take, links, pipes, the page's name, and what the user has there already."""
+    """Names that disks take, links, pipes, the page's name, and what is there already."""
     pictures, output = tmp_path / "pictures", tmp_path / "out"
     pictures.mkdir()
     good = (photographs / "wide.jpg").read_bytes()
