@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,45 @@ def test_what_is_no_video_is_named(tmp_path, content):
     with pytest.raises(UserError, match=r"a\.mp4: ") as error:
         videos.open_video(tmp_path / "a.mp4")
     assert "\n" not in str(error.value)
+
+
+def test_a_playlist_is_not_followed(tmp_path, film):
+    for content in (
+        f"ffconcat version 1.0\nfile {film.name}\n",
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{film}\n#EXT-X-ENDLIST\n",
+    ):
+        (tmp_path / "a.mp4").write_text(content)
+        with pytest.raises(UserError, match=r"a\.mp4: not a video"):
+            videos.open_video(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("name", [b"\xe4\xff.mp4", "ä.mp4".encode(), b"%03d.mp4", b"a b;c.mp4"])
+def test_a_video_of_any_name(tmp_path, film, name):
+    folder = tmp_path / os.fsdecode(b"\xe4")
+    path = folder / os.fsdecode(name)
+    videos.write(path, videos.open_video(film).frames(), 12.5)
+    assert os.listdir(os.fsencode(folder)) == [name]
+    assert len(list(videos.open_video(path).frames())) == 10
+
+
+def test_a_video_that_is_not_whole_gets_no_name(tmp_path, monkeypatch):
+    """As of a full disk, of which OpenCV does not tell."""
+    open_writer = videos._writer
+
+    class Cutting:
+        def __init__(self, *arguments):
+            self.path, self.writer = arguments[0], open_writer(*arguments)
+            self.write = self.writer.write
+
+        def release(self):
+            self.writer.release()
+            os.truncate(self.path, self.path.stat().st_size // 2)
+
+    monkeypatch.setattr(videos, "_writer", Cutting)
+    frames = np.random.default_rng(0).integers(0, 255, (30, 64, 64, 3), np.uint8)
+    with pytest.raises(OSError, match="a.mp4"):
+        videos.write(tmp_path / "a.mp4", frames, 25)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_camera_that_is_not_there_is_named(tmp_path):

@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from absl import flags
@@ -225,3 +227,49 @@ class TestArguments:
         assert text.index("Most used flags:\n  --z [a]") < text.index(
             "All other flags:\n  --debug"
         )
+
+
+def test_sigterm_ends_a_script_as_ctrl_c_does(capsys):
+    cleared = []
+
+    def main(values):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            cleared.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(main, define_flags, ["t.py"], resumes=True) == common.EXIT_INTERRUPTED
+    assert capsys.readouterr().err == "\nt.py: stopped; the same command continues from here\n"
+    assert cleared and signal.getsignal(signal.SIGTERM) == before
+
+
+def test_without_a_folder_for_temporary_files_scripts_work_or_say_so(monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with common.quiet_c():
+        os.write(2, b"noise")
+    assert run(lambda _: refuse(), define_flags, ["t.py"]) == 1
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and "set TMPDIR to a folder that can be written" in line
+
+
+def test_a_flag_file_is_read_as_utf_8_and_may_name_another(tmp_path):
+    (tmp_path / "inner.cfg").write_text("# Ω\n--epochs=7\n", "utf-8")
+    (tmp_path / "outer.cfg").write_text(f"--flagfile={tmp_path / 'inner.cfg'}\n// Ψ\n", "utf-8")
+    seen = []
+    arguments = ["t.py", "--flagfile", str(tmp_path / "outer.cfg"), "--input=parts_12"]
+    assert run(lambda v: seen.append((v.epochs, v.input)), define_flags, arguments) == 0
+    assert seen == [(7, "parts_12")]
+
+
+def test_results_of_a_shipped_run_go_to_the_working_folder(tmp_path):
+    from experiments.runs import shipped_runs
+    from experiments.runs.run_folder import RunFolder
+
+    run_folder = RunFolder(shipped_runs.PRETRAINED / "smplr_dae")
+    assert str(shipped_runs.results_of(run_folder)) == "runs/smplr_dae"
+    assert shipped_runs.results_of(RunFolder(tmp_path)).samefile(tmp_path)
