@@ -33,11 +33,19 @@ from experiments.runs.flag_definer import FlagDefiner
 
 MESH_FORMATS = ("obj", "ply", "glb")
 METHODS = ("auto", "nbf", "smplr", "fit", "parts")
+GENDERS = ("neutral", "female", "male")
 FINDER_MODELS = ("auto", "lite", "full", "heavy")
 # Read by experiments.runs.common.
 POSITIONAL_FLAG = "images"
 FIRST_FLAGS = ("images", "output", "people", "method", "mesh", "refine", "fov", "step", "frames")
 _CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
+_PICTURES = (
+    "The slider shows the photograph through the bodies; a click opens a picture full size. "
+    "Found points: the person's left is red, the right blue, smaller where less visible. From the "
+    "side: seen from the picture's right edge, the photographer to the left. From above: the "
+    "photographer at the lower edge. “Turn in 3D” shows everybody of a picture together. A red "
+    "frame marks bodies that the audit does not trust."
+)
 _NAMED = 10  # unused pictures of --people that get a line each
 
 
@@ -81,7 +89,13 @@ def define_flags(values) -> None:
         None,
         "Refine bodies to the found points (default), or with parts to the part map.",
     )
-    f.number("fov", 55.0, "Field of view across the picture's diagonal, degrees.", 179.0)
+    f.number(
+        "fov",
+        None,
+        "Field of view across the diagonal, degrees (default: as EXIF says, else 55).",
+        179.0,
+    )
+    f.enum("gender", None, GENDERS, "Gender of the body with --method=fit (default: neutral).")
     f.enum(
         "finder_model",
         "auto",
@@ -130,7 +144,9 @@ def _predict(values, found, failures, output) -> int:
     predictor, audited = chosen.predictor, chosen.audited
     if chosen.remark:
         print(f"predict.py: {chosen.remark}", file=sys.stderr)
-    tools = one_picture.Tools(predictor, people, values.mesh, output, stopwatch, chosen.finder)
+    tools = one_picture.Tools(
+        *(predictor, people, values.mesh, output, stopwatch, chosen.finder, chosen.lens)
+    )
     results = []
     for line in inputs.passed_over(values.images):
         print(f"predict.py: {line}", file=sys.stderr)
@@ -162,7 +178,8 @@ def _predict(values, found, failures, output) -> int:
         warning=_warning(audited) if bodies else "",
         failures=failures,
         viewer=body_viewer.body_viewer(bodies, *models) if bodies else "",
-        groups=[report.Group("People", shown)] * bool(shown) + _trust(audited) * bool(bodies),
+        groups=[report.Group("People", shown, _PICTURES)] * bool(shown)
+        + _trust(audited) * bool(bodies),
     )
     report.write(page, output / "index.html")
     for line in _gains(results):
@@ -178,8 +195,11 @@ def _warning(audited) -> str:
     """What the reader must know of the bodies."""
     if audited is None:
         return (
-            "How far these bodies are from the truth is not known: no expected errors were learnt "
-            "for this method. Notes say how well a body meets the points that were found."
+            "Expected distances are across the picture, at the person's distance: from how "
+            "visible the finder says the joints are and how far the body misses them. They rank "
+            "bodies by how far to trust them; where a "
+            "photograph is harder than the training, true errors are larger. How wrong the depth "
+            "is, nobody knows."
         )
     return (
         "Expected errors are mean distances of the joints in 3D, learnt on held-out people of the "

@@ -80,14 +80,45 @@ def body_from_side(
     Returns:
       `[size, size, 4]` uint8 RGBA, transparent around the body.
     """
+    # A quarter turn about the camera's y axis: what was away from the camera is now right.
+    turn = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    return _turned(size, vertices, faces, camera, colour, turn, (0,))
+
+
+def body_from_above(
+    size: int,
+    vertices: TensorLike,
+    faces: np.ndarray,
+    camera: Camera,
+    colour: Sequence[float] | np.ndarray,
+) -> np.ndarray:
+    """Draws a body as somebody above the picture sees it, the photographer at the lower edge.
+
+    Args:
+      size: side of the picture, pixels.
+      vertices: `[V, 3]` metres, camera frame.
+      faces: `[F, 3]`.
+      camera: of the picture from the front, of any size.
+      colour: `[3]` RGB 0..255.
+
+    Returns:
+      `[size, size, 4]` uint8 RGBA, transparent around the body.
+    """
+    # A quarter turn about the camera's x axis: what was away from the camera is now up.
+    turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    return _turned(size, vertices, faces, camera, colour, turn, (0, 1))
+
+
+def _turned(size, vertices, faces, camera, colour, turn, centred):
+    """Draws a body turned about its middle, moved to the picture's middle along some axes."""
     camera = camera.resize(size, size)
     vertices = np.asarray(vertices)
     centre = (vertices.min(0) + vertices.max(0)) / 2
-    # A quarter turn about the camera's y axis: what was away from the camera is now right.
-    turn = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
     turned = (vertices - centre) @ turn.T + centre
-    middle = np.asarray(camera.intrinsics)[0, 2] - size / 2
-    turned[:, 0] += -centre[0] - middle * centre[2] / np.asarray(camera.intrinsics)[0, 0]
+    intrinsics = np.asarray(camera.intrinsics)
+    for axis in centred:
+        middle = intrinsics[axis, 2] - size / 2
+        turned[:, axis] += -centre[axis] - middle * centre[2] / intrinsics[axis, axis]
     drawing, rows, columns = _drawn_in_its_box(turned, faces, camera, colour)
     result = np.zeros((size, size, 4), np.uint8)
     result[rows, columns] = drawing

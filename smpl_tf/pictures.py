@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +35,8 @@ _UPRIGHT = {
 
 
 LARGEST_SIDE = 4096  # pixels; larger pictures are shrunk while they are read
+_FILM_DIAGONAL = 43.267  # mm, of 35 mm film
+_SHORTEST, _LONGEST = 8.0, 2000.0  # mm, focal lengths of lenses that are no mistake
 LEAST_SIDE = 16  # pixels; nobody can be seen in less
 
 
@@ -47,11 +51,13 @@ class Photograph(NamedTuple):
       pixels: `[H, W, 3]` uint8 RGB, at most LARGEST_SIDE high and wide.
       width: of the file, pixels.
       height: of the file, pixels.
+      field_of_view: across the diagonal, degrees, as the file's EXIF tags say; None: they do not.
     """
 
     pixels: np.ndarray
     width: int
     height: int
+    field_of_view: float | None = None
 
     @property
     def scale(self) -> float:
@@ -206,7 +212,19 @@ def _read(image: Image.Image) -> Photograph:
         pixels = np.asarray(Image.fromarray(pixels).transpose(_UPRIGHT[orientation]))
         if orientation >= 5:
             width, height = height, width
-    return Photograph(pixels, width, height)
+    return Photograph(pixels, width, height, _field_of_view(image))
+
+
+def _field_of_view(image: Image.Image) -> float | None:
+    """Reads the field of view from the focal length for 35 mm film; None if that is not there."""
+    try:
+        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        focal = float(tags.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
+    except (TypeError, ValueError, ZeroDivisionError, SyntaxError, struct.error):
+        return None  # tags are damaged more often than pictures
+    if not _SHORTEST <= focal <= _LONGEST:
+        return None
+    return math.degrees(2 * math.atan(_FILM_DIAGONAL / 2 / focal))
 
 
 def _check_size(width: int, height: int) -> None:

@@ -8,12 +8,13 @@
 `python -m datasets.photographs.models` fetches its networks.
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from datasets.photographs import search
-from datasets.photographs.detector import Detection, Detector
+from datasets.photographs.detector import Detection, Detector, intersection_over_union
 from datasets.photographs.interpreter import Network, load_network
 from datasets.photographs.landmarks import LandmarkNetwork, Look
 from datasets.photographs.models import find_models
@@ -30,6 +31,9 @@ _LEAST_IN_NEED, _MOST_IN_NEED = 0.2, 5
 _SURE_DETECTION, _SURE_PRESENCE, _SURE_SCORE = 0.7, 0.9, 0.4
 _SAME_SQUARE = 0.1  # squares that differ less show the same
 _SAME_SIGHT = 0.2  # and these will probably lead to the same
+# Of a given box: what the detector sees, what an upright person's square would be, how sure such a
+# sighting is, and how far box and points must agree.
+_AROUND_BOX, _UPRIGHT_BOX, _UPRIGHT_IN_BOX, _LEAST_IN_BOX = 1.6, 1.25, 0.6, 0.2
 _SMALL = 0.5  # a person's square over the picture, below which others may be too small to see
 _TILES = (0.55, 0.3, 0.17)  # sides over the picture's
 _CLOSEST_IF_EMPTY = 0.3  # the smallest of them where nobody was seen in the larger ones
@@ -117,6 +121,37 @@ class LandmarkFinder:
         if moved(first.next_square, square) >= _SAME_SQUARE:
             looks.insert(0, self._look(picture, first.next_square))
         return next((look for look in looks if look.presence >= LEAST_PRESENCE), None)
+
+    def in_box(self, picture: np.ndarray, box: np.ndarray) -> FoundPerson | None:
+        """Finds the person of a known box.
+
+        The detector looks around the box first, since it knows which way up the person is; where
+        it sees nobody there, an upright person is looked for.
+
+        Args:
+          picture: `[H, W, 3]` uint8 RGB.
+          box: `[4]` left, top, right, bottom, pixels.
+
+        Returns:
+          The person with the given box; None: nobody is seen there.
+        """
+        check_picture(picture)
+        box = np.asarray(box, np.float32)
+        middle, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
+        around = Square(float(middle[0]), float(middle[1]), _AROUND_BOX * side)
+        sightings = self._follow(picture, self.detect(picture, [around]), ())
+        if not sightings:
+            look = self.look(picture, around._replace(side=_UPRIGHT_BOX * side))
+            sightings = [] if look is None else [Sighting(look, _UPRIGHT_IN_BOX)]
+        if not sightings:
+            return None
+        overlaps = [
+            float(intersection_over_union(one.look.box(), box[None])[0]) for one in sightings
+        ]
+        best = int(np.argmax(overlaps))
+        if overlaps[best] < _LEAST_IN_BOX:
+            return None
+        return dataclasses.replace(self.person(sightings[best], picture), box=box)
 
     def detect(self, picture: np.ndarray, squares: Iterable[Square]) -> list[Detection]:
         """Runs the detector in squares of a picture; the surest detections first."""

@@ -61,10 +61,12 @@ class Picture(NamedTuple):
     Attributes:
       label: what it shows.
       data_uri: the picture itself, see `picture`.
+      under: another picture of the same size; given, a slider shows it through the first.
     """
 
     label: str
     data_uri: str
+    under: str = ""
 
 
 class Person(NamedTuple):
@@ -74,11 +76,14 @@ class Person(NamedTuple):
       caption: who, and how well.
       pictures: in the order of reading.
       scene: what the page's viewer shows at the press of a button, if anything.
+      doubt: why the reader should not trust this person, if anything speaks against them; the
+        person is marked.
     """
 
     caption: str
     pictures: Sequence[Picture]
     scene: str = ""
+    doubt: str = ""
 
 
 class Group(NamedTuple):
@@ -87,10 +92,12 @@ class Group(NamedTuple):
     Attributes:
       heading: what they have in common.
       people: the people.
+      note: what the reader should know of their pictures, if anything.
     """
 
     heading: str
     people: Sequence[Person]
+    note: str = ""
 
 
 class Page(NamedTuple):
@@ -142,6 +149,20 @@ def picture(label: str, pixels: np.ndarray, lossless: bool = False) -> Picture:
         kind, encoded = "jpeg", cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
     content = base64.b64encode(encoded.tobytes()).decode()
     return Picture(label, f"data:image/{kind};base64,{content}")
+
+
+def see_through(label: str, over: np.ndarray, under: np.ndarray) -> Picture:
+    """Embeds two pictures of one size, with a slider between them.
+
+    Args:
+      label: what they show.
+      over: `[H, W, 3]` uint8 RGB, what is seen at first.
+      under: `[H, W, 3]` uint8 RGB.
+
+    Returns:
+      The picture.
+    """
+    return picture(label, over)._replace(under=picture(label, under).data_uri)
 
 
 def pixels(picture: Picture) -> np.ndarray:

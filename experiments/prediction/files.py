@@ -21,7 +21,7 @@ from smpl_tf.skeleton_points import find_skeleton
 MESH_FORMATS = ("obj", "ply", "glb")
 # Besides SMPL's joints: what data sets annotate and other programs read.
 SKELETONS = ("coco_17", "h36m_17", "lsp_14")
-SIDE_VIEW = 512  # pixels
+SIDE_VIEW = 320  # pixels
 _JPEG_QUALITY = 92
 
 
@@ -115,7 +115,7 @@ def write_person(
             folder / "parts.png", figures.enlarge(coloured, NBF_IMAGE_SIZE, smooth=False)
         )
     write_picture(folder / "side.png", side)
-    if predicted.verdict is not None and scheme is not None:
+    if predicted.verdict is not None:
         write_json(folder / "audit.json", predicted.verdict.record(scheme))
 
 
@@ -152,6 +152,14 @@ def side_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
     vertices = dataclasses.replace(person, translation=middle).vertices()
     camera = nbf_camera(size)
     return figures.body_from_side(size, vertices, person.body.faces, camera, figures.PREDICTED)
+
+
+def top_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
+    """A body from above, the photographer below: `[size, size, 4]` uint8 RGBA at NBF's scale."""
+    middle = np.array(NBF_TRANSLATION, np.float32)
+    vertices = dataclasses.replace(person, translation=middle).vertices()
+    camera = nbf_camera(size)
+    return figures.body_from_above(size, vertices, person.body.faces, camera, figures.PREDICTED)
 
 
 def shared_camera(cameras: Sequence[Camera]) -> Camera:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from datasets.photographs.finder import LandmarkFinder
 from datasets.photographs.models import ModelsMissingError, find_models
 from experiments.nbf import networks, segmenters
 from experiments.prediction import smplr_pictures
+from experiments.prediction.lens import Lens
 from experiments.prediction.point_fits import PointFits
 from experiments.prediction.smplr_bodies import SMPLRBodies
 from experiments.prediction.stopwatch import Stopwatch
@@ -23,7 +23,6 @@ from nbf.prediction.bodies import NBFBodies
 from nbf.prediction.part_finder import PartFinder
 from nbf.prediction.point_bodies import PointBodies
 from nbf.prediction.predictor import Predictor
-from smpl_tf.camera import pinhole
 from smpl_tf.saved_models import ModelNotFoundError
 from smplr import SMPLR
 from smplr import pretrained as smplr_pretrained
@@ -40,6 +39,7 @@ class Chosen(NamedTuple):
       finder: what finds people; None: a segmenter does.
       audited: what errors to expect; None: unknown.
       remark: what the user should know of the choice; "" for nothing.
+      lens: of the pictures' cameras; None: NBF's fixed camera is taken.
     """
 
     predictor: Predictor
@@ -47,6 +47,7 @@ class Chosen(NamedTuple):
     finder: LandmarkFinder | None = None
     audited: audit_calibration.Record | None = None
     remark: str = ""
+    lens: Lens | None = None
 
 
 def choose(values: Any, stopwatch: Stopwatch) -> Chosen:
@@ -62,6 +63,11 @@ def choose(values: Any, stopwatch: Stopwatch) -> Chosen:
     Raises:
       UserError: a network or the finder is not there, or flags do not go together.
     """
+    if values.gender not in (None, "neutral") and values.method != "fit":
+        raise UsageError(
+            f"--gender={values.gender} goes with --method=fit, not {values.method}: the networks "
+            "were trained with the neutral body"
+        )
     if values.run or values.segmentation_run:
         if values.method not in ("auto", "parts"):
             raise UsageError(
@@ -96,7 +102,7 @@ def _finder(model: str) -> LandmarkFinder:
 
 
 def _of_points(values: Any, finder: LandmarkFinder, stopwatch: Stopwatch) -> Chosen:
-    camera_of = functools.partial(pinhole, field_of_view=values.fov)
+    camera_of = Lens(values.fov)
     fit: Callable[..., Any]
     if values.method in ("auto", "nbf"):
         network = FittingNetwork.from_pretrained(nbf_pretrained.POINTS)
@@ -106,13 +112,13 @@ def _of_points(values: Any, finder: LandmarkFinder, stopwatch: Stopwatch) -> Cho
         fit = PointFits(model, "networks", camera_of)
         words = "SMPLR's networks from found 3D points"
     else:
-        fit = PointFits(camera_of=camera_of)
+        fit = PointFits(camera_of=camera_of, gender=values.gender or "neutral")
         words = "optimisation from found 3D points"
     refine = values.refine is not False
     predictor = Predictor(fit, fit.bodies, finder=finder, refine=refine, timed=stopwatch)
     if refine:
         words += ", then moved to the points"
-    return Chosen(predictor, words, finder)
+    return Chosen(predictor, words, finder, lens=camera_of)
 
 
 def _of_run(values: Any, stopwatch: Stopwatch) -> Chosen:

@@ -13,6 +13,7 @@ from datasets.photographs.people_files import GivenPeople
 from experiments.pages import report
 from experiments.prediction import files as prediction_files
 from experiments.prediction.inputs import Input
+from experiments.prediction.lens import Lens
 from experiments.prediction.stopwatch import Stopwatch
 from experiments.runs.common import UserError
 from nbf.prediction.fitted_person import PredictedPerson
@@ -28,7 +29,7 @@ from smpl_tf.viewer.body_viewer import ViewedBody
 
 STAGES = ("read", "find", "segment", "fit", "refine", "audit", "draw", "write")
 _SHOWN = 512  # pixels, longer side of the page's pictures
-_UNSURE = 0.5  # score of a finder, below which a person is marked
+_WHOLE = 1024  # pixels, longer side of the whole picture
 
 
 class Tools(NamedTuple):
@@ -40,7 +41,9 @@ class Tools(NamedTuple):
       meshes: formats of mesh files.
       output: the folder of all inputs.
       stopwatch: with STAGES.
-      finder: what finds people in frames of videos; None: the predictor's segmenter.
+      finder: what finds people in frames of videos and in given boxes; None: the predictor's
+        segmenter.
+      lens: of the pictures' cameras; None: NBF's fixed camera is taken.
     """
 
     predictor: Predictor
@@ -49,6 +52,7 @@ class Tools(NamedTuple):
     output: Path
     stopwatch: Stopwatch
     finder: LandmarkFinder | None = None
+    lens: Lens | None = None
 
 
 class Shown(NamedTuple):
@@ -76,6 +80,7 @@ class Drawn(NamedTuple):
       cameras: theirs, of the file's pixels.
       overlay: `[H, W, 3]` uint8, all bodies over the picture.
       sides: each body from the side, `[S, S, 4]` uint8.
+      tops: each body from above, likewise.
     """
 
     people: Sequence[PredictedPerson]
@@ -83,6 +88,7 @@ class Drawn(NamedTuple):
     cameras: Sequence[Camera]
     overlay: np.ndarray
     sides: Sequence[np.ndarray]
+    tops: Sequence[np.ndarray]
 
 
 def predict_picture(item: Input, tools: Tools) -> Shown:
@@ -100,6 +106,8 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
     """
     with tools.stopwatch("read"):
         photograph = pictures.read(item.path)
+    if tools.lens is not None:
+        tools.lens.turn_to(photograph.field_of_view)
     drawn = _draw(photograph, _find(photograph, item, tools), tools)
     with tools.stopwatch("write"):
         _write(drawn, tools.output / item.name, tools)
@@ -111,12 +119,39 @@ def _find(photograph: Photograph, item: Input, tools: Tools) -> list[PredictedPe
     found = tools.people and tools.people.of_picture(item.path)
     if found is not None:
         found = [person.scaled(photograph.scale) for person in found]
+        found = _with_points(photograph.pixels, found, tools, str(item.path))
     people = predicted(photograph.pixels, found, tools.predictor, str(item.path))
     if not people:
         raise UserError(
             f"{item.path}: no person found; give a box or joints with --people, or a picture that "
             "a person fills"
         )
+    return people
+
+
+def _with_points(
+    pixels: np.ndarray, found: Sequence[FoundPerson], tools: Tools, name: str
+) -> list[FoundPerson]:
+    """Looks for the points of people who were given by a box alone, where there is a finder.
+
+    Raises:
+      UserError: nobody is seen in a box.
+    """
+    if tools.finder is None:
+        return list(found)
+    people = []
+    for number, person in enumerate(found, start=1):
+        if person.box is None or (person.visibility > 0).any():
+            people.append(person)
+            continue
+        with tools.stopwatch("find"):
+            seen = tools.finder.in_box(pixels, person.box)
+        if seen is None:
+            raise UserError(
+                f"{name}: the finder sees nobody in the box of person {number} in --people; give "
+                "joints, another box, or --method=parts"
+            )
+        people.append(seen)
     return people
 
 
@@ -152,9 +187,10 @@ def _draw(photograph: Photograph, people: Sequence[PredictedPerson], tools: Tool
     with tools.stopwatch("draw"):
         overlay = prediction_files.people_over(photograph.pixels, people)
         sides = [prediction_files.side_view(one.person) for one in people]
+        tops = [prediction_files.top_view(one.person) for one in people]
     size = photograph.width, photograph.height
     cameras = [one.person.camera.resize(*size) for one in people]
-    return Drawn(people, photograph.pixels, cameras, overlay, sides)
+    return Drawn(people, photograph.pixels, cameras, overlay, sides, tops)
 
 
 def _write(drawn: Drawn, folder: Path, tools: Tools) -> None:
@@ -178,7 +214,8 @@ def _show(drawn: Drawn, name: str, predictor: Predictor) -> Shown:
         report.Person(
             ", ".join(filter(None, [*dict.fromkeys([name, names[i]]), notes[i]])),
             _pictures(drawn, i, predictor),
-            scene=name,
+            scene=name if i == 0 else "",
+            doubt=_doubt(people[i]),
         )
         for i in range(len(people))
     ]
@@ -188,9 +225,12 @@ def _show(drawn: Drawn, name: str, predictor: Predictor) -> Shown:
 
 def _note(one: PredictedPerson) -> str:
     words = [str(one.verdict)] if one.verdict is not None else []
-    if one.view.found is not None and one.view.found.score < _UNSURE:
-        words.append("doubtful: the finder is unsure of this person")
     return ", ".join(words + ([f"refined: {one.gain}"] if one.gain is not None else []))
+
+
+def _doubt(one: PredictedPerson) -> str:
+    """Why a person's body is not to be trusted; "" if nothing speaks against it."""
+    return "; ".join(getattr(one.verdict, "reasons", ()))
 
 
 def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Picture]:
@@ -198,8 +238,8 @@ def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Pic
     view = drawn.people[place].view
     shown = []
     if place == 0:
-        whole = pictures.shrink(drawn.overlay, _SHOWN)
-        shown.append(report.picture("predicted bodies", whole))
+        over, under = (pictures.shrink(one, _WHOLE) for one in (drawn.overlay, drawn.photograph))
+        shown.append(report.see_through("photograph and bodies", over, under))
     if view.found is not None:
         crop = view.window.cut(drawn.photograph, _SHOWN)
         points = view.window.map_points(view.found.points_2d, _SHOWN)
@@ -214,6 +254,7 @@ def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Pic
         shown.append(report.picture("its body parts", large, lossless=True))
     shown.append(report.picture("predicted body", view.window.cut(drawn.overlay, _SHOWN)))
     shown.append(report.picture("from the side", drawn.sides[place]))
+    shown.append(report.picture("from above", drawn.tops[place]))
     return shown
 
 

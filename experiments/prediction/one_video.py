@@ -129,6 +129,8 @@ def _fit_tracked(
 ) -> tuple[list[list[Moment]], list[Gain], int]:
     """Follows people from frame to frame with the finder, and fits them on the way."""
     tracker = PersonTracker(tools.finder)
+    if tools.lens is not None:
+        tools.lens.turn_to(None)
     found: list[list[Moment]] = []
     gains: list[Gain] = []
     for index, pixels in _timed(_watched(video.frames(step, most), item.name), tools):

@@ -39,6 +39,7 @@ class PointFits:
         networks: SMPLR | None = None,
         method: Method = "optimise",
         camera_of: Callable[[int, int], Camera] = pinhole,
+        gender: str = "neutral",
     ):
         """Makes the bodies.
 
@@ -46,8 +47,11 @@ class PointFits:
           networks: SMPLR's, for the methods that use them.
           method: of `fit_points`.
           camera_of: width and height of a picture -> its camera.
+          gender: of the open body, without networks.
         """
-        models = networks.body.bodies if networks is not None else (load_model_data(),)
+        models = (
+            networks.body.bodies if networks is not None else (load_model_data(gender=gender),)
+        )
         self.bodies = tuple(SMPL(model) for model in models)
         self._networks = networks
         self._method = method
@@ -87,6 +91,7 @@ class PointFits:
             names[skeleton],
             weights=np.stack([one.visibility for one in found]),
             method=self._method,
+            body=None if self._networks is not None else self.bodies[0].model_data,
             networks=self._networks,
             camera_axes=True,
         )

@@ -16,6 +16,7 @@ from smpl_tf.found_person import FoundPerson
 
 if TYPE_CHECKING:
     from nbf.prediction.audit import Verdict
+    from nbf.prediction.point_audit import PointVerdict
     from nbf.prediction.refinement import Gain
 
 
@@ -109,5 +110,5 @@ class PredictedPerson(NamedTuple):
 
     person: FittedPerson
     view: PersonView
-    verdict: Verdict | None = None
+    verdict: Verdict | PointVerdict | None = None
     gain: Gain | None = None

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbf import pretrained
 from nbf.fitting import FittingNetwork
-from nbf.prediction import audit, audit_calibration, refinement, windows
+from nbf.prediction import audit, audit_calibration, point_audit, refinement, windows
 from nbf.prediction.audit_calibration import Calibration
 from nbf.prediction.bodies import NBFBodies
 from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
@@ -198,7 +198,8 @@ class Predictor:
         Args:
           pixels: `[H, W, 3]` uint8 RGB.
           found: who is there, if that is known.
-          audited: whether to judge the bodies, where there is a segmenter.
+          audited: whether to judge the bodies: by their parts where there is a segmenter, by the
+            found points and mask where the networks see these.
 
         Returns:
           The people; none if nobody is found.
@@ -212,7 +213,15 @@ class Predictor:
         squares = self.squares(pixels, found)
         people = self.fit([pixels] * len(squares), squares, found)
         people = self.refine(people, found)
-        return self.judge([pixels] * len(people), people) if audited else people
+        if not audited:
+            return people
+        if self._needs_found and found is not None:
+            with self._timed("audit"):
+                return [
+                    one._replace(verdict=point_audit.judge(one, seen))
+                    for one, seen in zip(people, found, strict=True)
+                ]
+        return self.judge([pixels] * len(people), people)
 
     def squares(
         self, pixels: np.ndarray, found: Sequence[FoundPerson] | None = None

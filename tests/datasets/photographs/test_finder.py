@@ -133,3 +133,23 @@ def test_the_surest_detection_of_a_person_counts():
     person = (320, 230, 130, 0.0)
     (found,) = LandmarkFinder(networks=SurerLater().pair)(paint(480, 640, [person]))
     assert found.score == pytest.approx(0.95 * 0.99, rel=0.03)
+
+
+def test_a_given_box_leads_to_its_person():
+    people = [(150, 200, 60, 0.0), (450, 200, 60, 0.0)]
+    picture = paint(400, 640, people)
+    finder = LandmarkFinder(networks=FakeNetworks().pair)
+    for x, y, radius, angle in people:
+        true = true_points(x, y, radius, angle)
+        box = np.concatenate([true.min(0), true.max(0)])
+        person = finder.in_box(picture, box)
+        check([person], [(x, y, radius, angle)])
+        np.testing.assert_array_equal(person.box, np.float32(box))
+    assert finder.in_box(picture, np.float32([270, 20, 330, 80])) is None
+
+
+def test_a_person_whom_the_detector_misses_is_found_upright_in_the_box():
+    person = (150, 200, 60, 0.0)
+    finder = LandmarkFinder(networks=FakeNetworks(sees=lambda *_: False).pair)
+    box = np.float32([90, 130, 210, 270])
+    check([finder.in_box(paint(400, 640, [person]), box)], [person])

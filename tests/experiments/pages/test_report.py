@@ -92,3 +92,18 @@ def test_a_transparent_picture_stays_transparent():
     encoded = report.picture("", pixels).data_uri.split("data:image/png;base64,")[1]
     decoded = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), -1)
     np.testing.assert_array_equal(decoded[..., [2, 1, 0, 3]], pixels)
+
+
+def test_a_doubtful_person_is_marked_and_a_slider_has_both_pictures(tmp_path):
+    over, under = np.full((8, 8, 3), 200, np.uint8), np.full((8, 8, 3), 20, np.uint8)
+    shown = report.see_through("both", over, under)
+    assert abs(int(report.pixels(shown).mean()) - 200) < 3
+    people = [report.Person("sure", [shown]), report.Person("unsure", [shown], doubt="why <not>")]
+    group = report.Group("People", people, "explained once")
+    report.write(report.Page("title", "lead", groups=[group]), tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("narrow doubtful") == 1
+    assert "why &lt;not&gt;" in page
+    assert page.count("explained once") == 1
+    assert page.count('type="range" min') == 2
+    assert page.count(shown.under) == 2
