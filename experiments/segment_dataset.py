@@ -144,7 +144,7 @@ def segmented(segmenter, values, split, start):
     while some := list(itertools.islice(people, values.batch_size)):
         labels = predict(np.stack([picture for _, picture in some])).numpy().argmax(-1)
         for (example, _), found in zip(some, labels, strict=True):
-            image = example.pop("image")
+            image, mask = example.pop("image"), example.pop("mask")
             del example["parts"]
             size = image.shape[1::-1]
             parts = cv2.resize(first_label[found], size, interpolation=cv2.INTER_NEAREST)
@@ -152,6 +152,9 @@ def segmented(segmenter, values, split, start):
                 "image/encoded": cv2.imencode(".png", image[..., ::-1])[1].tobytes(),
                 "parts/encoded": cv2.imencode(".png", parts)[1].tobytes(),
                 "parts/valid": 1,
+                "mask/encoded": cv2.imencode(".png", mask)[1].tobytes()
+                if example["mask/valid"]
+                else b"",
                 # Things are not cut out with the picture.
                 "objects/encoded": b"",
                 "objects/valid": 0,

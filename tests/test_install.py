@@ -55,6 +55,8 @@ def test_code_that_means_the_other_datasets_is_told_so():
 
 def test_a_command_runs_its_script(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["smpl-view", "--help"])
+    # runpy warns of a module that another test has imported.
+    monkeypatch.delitem(sys.modules, "experiments.view", raising=False)
     with pytest.raises(SystemExit) as caught:
         commands.view()
     assert not caught.value.code and "A body to learn on" in capsys.readouterr().out

@@ -43,7 +43,7 @@ def runs(process):
 def arguments(source, output, workers):
     return [
         str(REPOSITORY / "experiments" / "convert_dataset.py"),
-        *("--dataset=amass", f"--source={source}", f"--output={output}", "--shard_mb=0.05"),
+        *("--dataset=amass", f"--source={source}", f"--output={output}", "--shard_mb=0.07"),
         *("--female_body=open", "--male_body=open", f"--workers={workers}"),
     ]
 

@@ -114,7 +114,7 @@ def test_a_tree_that_is_none_is_told_in_one_line(tmp_path):
     with pytest.raises(sources.SourceError, match="splits train, val, test; got 'trian'"):
         read(folder, "trian")
     (folder / "val.txt").write_text("/00002_image.png\n")
-    with pytest.raises(sources.SourceError, match="00002 stands in both val.txt and train.txt"):
+    with pytest.raises(sources.SourceError, match="00002 is listed in both val.txt and train.txt"):
         read(folder, "val")
 
 

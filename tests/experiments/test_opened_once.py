@@ -83,7 +83,7 @@ def test_a_picture_stage_of_smplr_opens_each_split_and_body_once(
     answer = call(
         train_smplr,
         *("--stage=hourglass", "--stacks=1", "--width=8", "--bins=4", "--image_size=64"),
-        *(f"--data={people}", *_PEOPLE, "--epochs=1", "--batch_size=8", "--nodeterministic"),
+        *(f"--data={people}", "--epochs=1", "--batch_size=8", "--nodeterministic"),
         *(f"--female_body={bodies[0]}", f"--male_body={bodies[1]}", f"--runs_dir={tmp_path}"),
     )
     assert answer.status == 0, answer.err

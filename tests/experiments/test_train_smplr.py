@@ -32,6 +32,7 @@ def run(call, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_killed_autoencoder_ends_with_the_same_numbers_and_is_kept(run, call, monkeypatch):
     arguments = ("--stage=dae", "--noise=structured")
     answer, undisturbed = run("undisturbed", *arguments)

@@ -19,9 +19,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FEW = {
     **{"shard": 20, "example": 15, "features": 15, "manifest": 30},
     **{"model_bytes": 30, "model_npz": 40, "model_pickle": 40, "model_h5": 20, "open_body": 15},
-    **{"checkpoint": 4, "picture": 60, "people": 80, "points": 80},
-    **{"pickle_grammar": 200, "npz_grammar": 40, "coco_grammar": 60, "openpose_grammar": 20},
-    **{"table_grammar": 60, "side_files": 40, "picture_grammar": 100},
+    **{"checkpoint": 4, "picture": 60, "people": 40, "points": 40},
+    **{"pickle_grammar": 100, "npz_grammar": 40, "coco_grammar": 60, "openpose_grammar": 20},
+    **{"table_grammar": 60, "side_files": 40, "picture_grammar": 50},
 }
 MANY = {
     **{"shard": 1000, "example": 500, "features": 500, "manifest": 700, "pipeline": 50},

@@ -77,6 +77,8 @@ def test_public_names():
         "SMPL",
         "SMPLModelData",
         "load_model_data",
+        "measure",
+        "named_points",
         "rotations",
         "save_model_data",
     ]

@@ -27,7 +27,10 @@ def test_figure_3_sets_each_persons_fit_against_its_parts():
 def test_people_are_ranked_by_what_is_known_of_them():
     known = chained([1.0], [30.0], [100.0])
     assert known.ranking == "err_joints3d_mm"
-    assert chained([1.0], [np.nan], [np.nan]).ranking == "measured_pa_mpjpe_mm"
+    unknown = chained([1.0], [np.nan], [np.nan])
+    assert unknown.ranking == "pckh_percent"
+    unknown.errors["measured_pa_mpjpe_mm"] = np.array([20.0])
+    assert unknown.ranking == "measured_pa_mpjpe_mm"
     # What nobody has labels for is no metric, rather than NaN.
     assert known.metrics == {"err_joints3d_mm": 30.0}
     assert chained([1.0], [np.nan], [np.nan]).metrics == {}
