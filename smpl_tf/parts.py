@@ -75,8 +75,9 @@ _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_
 
 PARTS_24 = _scheme({name: (name,) for name in SMPL_24.names})
 
-# NBF's classes in its order. Its own map cuts some 40 vertices at elbows and knees otherwise and
-# splits spine1 evenly; here spine1 is lower torso, so that both torso parts keep NBF's sizes.
+# NBF's classes in its order. On SMPL's mesh its own map has another part at 754 of 6,890 vertices:
+# at the joints, and on spine1, which it splits evenly; here spine1 is lower torso, so that both
+# torso parts keep NBF's sizes.
 PARTS_12 = _scheme(
     {
         "head": ("head",),

@@ -14,8 +14,8 @@ import tensorflow as tf
 from smplr.point_model import PointModel
 from smplr.probable_fit import fit_body
 
-# Fits of one kind that are done eagerly before the graph is made: together they take about as
-# long as it. So nobody waits more than twice as long as with the better choice.
+# Fits of one kind that are done eagerly before the graph is made. Eight optimised fits of one body
+# take about as long as the graph (2.9 and 3.4 s of CPU), eight closed forms half of it.
 EAGER_FITS = 8
 
 
