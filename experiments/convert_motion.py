@@ -115,11 +115,12 @@ def _format(values, output: Path) -> str:
 
 def _write(output: Path, kind: str, motion, body, names: str) -> None:
     from smpl_tf import bvh, mesh_io, motion_files
+    from smpl_tf.model_data import shaped_vertices
 
     if kind == "bvh":
-        shaped = body.v_template + body.shapedirs[..., : len(motion.betas)] @ motion.betas
+        joints = body.J_regressor @ shaped_vertices(body, motion.betas)
         bvh.write_bvh(
-            *(output, motion.pose, motion.translation, body.J_regressor @ shaped),
+            *(output, motion.pose, motion.translation, joints),
             frame_rate=motion.frame_rate,
             names=names,
             rest="t_pose" if names == "mixamo" else "model",

@@ -197,7 +197,7 @@ class SMPL(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SMPL":
-        """makes the layer again with the body that the configuration names.
+        """Makes the layer again with the body that the configuration names.
 
         Args:
           config: from `get_config`.

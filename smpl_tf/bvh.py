@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from smpl_tf.directions import shortest_rotation
 from smpl_tf.files import write_bytes
 from smpl_tf.mesh_io import UPRIGHT
 from smpl_tf.skeleton import SMPL_24, Skeleton
@@ -138,7 +139,7 @@ def _from_t_pose(joints, rotations, parents):
     turns = np.tile(np.eye(3), (len(joints), 1, 1))
     for name, following, direction in _T_POSE:
         index, end = SMPL_24.index(name), SMPL_24.index(following)
-        turns[index] = _shortest_turn(joints[end] - joints[index], np.array(direction))
+        turns[index] = shortest_rotation(joints[end] - joints[index], np.array(direction))
     for side in ("left", "right"):  # the last bone of an arm, which no joint ends
         turns[SMPL_24.index(f"{side}_hand")] = turns[SMPL_24.index(f"{side}_wrist")]
     straight, changed = joints.copy(), rotations.copy()
@@ -148,15 +149,6 @@ def _from_t_pose(joints, rotations, parents):
             straight[joint] = straight[parent] + before @ (joints[joint] - joints[parent])
         changed[:, joint] = before @ rotations[:, joint] @ turns[joint].T
     return straight, changed
-
-
-def _shortest_turn(bone, direction):
-    """The smallest rotation of a bone into a direction."""
-    bone = bone / np.linalg.norm(bone)
-    axis = np.cross(bone, direction)
-    size = np.linalg.norm(axis)
-    angle = np.arctan2(size, bone @ direction)
-    return Rotation.from_rotvec(axis / size * angle if size > 1e-12 else axis).as_matrix()
 
 
 def _describe(joint, names, parents, rest, lines, order, indent=""):

@@ -19,13 +19,19 @@ class InUseError(ValueError):
 
 
 @contextmanager
-def locked(folder: Path, name: str = ".lock", what: str | None = None) -> Iterator[None]:
+def locked(
+    folder: Path,
+    name: str = ".lock",
+    what: str | None = None,
+    remedy: str = "choose another folder",
+) -> Iterator[None]:
     """Keeps other processes out; ends with the process, however it ends.
 
     Args:
       folder: made if need be.
       name: of the file that is locked; it is gone when the block has ended.
       what: is locked; None: the folder.
+      remedy: what the user can do instead of waiting.
 
     Yields:
       Nothing.
@@ -51,7 +57,7 @@ def locked(folder: Path, name: str = ".lock", what: str | None = None) -> Iterat
             owner = file.read().strip() or "another process"
             file.close()
             raise InUseError(
-                f"{what or folder}: in use by {owner}; wait for it, or choose another folder"
+                f"{what or folder}: in use by {owner}; wait for it, or {remedy}"
             ) from error
         if _is_still(path, file.fileno()):
             break

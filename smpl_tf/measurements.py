@@ -14,6 +14,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull
 
+from smpl_tf.model_data import shaped_vertices
+from smpl_tf.open_body.triangles import volume
 from smpl_tf.skeleton import SMPL_24
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # Of the whole living body, air in the lungs included, kg/m3.
 DENSITY = 985.0
+# What a body must name to be measured.
+LANDMARKS = ("left_breast", "right_breast", "belly_button")
 _UP = np.array([0.0, 1.0, 0.0])
 # Metres between the planes among which the widest hip and the narrowest neck are taken.
 _STEP, _NECK_STEP = 0.005, 0.002
@@ -68,8 +72,8 @@ def measure(
     """Measures a body.
 
     Args:
-      model: whose body; a layer or its arrays. It must name the landmarks left_breast,
-        right_breast and belly_button, as the open body and official files do.
+      model: whose body; a layer or its arrays. It must name the LANDMARKS, as the open
+        body and official files do.
       betas: `[B]` shape; None is the mean shape.
       vertices: `[V, 3]` metres, a mesh of the model's topology in its rest pose, y up, instead of
         betas: a registered scan, say.
@@ -90,13 +94,12 @@ def measure(
     data = getattr(model, "model_data", model)
     mesh = _Mesh(_rest_vertices(data, betas, vertices), data)
     floor, crown = mesh.vertices[:, 1].min(), mesh.vertices[:, 1].max()
-    breasts = data.landmark_ids(["left_breast", "right_breast"])
-    (navel,) = data.landmark_ids(["belly_button"])
+    *breasts, navel = data.landmark_ids(LANDMARKS)
     chest_level = mesh.vertices[breasts, 1].mean()
     navel_level = mesh.vertices[navel, 1]
     # The lowest point of the trunk in the plane between left and right.
     pelvis = mesh.joint("pelvis")
-    crotch = mesh.cut(pelvis, np.array([1.0, 0, 0]), pelvis)[:, 1].min()
+    crotch = mesh.cut(pelvis, np.array([1.0, 0, 0]))[:, 1].min()
     levels = np.arange(crotch + _STEP, navel_level, _STEP)
     hips = [mesh.girth(pelvis + _UP * (y - pelvis[1]), _UP) for y in levels]
     thighs = []
@@ -116,7 +119,7 @@ def measure(
         )
         arms.append(mesh.girth((shoulder + elbow) / 2, elbow - shoulder))
         lengths.append(np.linalg.norm(elbow - shoulder) + np.linalg.norm(wrist - elbow))
-    volume = mesh.volume()
+    enclosed = float(volume(mesh.vertices, mesh.faces))
     found = Measurements(
         stature=crown - floor,
         chest_girth=mesh.girth(_at_level(pelvis, mesh.joint("spine3"), chest_level), _UP),
@@ -127,8 +130,8 @@ def measure(
         upper_arm_girth=float(np.mean(arms)),
         inseam=crotch - floor,
         arm_length=float(np.mean(lengths)),
-        volume=volume,
-        mass=volume * density,
+        volume=enclosed,
+        mass=enclosed * density,
     )
     return Measurements(*map(float, found))
 
@@ -173,7 +176,7 @@ def _rest_vertices(
                 f"measure: expected betas [B] of one body, at most {data.num_betas}, got shape "
                 f"{list(shape.shape)}."
             )
-        return data.v_template + data.shapedirs[..., : len(shape)] @ shape
+        return shaped_vertices(data, shape)
     mesh = np.asarray(vertices, np.float64)
     if mesh.shape != data.v_template.shape or not np.isfinite(mesh).all():
         raise ValueError(
@@ -198,21 +201,17 @@ class _Mesh:
     def joint(self, name: str) -> np.ndarray:
         return self._joints[SMPL_24.index(name)]
 
-    def volume(self) -> float:
-        a, b, c = np.moveaxis(self.vertices[self.faces], 1, 0)
-        return float(np.einsum("fi,fi->", a, np.cross(b, c)) / 6)
-
     def girth(self, point: np.ndarray, normal: np.ndarray) -> float:
         """The taut tape around the limb that a point lies in, across a direction."""
         normal = normal / np.linalg.norm(normal)
-        cut = self.cut(point, normal, point)
+        cut = self.cut(point, normal)
         aside = np.cross(normal, np.eye(3)[np.argmin(np.abs(normal))])
         aside /= np.linalg.norm(aside)
         flat = np.stack([cut @ aside, cut @ np.cross(normal, aside)], axis=-1)
         return float(ConvexHull(flat).area)  # in the plane, "area" is the hull's length
 
-    def cut(self, point: np.ndarray, normal: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Corners of the loop in which a plane cuts the surface, the one around `inside`.
+    def cut(self, point: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """Corners of the loop in which a plane cuts the surface, the one around `point`.
 
         Where no loop holds the point, the one whose middle is nearest to it.
         """
@@ -238,7 +237,7 @@ class _Mesh:
         share = (low / (low - high))[:, np.newaxis]
         corners = (1 - share) * self.vertices[edges[:, 0]] + share * self.vertices[edges[:, 1]]
         distances = [
-            np.linalg.norm(corners[loop == one].mean(axis=0) - inside)
+            np.linalg.norm(corners[loop == one].mean(axis=0) - point)
             - np.linalg.norm(np.ptp(corners[loop == one], axis=0)) / 2
             for one in range(loop.max() + 1)
         ]

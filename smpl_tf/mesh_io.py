@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from smpl_tf.files import write_bytes
 from smpl_tf.gltf import GltfDocument, Motion, Skin, add_skeleton, add_skin_weights
-from smpl_tf.model_data import SMPLModelData
+from smpl_tf.model_data import SMPLModelData, shaped_vertices
 from smpl_tf.rasterizer import BODY_COLOUR, vertex_normals
 from smpl_tf.skeleton import SMPL_24
 from smpl_tf.tensor_like import TensorLike
@@ -183,7 +183,7 @@ def write_animated_glb(
     poses = np.asarray(poses, np.float64)
     if poses.shape[1:] != (data.num_joints, 3):
         raise ValueError(f"Expected poses [T, {data.num_joints}, 3], got shape {poses.shape}.")
-    vertices = data.v_template + data.shapedirs[..., : len(betas)] @ np.asarray(betas)
+    vertices = shaped_vertices(data, betas)
     skin = Skin(data.J_regressor @ vertices, data.parents, data.weights, SMPL_24.names)
     matrices = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()
     motion = Motion(matrices.reshape(*poses.shape, 3), np.asarray(translations), frame_rate)

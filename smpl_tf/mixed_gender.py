@@ -111,7 +111,7 @@ class MixedGenderSMPL(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MixedGenderSMPL":
-        """makes the layer again with the bodies that the configuration names.
+        """Makes the layer again with the bodies that the configuration names.
 
         Args:
           config: from `get_config`.

@@ -109,6 +109,6 @@ class PointBody(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "PointBody":
-        """makes the layer again with the bodies that the configuration names."""
+        """Makes the layer again with the bodies that the configuration names."""
         bodies = [find_body(spec) for spec in config.pop("bodies")]
         return cls(bodies=bodies, **config)

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from datasets.motion import joint_names
 from datasets.motion.skeleton_motion import SkeletonMotion, forward
 from datasets.sources import BadItemError
+from smpl_tf.directions import shortest_rotation, unit_vectors
 from smpl_tf.skeleton import SMPL_24
 
 # Bones of a limb: SMPL's joint -> the joint that its bone ends at.
@@ -141,7 +142,7 @@ def _middles(joints: Joints) -> dict[str, np.ndarray]:
 def _upright(joints: np.ndarray, indices: Mapping[str, int]) -> tuple[str, np.ndarray]:
     """The axis that points up, most of the time from feet to head, and what turns it to y."""
     feet = joints[:, [indices["left_ankle"], indices["right_ankle"]]].mean(1)
-    mean = _unit((joints[:, indices["neck"]] - feet).mean(0))
+    mean = unit_vectors((joints[:, indices["neck"]] - feet).mean(0))
     axis = int(np.abs(mean).argmax())
     sign = 1 if mean[axis] > 0 else -1
     up = np.zeros(3)
@@ -200,7 +201,9 @@ def _standing_frame(still: Joints, rest: Joints) -> np.ndarray | None:
             *(("left_hip", "left_knee"), ("right_hip", "right_knee")),
         )
         found = [joints[end] - joints[start] for start, end in pairs]
-        return np.stack([_unit(one) for one in (*found, joints["neck"] - hips, ankles - hips)])
+        return np.stack(
+            [unit_vectors(one) for one in (*found, joints["neck"] - hips, ankles - hips)]
+        )
 
     theirs, own = directions(still), directions(rest)
     rotation = Rotation.align_vectors(theirs, own)[0]
@@ -231,7 +234,7 @@ def _aim(
         if frame is None:
             offsets = np.swapaxes(turn, -1, -2) @ guess
             return turn @ Rotation.from_matrix(offsets).mean().as_matrix()
-        offset = frame if bone is None else _shortest(frame @ bone[0], bone[1]) @ frame
+        offset = frame if bone is None else shortest_rotation(frame @ bone[0], bone[1]) @ frame
         return turn @ offset
 
     across = targets["left_hip"] - targets["right_hip"]
@@ -308,7 +311,7 @@ def _aim_limb(
 def _bone(still: Joints, rest: Joints, name: str) -> Bone:
     """Directions of a bone in SMPL's rest pose and in the other's."""
     end = _ENDS[name]
-    return _unit(rest[end] - rest[name]), _unit(still[end] - still[name])
+    return unit_vectors(rest[end] - rest[name]), unit_vectors(still[end] - still[name])
 
 
 def _bend_spine(aimed: np.ndarray, targets: Joints, rest: Joints) -> None:
@@ -316,7 +319,7 @@ def _bend_spine(aimed: np.ndarray, targets: Joints, rest: Joints) -> None:
     trunk = SMPL_24.indices(("spine1", "spine2", "spine3", "left_collar", "right_collar"))
     start = _place(aimed, "spine1", targets, rest)
     shoulders = [_place(aimed, f"{side}_shoulder", targets, rest) for side in ("left", "right")]
-    turn = _shortest(sum(shoulders) / 2 - start, targets["shoulders"] - start)
+    turn = shortest_rotation(sum(shoulders) / 2 - start, targets["shoulders"] - start)
     aimed[:, trunk] = turn[:, None] @ aimed[:, trunk]
 
 
@@ -335,27 +338,13 @@ def _place(aimed: np.ndarray, name: str, targets: Joints, rest: Joints) -> np.nd
 
 def _pointed(rotation: np.ndarray, bone: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Turns rotations the least so that a bone points somewhere."""
-    return _shortest(rotation @ bone, direction) @ rotation
-
-
-def _shortest(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The smallest rotations `[..., 3, 3]` that bring directions to directions."""
-    a, b = _unit(start), _unit(end)
-    a, b = np.broadcast_arrays(a, b)
-    axis = np.cross(a, b)
-    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
-    angle = np.arctan2(sine, (a * b).sum(-1, keepdims=True))
-    # Half a turn has no axis of its own: any that is perpendicular.
-    other = _unit(np.cross(a, np.eye(3)[np.abs(a).argmin(-1)]))
-    axis = np.where(sine > 1e-8, axis / np.maximum(sine, _TINY), other)
-    flat = Rotation.from_rotvec((axis * angle).reshape(-1, 3)).as_matrix()
-    return flat.reshape(*a.shape, 3)
+    return shortest_rotation(rotation @ bone, direction) @ rotation
 
 
 def _basis(left: np.ndarray, up: np.ndarray) -> np.ndarray:
     """Rotations whose x axis points left and whose y axis upwards as far as that goes."""
-    x = _unit(left)
-    z = _unit(np.cross(x, up))
+    x = unit_vectors(left)
+    z = unit_vectors(np.cross(x, up))
     return np.stack([x, np.cross(z, x), z], -1)
 
 
@@ -366,7 +355,3 @@ def _between(chain: list[np.ndarray], share: float) -> np.ndarray:
     step = Rotation.from_matrix(np.swapaxes(chain[lower], -1, -2) @ chain[lower + 1])
     part = Rotation.from_rotvec((place - lower) * step.as_rotvec())
     return chain[lower] @ part.as_matrix()
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), _TINY)

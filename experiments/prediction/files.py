@@ -13,6 +13,7 @@ from nbf.prediction.fitted_person import FittedPerson, PredictedPerson
 from smpl_tf import figures, measure, mesh_io, named_points, pictures, rotations
 from smpl_tf.camera import Camera
 from smpl_tf.files import write_json
+from smpl_tf.measurements import LANDMARKS
 from smpl_tf.nbf_scale import NBF_IMAGE_SIZE, NBF_TRANSLATION, nbf_camera
 from smpl_tf.parts import PartScheme, colour_code
 from smpl_tf.skeleton import SMPL_24
@@ -62,7 +63,7 @@ def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict
             f"{name}_3d": points.numpy(),
             f"{name}_2d": camera.project(points).numpy(),
         }
-    if {"left_breast", "right_breast", "belly_button"} <= set(person.body.model_data.landmarks):
+    if set(LANDMARKS) <= set(person.body.model_data.landmarks):
         measured = measure(person.body, person.betas)
         numbers["measurement_names"] = np.array(measured._fields)
         numbers["measurements"] = np.array(measured)

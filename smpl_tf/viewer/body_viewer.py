@@ -17,6 +17,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from smpl_tf.figures import PREDICTED
+from smpl_tf.measurements import LANDMARKS
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24
 from smpl_tf.viewer.shape_words import shape_words
@@ -184,8 +185,8 @@ def _packed(model: SMPLModelData, num_betas: int) -> dict[str, Any]:
 
 def _measured(model: SMPLModelData) -> list[int] | None:
     """The vertices by which girths are taken, if the body names them."""
-    names = ("left_breast", "right_breast", "belly_button")
-    return model.landmark_ids(names) if set(names) <= set(model.landmarks) else None
+    known = set(LANDMARKS) <= set(model.landmarks)
+    return model.landmark_ids(LANDMARKS) if known else None
 
 
 def _corrections(model):

@@ -6,6 +6,7 @@ import numpy as np
 
 from smpl_tf.measurements import DENSITY
 from smpl_tf.model_data import SMPLModelData
+from smpl_tf.open_body.triangles import volume
 from smpl_tf.skeleton import SMPL_24
 
 # Word for more, word for less, change that is worth a word.
@@ -47,8 +48,6 @@ def _sizes(model: SMPLModelData, vertices: np.ndarray) -> np.ndarray:
     """The quantities of _EFFECTS."""
     joints = dict(zip(SMPL_24.names, model.J_regressor @ vertices, strict=True))
     stature = np.ptp(vertices[:, 1])
-    a, b, c = np.moveaxis(vertices[model.faces], 1, 0)
-    volume = np.einsum("fi,fi->", a, np.cross(b, c)) / 6
     mean_stature = np.ptp(model.v_template[:, 1])
 
     def length(*names):
@@ -58,7 +57,7 @@ def _sizes(model: SMPLModelData, vertices: np.ndarray) -> np.ndarray:
     return np.array(
         [
             stature,
-            DENSITY * volume * (mean_stature / stature) ** 3,
+            DENSITY * volume(vertices, model.faces) * (mean_stature / stature) ** 3,
             length("hip", "knee", "ankle") / stature,
             length("shoulder", "elbow", "wrist") / stature,
             np.linalg.norm(joints["left_shoulder"] - joints["right_shoulder"]) / stature,
