@@ -100,18 +100,9 @@ class AMASS:
         pose = np.zeros((len(poses), 24, 3))
         pose[:, :_BODY_JOINTS] = poses[:, : 3 * _BODY_JOINTS].reshape(-1, _BODY_JOINTS, 3)
         fits = Fits(gender, pose, np.tile(betas, (len(pose), 1)), translation, betas_valid=False)
-        data = self.bodies.data(gender)
-        fits = bodies_lib.to_frame(fits, data, _WORLD_TO_CAMERA, np.zeros(3))
-        posed = bodies_lib.pose_bodies(fits, self.bodies, vertices=False)
-        for index in range(len(pose)):
-            yield (
-                example_lib.blank()
-                | {
-                    "id": f"amass/{item}/{index * self.every:06d}",
-                    "source": f"amass/{item}",
-                }
-                | posed.fields(index)
-            )
+        yield from bodies_lib.motion_examples(
+            fits, self.bodies, _WORLD_TO_CAMERA, f"amass/{item}", self.every
+        )
 
 
 def _gender(value: np.ndarray) -> str:

@@ -2,15 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
-from datasets.example import GENDERS
-from smpl_tf import SMPL, load_model_data
+from datasets.example import GENDERS, blank
+from smpl_tf import SMPL, load_model_data, pictures
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import SMPLModelData, require_smpl
 from smpl_tf.parts import face_labels
@@ -44,6 +43,11 @@ class Bodies:
     neutral: str | None = None
     female: str | None = None
     male: str | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The model files that were given."""
+        return tuple(path for path in dataclasses.astuple(self) if path)
 
     def data(self, gender: str) -> SMPLModelData:
         """Reads the body of a gender, once per process.
@@ -154,6 +158,28 @@ def to_frame(
     return dataclasses.replace(
         fits, pose=matrix_to_axis_angle(matrices).numpy(), translation=moved
     )
+
+
+def motion_examples(
+    fits: Fits, bodies: Bodies, rotation: np.ndarray, source: str, step: int
+) -> Iterator[dict[str, Any]]:
+    """Makes Examples without pictures of captured motion.
+
+    Args:
+      fits: in the world frame of the capture.
+      bodies: where the body of their gender is.
+      rotation: [3, 3] from the world's axes to the camera's.
+      source: data set and item, the beginning of the Examples' ids.
+      step: how many captured frames lie between two of the fits.
+
+    Yields:
+      One Example per frame.
+    """
+    fits = to_frame(fits, bodies.data(fits.gender), rotation, np.zeros(3))
+    posed = pose_bodies(fits, bodies, vertices=False)
+    for index in range(len(fits.pose)):
+        named = {"id": f"{source}/{index * step:06d}", "source": source}
+        yield blank() | named | posed.fields(index)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,7 +300,7 @@ def label_fields(labels: np.ndarray) -> dict[str, Any]:
       labels: [H, W] uint8, 24 parts; at least one pixel is not background.
     """
     return {
-        "parts/encoded": cv2.imencode(".png", labels)[1].tobytes(),
+        "parts/encoded": pictures.encode(labels, ".png"),
         "parts/valid": 1,
     } | box_of(labels)
 

@@ -21,12 +21,11 @@ import numpy as np
 import tensorflow as tf
 
 from datasets import example as example_lib
-from datasets import frames, manifests, processes, records
+from datasets import frames, manifests, processes, records, whole_files
 from datasets.bodies import MissingBodyError
 from datasets.sources import BadItemError, Skip, Source, SourceError
 from smpl_tf import json_files
 from smpl_tf.errors import one_line
-from smpl_tf.files import full_disk_named
 from smpl_tf.model_data import ModelFileError
 
 SHARD_BYTES = 130_000_000  # a shard is closed when it is at least so large
@@ -303,9 +302,7 @@ class SkipList:
 
     def save(self) -> None:
         """Writes the list."""
-        with full_disk_named(self.path), tf.io.gfile.GFile(f"{self.path}.writing", "w") as file:
-            file.write("".join(f"{json.dumps(line)}\n" for line in self._lines))
-        tf.io.gfile.rename(f"{self.path}.writing", self.path, overwrite=True)
+        whole_files.write(self.path, "".join(f"{json.dumps(line)}\n" for line in self._lines))
 
 
 def _numbered(

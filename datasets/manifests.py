@@ -14,9 +14,9 @@ from typing import Any
 import tensorflow as tf
 
 from datasets import example as example_lib
+from datasets import whole_files
 from datasets.frames import RecordError
 from smpl_tf import json_files
-from smpl_tf.files import full_disk_named
 
 _SHARD = re.compile(r".*-\d{5,9}\.tfrecord", re.DOTALL)
 # Fields of a manifest that do not describe the data.
@@ -145,9 +145,7 @@ def write(path: str, manifest: Manifest) -> None:
       path: of the file.
       manifest: what it shall hold.
     """
-    with full_disk_named(path), tf.io.gfile.GFile(f"{path}.writing", "w") as file:
-        file.write(to_json(manifest))
-    tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
+    whole_files.write(path, to_json(manifest))
 
 
 def to_json(manifest: Manifest) -> str:

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 
 from datasets import example as example_lib
@@ -91,7 +90,7 @@ class PascalVOC:
             "image/encoded": encoded,
             "image/height": picture.shape[0],
             "image/width": picture.shape[1],
-            "objects/encoded": cv2.imencode(".png", things)[1].tobytes(),
+            "objects/encoded": pictures.encode(things, ".png"),
             "objects/valid": 1,
         }
 

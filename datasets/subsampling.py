@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from datasets import whole_files
 from smpl_tf import compiled, json_files
-from smpl_tf.files import full_disk_named
 
 SMPLR_DISTANCE = 0.1  # metres; SMPLR 4.1
 _NUM_PIVOTS = 16
@@ -113,9 +113,8 @@ def save(path: str, frames: Mapping[str, Sequence[int]]) -> None:
       path: of a JSON file.
       frames: clip -> frame numbers.
     """
-    with full_disk_named(path), tf.io.gfile.GFile(f"{path}.writing", "w") as file:
-        json.dump({clip: [int(frame) for frame in kept] for clip, kept in frames.items()}, file)
-    tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
+    plain = {clip: [int(frame) for frame in kept] for clip, kept in frames.items()}
+    whole_files.write(path, json.dumps(plain))
 
 
 def load(path: str) -> dict[str, list[int]]:

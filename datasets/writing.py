@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -17,7 +16,7 @@ from datasets import example as example_lib
 from datasets import manifests, records
 from datasets.frames import RecordError
 from datasets.manifests import Manifest
-from smpl_tf import SMPLModelData, load_model_data
+from smpl_tf import SMPLModelData, load_model_data, pictures
 from smpl_tf.model_data import require_smpl
 
 _PER_SHARD = 256
@@ -129,8 +128,7 @@ def complete(example: Mapping[str, Any]) -> dict[str, Any]:
             if key == "image":
                 height, width = pixels.shape[:2]
                 given = {"image/height": height, "image/width": width, **given}
-                pixels = np.ascontiguousarray(pixels[..., ::-1])  # OpenCV writes blue first
-            given[f"{key}/encoded"] = cv2.imencode(".png", pixels)[1].tobytes()
+            given[f"{key}/encoded"] = pictures.encode(pixels, ".png")
     if "image/encoded" in given and not {"image/height", "image/width"} <= given.keys():
         height, width = tf.io.decode_image(given["image/encoded"]).shape[-3:-1]
         given |= {"image/height": height, "image/width": width}

@@ -295,21 +295,17 @@ def _convert(values):
 
 
 def _check(values) -> int:
-    import cv2
-    import tensorflow as tf
 
-    from datasets import checks, contact_sheet
+    from datasets import checks, contact_sheet, whole_files
+    from smpl_tf import pictures
 
     bodies = _bodies(values)
-    given = any(vars(bodies).values())
     result = checks.check(
-        values.output, values.split, bodies if given else None, workers=values.workers
+        values.output, values.split, bodies if bodies.given else None, workers=values.workers
     )
     path = os.path.join(values.output, f"{values.split}.check.png")
     sheet = contact_sheet.draw(values.output, values.split)
-    with tf.io.gfile.GFile(f"{path}.writing", "wb") as file:
-        file.write(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
-    tf.io.gfile.rename(f"{path}.writing", path, overwrite=True)
+    whole_files.write(path, pictures.encode(sheet, ".png"))
     print(f"{values.output}: {result.count} Examples of split '{values.split}', every byte whole")
     for finding, names in result.findings.items():
         print(f"{len(names)} of {result.count} Examples: {finding}; the first is {names[0]}")
@@ -331,11 +327,11 @@ def _people(values):
     from datasets.synthetic.people import OPEN_BODIES
 
     if values.body_model is not None:
-        if any(vars(_bodies(values)).values()):
+        if _bodies(values).given:
             raise UsageError("--body_model is one body for all people: give no other --..._body")
         return Bodies(neutral=values.body_model)
-    given = _bodies(values)
-    return given if any(vars(given).values()) else OPEN_BODIES
+    bodies = _bodies(values)
+    return bodies if bodies.given else OPEN_BODIES
 
 
 def _every(values) -> dict[str, int]:

@@ -30,6 +30,7 @@ from experiments.tables.plan import Plan, data_of, difference
 from experiments.tables.results import Results, measured_hours
 from experiments.tables.types import SCALES
 
+_GENDERS = ("neutral", "female", "male")
 _PAGES = {"small": "RESULTS.md", "paper": "RESULTS_PAPER.md"}
 
 
@@ -50,7 +51,7 @@ def define_flags(values) -> None:
     f.bool("report_only", False, "Write the report of finished runs without running anything.")
     f.string("flag_files", "experiments/flags", "Folder of the rows' flag files.")
     f.string("runs_dir", "runs", "Folder of all runs.")
-    for gender in ("neutral", "female", "male"):
+    for gender in _GENDERS:
         text = f"Official {gender} body model, handed to every run that fits it."
         f.string(f"{gender}_body", None, text)
     f.string("results", "results", "Folder of the results.")
@@ -68,8 +69,7 @@ def main(values) -> int | None:
     """
     tables, seeds = _tables(values), _seeds(values)
     rows = _rows(tables, values.rows)
-    genders = ("neutral", "female", "male")
-    bodies = {g: values[f"{g}_body"].value for g in genders if values[f"{g}_body"].value}
+    bodies = {g: values[f"{g}_body"].value for g in _GENDERS if values[f"{g}_body"].value}
     for gender, path in bodies.items():
         if not Path(path).is_file():
             raise UsageError(f"--{gender}_body={path}: no such file")
@@ -161,7 +161,7 @@ def _print_plan(plan, tables, sources, every) -> None:
     for data in plan.missing_data():
         print(f"{data}: not there yet; convert_dataset.py makes it (datasets/README.md)")
     if plan.scale == "paper":
-        for gender in ("neutral", "female", "male"):
+        for gender in _GENDERS:
             if gender not in plan.bodies:
                 print(
                     f"{gender} body: not given; real data need the official one as "

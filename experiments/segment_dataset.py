@@ -129,6 +129,7 @@ def segmented(segmenter, values, split, start):
     from datasets import pipelines
     from experiments.nbf import data as nbf_data
     from experiments.nbf import segmenters
+    from smpl_tf import pictures
 
     first_label = np.array(
         [np.argmax(segmenter.scheme.from_24 == c) for c in range(segmenter.scheme.num_classes)],
@@ -149,12 +150,10 @@ def segmented(segmenter, values, split, start):
             size = image.shape[1::-1]
             parts = cv2.resize(first_label[found], size, interpolation=cv2.INTER_NEAREST)
             yield example | {
-                "image/encoded": cv2.imencode(".png", image[..., ::-1])[1].tobytes(),
-                "parts/encoded": cv2.imencode(".png", parts)[1].tobytes(),
+                "image/encoded": pictures.encode(image, ".png"),
+                "parts/encoded": pictures.encode(parts, ".png"),
                 "parts/valid": 1,
-                "mask/encoded": cv2.imencode(".png", mask)[1].tobytes()
-                if example["mask/valid"]
-                else b"",
+                "mask/encoded": pictures.encode(mask, ".png") if example["mask/valid"] else b"",
                 # Things are not cut out with the picture.
                 "objects/encoded": b"",
                 "objects/valid": 0,

@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from datasets import bodies as bodies_lib
-from datasets import example as example_lib
 from datasets import holding_out
 from datasets.bodies import Bodies, Fits
 from datasets.motion.acclaim import read_acclaim
@@ -80,18 +79,9 @@ class Motion:
             motion = read_bvh(path) if self.dataset == "bvh" else _acclaim(path)
             pose, places, step = self._retargeted(motion)
         fits = Fits("neutral", pose, np.zeros((len(pose), 10)), places, betas_valid=False)
-        data = self.bodies.data("neutral")
-        fits = bodies_lib.to_frame(fits, data, _TO_CAMERA, np.zeros(3))
-        posed = bodies_lib.pose_bodies(fits, self.bodies, vertices=False)
-        for index in range(len(pose)):
-            yield (
-                example_lib.blank()
-                | {
-                    "id": f"{self.dataset}/{item}/{index * step:06d}",
-                    "source": f"{self.dataset}/{item}",
-                }
-                | posed.fields(index)
-            )
+        yield from bodies_lib.motion_examples(
+            fits, self.bodies, _TO_CAMERA, f"{self.dataset}/{item}", step
+        )
 
     def _retargeted(self, motion: SkeletonMotion) -> tuple[np.ndarray, np.ndarray, int]:
         data = self.bodies.data("neutral")

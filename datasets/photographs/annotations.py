@@ -12,7 +12,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from datasets.sources import BadItemError
+from smpl_tf import pictures
 from smpl_tf.found_person import FoundPerson
+from smpl_tf.pictures import Photograph
 from smpl_tf.skeleton import Skeleton
 
 HIDDEN = 0.5  # the visibility of a point that is hidden but marked
@@ -27,10 +30,20 @@ class AnnotatedPicture(NamedTuple):
     Attributes:
       path: of the picture.
       people: everybody who was annotated, one at least; pixels of the file.
+      photograph: the picture, where it was read to find them.
     """
 
     path: Path
     people: Sequence[FoundPerson]
+    photograph: Photograph | None = None
+
+    def read(self) -> Photograph:
+        """Returns the picture, which is read unless it was.
+
+        Raises:
+          BadItemError: it is none.
+        """
+        return self.photograph or read_photograph(self.path)
 
 
 class AnnotatedSet(Protocol):
@@ -45,6 +58,24 @@ class AnnotatedSet(Protocol):
         Raises:
           BadItemError: the picture is missing, shows nobody, or its annotation is damaged.
         """
+
+
+def read_photograph(path: Path) -> Photograph:
+    """Reads a picture of a set.
+
+    Args:
+      path: of the file.
+
+    Returns:
+      The picture.
+
+    Raises:
+      BadItemError: it is none.
+    """
+    try:
+        return pictures.read(path)
+    except pictures.PictureError as error:
+        raise BadItemError(str(error).removeprefix(f"{path}: ")) from error
 
 
 def person_of_points(

@@ -11,6 +11,7 @@ from datasets import bodies as bodies_lib
 from datasets import example as example_lib
 from datasets.photographs.scores import LIMB_JOINTS
 from datasets.sources import Skip
+from smpl_tf import pictures
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import LSP_14, SMPL_24, Skeleton
 
@@ -19,7 +20,6 @@ LEAST_VISIBILITY = 0.5  # of a found point, to be a label
 _AROUND = 2.0  # side of the square that is kept, over the longer side of the person's box
 _LARGEST = 1024  # pixels of that square; NBF's pictures show people at half of it
 _HIPS = SMPL_24.indices(("left_hip", "right_hip"))
-_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
 def example_of(
@@ -61,7 +61,7 @@ def example_of(
     kept = _resized(pixels[top:bottom, left:right], size)
     fields = {
         "labels/source": person.source,
-        "image/encoded": cv2.imencode(".jpg", kept[..., ::-1], _QUALITY)[1].tobytes(),
+        "image/encoded": pictures.encode(kept, ".jpg"),
         "image/height": size[1],
         "image/width": size[0],
         "person/box": np.concatenate([moved(box[:2]), moved(box[2:])]),
@@ -76,7 +76,7 @@ def example_of(
     if person.mask is not None and person.mask.shape == pixels.shape[:2]:
         mask = np.uint8(_resized(person.mask[top:bottom, left:right], size) > 127)
         if mask.any():
-            fields["mask/encoded"] = cv2.imencode(".png", mask)[1].tobytes()
+            fields["mask/encoded"] = pictures.encode(mask, ".png")
             fields["mask/valid"] = 1
     if person.points_3d is not None and person.source != "annotated":
         fields |= _found_3d(person)

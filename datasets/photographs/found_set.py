@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from datasets.photographs.annotations import AnnotatedPicture
+from datasets.photographs.annotations import AnnotatedPicture, read_photograph
 from datasets.photographs.finder import LandmarkFinder
 from datasets.photographs.models import find_models
 from datasets.sources import BadItemError, SourceError
@@ -52,16 +52,13 @@ class FoundSet:
           BadItemError: it is no picture, or nobody is found in it.
         """
         path = self.source / item
-        try:
-            photograph = pictures.read(path)
-        except pictures.PictureError as error:
-            raise BadItemError(str(error).removeprefix(f"{path}: ")) from error
+        photograph = read_photograph(path)
         found = _finder(self.model)(photograph.pixels)
         if not found:
             raise BadItemError("the landmark finder sees nobody")
         if photograph.scale != 1:
             found = [person.scaled(1 / photograph.scale) for person in found]
-        return AnnotatedPicture(path, found)
+        return AnnotatedPicture(path, found, photograph)
 
 
 @functools.lru_cache(maxsize=1)

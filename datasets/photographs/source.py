@@ -21,7 +21,6 @@ from datasets.photographs.examples import example_of
 from datasets.photographs.found_set import FoundSet
 from datasets.photographs.sets import open_set
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
-from smpl_tf import pictures
 
 PHOTOS = "photos"
 SETS = ("coco", "lsp", "lspet", "mpii", PHOTOS)
@@ -84,10 +83,7 @@ class Photographs:
     def read(self, item: str) -> Iterator[dict[str, Any] | Skip]:
         """See `Source`."""
         found = self._set().read(item)
-        try:
-            photograph = pictures.read(found.path)
-        except pictures.PictureError as error:
-            raise BadItemError(str(error).removeprefix(f"{found.path}: ")) from error
+        photograph = found.read()
         for number, person in enumerate(found.people):
             mask = person.mask
             if mask is not None and mask.shape != (photograph.height, photograph.width):

@@ -4,10 +4,9 @@ import concurrent.futures
 import dataclasses
 import functools
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -17,11 +16,13 @@ from datasets.bodies import OPEN_BODY, Bodies, MissingBodyError
 from datasets.frames import RecordError
 from datasets.splits import Split, open_split
 from datasets.synthetic import appearance, people, scenes
+from smpl_tf import pictures
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.rasterizer import label_map, rasterize
 
+PEOPLE_PER_SHARD = 256
 # Raised whenever the same config would give other Examples: old data are then not reused.
 _VERSION = 1
 # Bodies are posed in blocks of fixed composition, so that a person's bytes do not depend on how
@@ -58,7 +59,7 @@ class SyntheticConfig:
                 raise ValueError(
                     f"synthetic {name} must lie in [{low}, {high}], got {getattr(self, name)}"
                 )
-        given = [path for path in dataclasses.astuple(self.bodies) if path is not None]
+        given = self.bodies.given
         if not given:
             raise MissingBodyError("synthetic people need a body: neutral, or female and male")
         if OPEN_BODY in given and len(set(given)) > 1:
@@ -116,7 +117,7 @@ def generate(
     count: int,
     config: SyntheticConfig,
     *,
-    items_per_shard: int = 256,
+    items_per_shard: int = PEOPLE_PER_SHARD,
     workers: int | None = None,
     progress: bool = True,
     pool: concurrent.futures.Executor | None = None,
@@ -207,10 +208,10 @@ def _example(
         "id": f"synthetic-{config.seed}/{name}",
         "source": f"synthetic/{person.doing[body.chosen]}",
         "labels/source": "rendered",
-        "image/encoded": _encoded(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]),
+        "image/encoded": pictures.encode(picture, ".jpg"),
         "image/height": size,
         "image/width": size,
-        "parts/encoded": _encoded(".png", labels),
+        "parts/encoded": pictures.encode(labels, ".png"),
         "parts/valid": 1,
         "person/box": box,
         "person/box/valid": 1,
@@ -257,7 +258,3 @@ def _draw(config, person, body, rng):
 @functools.lru_cache
 def _face_labels(data: SMPLModelData) -> np.ndarray:
     return face_labels(data)
-
-
-def _encoded(extension: str, picture: np.ndarray, options: Sequence[int] = ()) -> bytes:
-    return cv2.imencode(extension, picture, list(options))[1].tobytes()

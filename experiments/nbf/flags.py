@@ -5,7 +5,11 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
-from experiments.runs.training_flags import define_mixture_flags, define_training_flags
+from experiments.runs.training_flags import (
+    define_mixture_flags,
+    define_synthetic_flags,
+    define_training_flags,
+)
 
 # nbf.losses names them too, but cannot be asked before TensorFlow is loaded.
 _ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
@@ -46,23 +50,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
         None,
         "Regressor of Human3.6M's joints, .npy [17, V] (default: SMPL's joints).",
     )
-    f.integer(
-        "synthetic_train",
-        0,
-        "Number of synthetic people to train on, generated if missing (0: none).",
-        0,
-    )
-    f.integer(
-        "synthetic_val",
-        0,
-        "Number of synthetic people to validate on while training (0: none).",
-        0,
-    )
-    f.integer(
-        "synthetic_test", 0, "Number of synthetic people held out for the evaluation (0: none).", 0
-    )
-    f.integer("synthetic_image_size", 64, "Side of the synthetic pictures, pixels.", 8)
-    f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)
+    define_synthetic_flags(f, 64)
     f.integer(
         "crop_size", 0, "Side of the person crop at NBF's scale, pixels (0: no cropping).", 0
     )

@@ -80,6 +80,18 @@ def prepare_network(network: FittingNetwork, values: flags.FlagValues, train: Mi
     network.mean_parameters.assign(mean)
 
 
+def backbone_weights(values: flags.FlagValues) -> str | None:
+    """What the encoder starts from.
+
+    Args:
+      values: the flags of the run; "none" takes back what a flag file gives.
+
+    Returns:
+      A weight file, "imagenet", or None.
+    """
+    return None if values.backbone_weights in ("", "none") else values.backbone_weights
+
+
 def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwork:
     """Builds the network of a run.
 
@@ -98,9 +110,7 @@ def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwo
         body=body,
         landmarks=_landmarks(values),
         special_rotations=values.special_rotations,
-        backbone_weights=None
-        if values.backbone_weights in ("", "none")
-        else values.backbone_weights,
+        backbone_weights=backbone_weights(values),
     )
 
 

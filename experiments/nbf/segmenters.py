@@ -57,9 +57,7 @@ def build_segmenter(values: flags.FlagValues, body: None = None) -> PartSegmente
     network = RefineNet if values.segmenter == "refinenet" else DeepLab
     return network(
         backbone=values.backbone,
-        backbone_weights=None
-        if values.backbone_weights in ("", "none")
-        else values.backbone_weights,
+        backbone_weights=networks.backbone_weights(values),
         **size,
     )
 

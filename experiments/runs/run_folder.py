@@ -132,12 +132,11 @@ class RunFolder:
           UserError: another process works here.
         """
         try:
-            with locks.locked(self.path):
+            with locks.locked(self.path, remedy="give another --run_name"):
                 remove_leftovers(self.path)
                 yield
         except locks.InUseError as error:
-            words = str(error).replace("choose another folder", "give another --run_name")
-            raise UserError(words) from error
+            raise UserError(str(error)) from error
 
     def has_results(self) -> bool:
         """Whether a training has come to its first checkpoint here."""

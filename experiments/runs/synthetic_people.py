@@ -9,10 +9,9 @@ from absl import flags
 from datasets import processes, synthetic
 from datasets.bodies import Bodies
 from datasets.splits import Split
+from datasets.synthetic.generator import PEOPLE_PER_SHARD
 from datasets.synthetic.people import OPEN_BODIES
 from experiments.runs.common import quiet_c
-
-_PEOPLE_PER_SHARD = 256
 
 
 def generate(values: flags.FlagValues, bodies: Bodies = OPEN_BODIES) -> dict[str, Split]:
@@ -38,7 +37,7 @@ def generate(values: flags.FlagValues, bodies: Bodies = OPEN_BODIES) -> dict[str
     with quiet_c(), contextlib.ExitStack() as stack:
         pool = None
         if values.workers != 0:
-            shards = sum(-(-count // _PEOPLE_PER_SHARD) for count in counts.values())
+            shards = sum(-(-count // PEOPLE_PER_SHARD) for count in counts.values())
             pool = stack.enter_context(processes.process_pool(values.workers, shards))
         for name, count in counts.items():
             manifest = synthetic.generate(
@@ -46,7 +45,6 @@ def generate(values: flags.FlagValues, bodies: Bodies = OPEN_BODIES) -> dict[str
                 name,
                 count,
                 config,
-                items_per_shard=_PEOPLE_PER_SHARD,
                 workers=values.workers,
                 pool=pool,
             )

@@ -43,3 +43,29 @@ def define_mixture_flags(f: FlagDefiner) -> None:
         False,
         "Augmentation: show each picture and its mirror image once per epoch.",
     )
+
+
+def define_synthetic_flags(f: FlagDefiner, image_size: int) -> None:
+    """Adds which synthetic people are made for a run.
+
+    Args:
+      f: adds to the flags of a run.
+      image_size: default side of their pictures, pixels.
+    """
+    f.integer(
+        "synthetic_train",
+        0,
+        "Number of synthetic people to train on, generated if missing (0: none).",
+        0,
+    )
+    f.integer(
+        "synthetic_val",
+        0,
+        "Number of synthetic people to validate on while training (0: none).",
+        0,
+    )
+    f.integer(
+        "synthetic_test", 0, "Number of synthetic people held out for the evaluation (0: none).", 0
+    )
+    f.integer("synthetic_image_size", image_size, "Side of the synthetic pictures, pixels.", 8)
+    f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
-from experiments.runs.training_flags import define_mixture_flags, define_training_flags
+from experiments.runs.training_flags import (
+    define_mixture_flags,
+    define_synthetic_flags,
+    define_training_flags,
+)
 
 STAGES = ("hourglass", "dae", "pose", "shape", "pose_shape", "end_to_end")
 # Stages that learn from points; the other two learn from pictures.
@@ -91,23 +95,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.string("data", "data/synthetic_smplr", "Folder of shards with pictures; several: a,b.")
     define_mixture_flags(f)
     f.string("test_split", "test", "Split of --data to evaluate on.")
-    f.integer(
-        "synthetic_train",
-        0,
-        "Number of synthetic people to train on, generated if missing (0: none).",
-        0,
-    )
-    f.integer(
-        "synthetic_val",
-        0,
-        "Number of synthetic people to validate on while training (0: none).",
-        0,
-    )
-    f.integer(
-        "synthetic_test", 0, "Number of synthetic people held out for the evaluation (0: none).", 0
-    )
-    f.integer("synthetic_image_size", 128, "Side of the synthetic pictures, pixels.", 8)
-    f.integer("synthetic_seed", 0, "Seed of the synthetic people.", 0)
+    define_synthetic_flags(f, 128)
     f.bool(
         "augment", False, "Augment pictures: colour, mirroring, rotation, backgrounds, occluders."
     )

@@ -89,8 +89,8 @@ def people_of(values: flags.FlagValues) -> Bodies:
     """
     if values.neutral and values.neutral_body:
         return Bodies(neutral=values.neutral_body)
-    given = Bodies(values.neutral_body, values.female_body, values.male_body)
-    return given if any(vars(given).values()) else OPEN_BODIES
+    bodies = Bodies(values.neutral_body, values.female_body, values.male_body)
+    return bodies if bodies.given else OPEN_BODIES
 
 
 def check_bodies_of(split: Split, bodies: Iterable[SMPLModelData]) -> None:

@@ -63,9 +63,14 @@ class FlagFile:
             raise UserError(f"{self.path}: {explain(error, self.values)}") from error
 
     @property
+    def of_nbf(self) -> bool:
+        """Whether the file is of NBF's scripts, or of SMPLR's."""
+        return self.stem.startswith("nbf_")
+
+    @property
     def script(self) -> str:
         """Which script takes the file."""
-        of = "nbf" if self.stem.startswith("nbf_") else "smplr"
+        of = "nbf" if self.of_nbf else "smplr"
         return f"experiments/{'evaluate' if self.evaluation else 'train'}_{of}.py"
 
     def digest(self, seed: int) -> str:
@@ -113,7 +118,7 @@ class FlagFile:
         values = flags.FlagValues()
         if self.evaluation:
             smplr_flags.define_evaluation_flags(values)
-        elif self.stem.startswith("nbf_"):
+        elif self.of_nbf:
             nbf_flags.define_run_flags(values)
         else:
             smplr_flags.define_run_flags(values)

@@ -187,15 +187,14 @@ class Plan:
         Returns:
           Their names; none of a segmentation.
         """
-        if file.stem.startswith("nbf_"):
+        if file.of_nbf:
             return ("neutral",) if file.values.stage == "fitting" else ()
         return ("neutral",) if file.values.neutral else ("female", "male")
 
     def _body_flags(self, file: FlagFile) -> list[str]:
         """The flags that give a script its official bodies."""
-        nbf = file.stem.startswith("nbf_")
         return [
-            f"--{'body_model' if nbf else f'{gender}_body'}={self.bodies[gender]}"
+            f"--{'body_model' if file.of_nbf else f'{gender}_body'}={self.bodies[gender]}"
             for gender in self.bodies_of(file)
             if gender in self.bodies
         ]
@@ -303,7 +302,7 @@ def data_of(file: FlagFile) -> list[str]:
       Their names.
     """
     values = file.values
-    if file.stem.startswith("nbf_"):
+    if file.of_nbf:
         return values.data.split(",")
     named = [values[flag].value for flag in ("data", "motion", "voc") if values[flag].present]
     return [*dict.fromkeys(data for value in named if value for data in value.split(","))]
