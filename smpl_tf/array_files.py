@@ -14,6 +14,8 @@ import numpy as np
 from smpl_tf import bounds
 
 _PLAIN_KINDS = "biufcSU"
+# Others, as LZMA, allocate what the archive asks for, whatever size it claims.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -41,7 +43,8 @@ def read_npz(
       Name -> array, or what `read_objects` gives.
 
     Raises:
-      ValueError: an array holds something else than numbers and texts, or claims too much.
+      ValueError: an array holds something else than numbers and texts, claims too much, or is
+        compressed otherwise than NumPy does.
       Exception: whatever a damaged archive makes zipfile raise.
     """
     with zipfile.ZipFile(path) as archive:
@@ -52,6 +55,13 @@ def read_npz(
         }
         if wanted is not None:
             members = {name: members[name] for name in wanted if name in members}
+        for name, member in members.items():
+            if member.compress_type not in _COMPRESSIONS:
+                raise ValueError(
+                    f"array {name[:40]!r} is compressed by method {member.compress_type}, "
+                    "expected 0 or 8 (stored, deflated); write the file with np.savez or "
+                    "np.savez_compressed"
+                )
         claimed = sum(one.file_size for one in members.values())
         bounds.check(claimed, 8 * most_numbers, "bytes of arrays")
         arrays = {}

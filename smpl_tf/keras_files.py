@@ -130,6 +130,11 @@ def _check_members(archive: zipfile.ZipFile) -> None:
             raise ValueError(f"holds {one.filename[:60]!r}; a network needs {', '.join(_MEMBERS)}")
         if one.filename == _WEIGHTS and one.compress_type != zipfile.ZIP_STORED:
             raise ValueError(f"{_WEIGHTS} was packed again; Keras stores it as it is")
+        if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(
+                f"{one.filename} is compressed by method {one.compress_type}, expected 0 or 8 "
+                "(stored, deflated); save the network again with Keras"
+            )
         most = 4 * bounds.MOST_WEIGHTS
         if one.filename != _WEIGHTS:
             most = bounds.MOST_SIDE_FILE_BYTES

@@ -154,6 +154,11 @@ def test_other_members_and_packed_weights_are_refused(tmp_path, whole):
             archive.writestr(name, content)
     with pytest.raises(ValueError, match="was packed again"):
         DenoisingAutoencoder.from_pretrained(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in whole.items():
+            archive.writestr(name, content, zipfile.ZIP_LZMA if name == "config.json" else None)
+    with pytest.raises(ValueError, match="config.json is compressed by method 14, expected"):
+        DenoisingAutoencoder.from_pretrained(path)
 
 
 def test_sound_networks_are_loaded_and_keras_is_left_as_it_was(tmp_path, whole):
