@@ -69,9 +69,15 @@ class BodyFittingModel(keras.Model):
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Returns the metrics; of the loss terms, those with a weight."""
+        """Returns the metrics; of the loss terms, those with a weight.
+
+        An error of joints is NaN where no Example has had measured ones, not 0: it is unknown.
+        """
         unused = set(self._term_means) - set(self.loss.weights)
         results = super().get_metrics_result()
+        for error in self._joint_errors:
+            counted = tf.convert_to_tensor(error.count) > 0
+            results[error.name] = tf.where(counted, results[error.name], float("nan"))
         return {name: value for name, value in results.items() if name not in unused}
 
     def load_weights(self, filepath: str | os.PathLike, **kwargs: Any) -> None:

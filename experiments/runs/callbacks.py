@@ -63,6 +63,35 @@ class SaveEpochs(keras.callbacks.Callback):
         checkpoints.save(self._folder, epoch + 1, self.model, state)
 
 
+class LeaveOutUnknown(keras.callbacks.Callback):
+    """Takes measures that are NaN, for want of labels, out of the logs of all callbacks after it.
+
+    Neither the progress bar, the history, TensorBoard nor the page then shows them. Where the loss
+    is not finite either the training has diverged, and all stay, to be named.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Shortens a step's logs."""
+        _leave_out_unknown(logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Shortens a step's logs."""
+        _leave_out_unknown(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Shortens an epoch's logs."""
+        _leave_out_unknown(logs)
+
+
+def _leave_out_unknown(logs):
+    for prefix in ("", "val_"):
+        if math.isfinite(logs.get(f"{prefix}loss", math.nan)):
+            names = [name for name in logs if name.startswith("val_") == bool(prefix)]
+            for name in names:
+                if math.isnan(logs[name]):
+                    del logs[name]
+
+
 class StopAtNonFinite(keras.callbacks.Callback):
     """Stops at the first step with a loss that is not finite, and names the batch."""
 

@@ -92,14 +92,14 @@ def fit(
     """
     import keras
 
-    from experiments.runs.callbacks import SaveEpochs, StopAtNonFinite
+    from experiments.runs.callbacks import LeaveOutUnknown, SaveEpochs, StopAtNonFinite
 
     run, epoch = training.run, checkpoint.epoch if checkpoint else 0
     if checkpoint and training.is_chief:
         print(f"{run.path}: continues after epoch {epoch} of {values.epochs}")
     if epoch == values.epochs:
         return
-    own: list[keras.callbacks.Callback] = [StopAtNonFinite(run, name_batch)]
+    own: list[keras.callbacks.Callback] = [LeaveOutUnknown(), StopAtNonFinite(run, name_batch)]
     if training.is_chief:
         earlier = checkpoint.state if checkpoint else {"history": {}, "seconds": 0.0}
         facts = {**facts, "replicas": training.strategy.num_replicas_in_sync}

@@ -67,6 +67,7 @@ def test_from_a_folder_of_photographs(photographs, learn, call, tmp_path):
     assert set(record["metrics"]) == {"pckh_percent"} and record["people"] == 6
     page = run.report.read_text()
     assert "PCKh@0.5" in page and "photos/" in page
+    assert not any("mpjpe" in name or "joints3d" in name for name in record["history"])
     first, last = (record["history"]["L_2D"][i] for i in (0, -1))
     assert last < first  # it learns where the points are
     answer = call(

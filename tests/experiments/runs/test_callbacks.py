@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from experiments.runs import checkpoints
-from experiments.runs.callbacks import LogPictures, SaveEpochs, StopAtNonFinite
+from experiments.runs.callbacks import (
+    LeaveOutUnknown,
+    LogPictures,
+    SaveEpochs,
+    StopAtNonFinite,
+)
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 
@@ -89,3 +94,33 @@ def test_pictures_are_drawn_after_each_epoch(model, tmp_path):
     fit(model, LogPictures(tmp_path, draw), 0, 2)
     assert len(drawn) == 2
     assert list(tmp_path.glob("events*"))
+
+
+class Unlabelled(keras.metrics.Metric):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return float("nan")
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_measures_without_labels_are_neither_kept_nor_printed(model, tmp_path, capsys, verbose):
+    model.compile("sgd", "mse", metrics=["mae", Unlabelled(name="unlabelled")])
+    inputs, targets = np.ones((8, 4)), np.ones((8, 3))
+    save = SaveEpochs(tmp_path, {"history": {}, "seconds": 0.0}, {})
+    model.fit(
+        *(inputs, targets),
+        validation_data=(inputs, targets),
+        callbacks=[LeaveOutUnknown(), save],
+        verbose=verbose,
+    )
+    assert set(save.history) == {"loss", "mae", "val_loss", "val_mae"}
+    printed = capsys.readouterr().out
+    assert "val_mae" in printed and "unlabelled" not in printed and "nan" not in printed
+
+
+def test_a_training_that_diverges_keeps_all_that_is_not_finite(model, tmp_path):
+    logs = {"loss": float("nan"), "mae": float("nan"), "val_loss": 1.0, "val_mae": float("nan")}
+    LeaveOutUnknown().on_epoch_end(0, logs)
+    assert list(logs) == ["loss", "mae", "val_loss"]
