@@ -103,7 +103,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.string(
         "backbone_weights",
         None,
-        "Weight file of the encoder, or imagenet for Keras' pretrained weights.",
+        "Weight file of the encoder, imagenet for Keras' pretrained weights, or none.",
     )
     f.bool(
         "special_rotations", True, "Project to proper rotations; false also allows reflections."

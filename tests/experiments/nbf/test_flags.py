@@ -9,7 +9,7 @@ from absl import flags
 from datasets.example import EXAMPLE_FEATURES
 from experiments import evaluate_nbf
 from experiments.nbf import data as nbf_data
-from experiments.nbf import networks, point_flags, stages
+from experiments.nbf import networks, point_flags, segmenters, stages
 from experiments.nbf.flags import define_run_flags
 from experiments.runs.common import REPOSITORY
 from nbf import losses
@@ -52,6 +52,39 @@ def built(**toy_flags):
     for name, value in toy_flags.items():
         values[name].value = value
     return stages.stage_of(values).build(values, load_model_data())
+
+
+def test_no_two_evaluations_write_the_same_record():
+    """Tables 5 and 6 try the same network; each has its own folder, and not that of the run."""
+    found = [read(file, evaluate_nbf.define_flags) for file in FLAG_FILES if is_evaluation(file)]
+    outputs = [values.output for values in found]
+    assert len(outputs) > 1 and None not in outputs and len({*outputs}) == len(outputs)
+    assert not {*outputs} & {values.run for values in found}
+
+
+@pytest.mark.parametrize("given, taken", [("none", None), ("", None), ("imagenet", "imagenet")])
+@pytest.mark.parametrize("stem", ["nbf_up3d", "nbf_segmentation_refinenet"])
+def test_the_backbone_weights_of_a_flag_file_can_be_taken_back(stem, given, taken, monkeypatch):
+    asked = {}
+
+    class Asked(Exception):
+        pass
+
+    def ask(**arguments):
+        asked.update(arguments)
+        raise Asked
+
+    monkeypatch.setattr(networks, "FittingNetwork", ask)
+    monkeypatch.setattr(segmenters, "RefineNet", ask)
+    values = flags.FlagValues()
+    define_run_flags(values)
+    file = REPOSITORY / "experiments/flags" / f"{stem}.cfg"
+    values(["", f"--flagfile={file}"])
+    assert values.backbone_weights == "imagenet"
+    values(["", f"--flagfile={file}", f"--backbone_weights={given}"])
+    with pytest.raises(Asked):
+        stages.stage_of(values).build(values, load_model_data())
+    assert asked["backbone_weights"] == taken
 
 
 @pytest.mark.parametrize("file", POINT_FILES, ids=lambda file: file.stem)
