@@ -1,5 +1,10 @@
 """Neural Body Fitting (Omran et al. 2018): body parts, and the body behind them."""
 
+from smpl_tf.keras_settings import check_backend
+
+# ruff: noqa: E402
+check_backend()  # before the modules below import Keras
+
 from nbf.deeplab import DeepLab
 from nbf.fitting import FittingNetwork
 from nbf.losses import FittingLoss

@@ -7,6 +7,8 @@ levels `c2` to `c5` have strides 4, 8, 16 and 32 in keras.applications' encoders
 
 import keras
 
+from smpl_tf.keras_settings import check_channels_last
+
 # Last layer of each level in keras.applications.
 _LEVELS = {
     "resnet50": {
@@ -51,13 +53,14 @@ def build_backbone(
       A model from `[B, H, W, channels]` to a dict of levels, finest first, the last one `c5`.
 
     Raises:
-      ValueError: if the name is unknown.
+      ValueError: if the name is unknown, or Keras is set to channels_first.
 
     Source: paper 4.2 and appendix B; differs from the released code, whose ResNet-50 pools by
       2 x 2 and strides in a block's first unit: this is Keras' own, which ImageNet weights fit.
     """
     if name not in BACKBONES:
         raise ValueError(f"Unknown backbone {name!r}: expected one of {', '.join(BACKBONES)}.")
+    check_channels_last()
     if name == "small":
         backbone = small_resnet(input_shape)
         if weights:
@@ -85,6 +88,7 @@ def small_resnet(
 
     Source: no counterpart in the paper.
     """
+    check_channels_last()
     inputs = keras.Input(input_shape)
     features = _convolution(inputs, width, kernel_size=5, strides=2)
     levels = {}
@@ -148,6 +152,7 @@ def dilated_backbone(
         raise ValueError(
             f"Unknown backbone {name!r} for DeepLab: expected one of {', '.join(_APPLICATIONS)}."
         )
+    check_channels_last()
     network = _APPLICATIONS[name](include_top=False, weights=weights, input_shape=input_shape)
     if name == "vgg16":
         dilations = {"block4": 1, "block5": 2}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from smpl_tf.keras_settings import check_channels_last
+
 
 def point_encoder(
     num_points: int, map_size: int, width: int = 480, blocks: int = 4, mask_features: int = 96
@@ -24,6 +26,7 @@ def point_encoder(
     Source: Martinez et al. 2017 for the residual layers; the rest is ours. At 64 x 64 pixels a
       person costs a hundredth of ResNet-18 over heat maps.
     """
+    check_channels_last()
     points = keras.Input((num_points, 3), name="points")
     intrinsics = keras.Input((3, 3), name="intrinsics")
     mask = keras.Input((map_size, map_size, 1), name="input_map")

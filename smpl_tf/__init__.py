@@ -62,6 +62,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("smpl_tf.rotations")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOME[name] in ("body_model", "mixed_gender"):
+        importlib.import_module(f"{__name__}.keras_settings").check_backend()
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
 
 

@@ -1,5 +1,10 @@
 """SMPLR (Madadi et al. 2018): SMPL reversed, from a picture or from points to a body."""
 
+from smpl_tf.keras_settings import check_backend
+
+# ruff: noqa: E402
+check_backend()  # before the modules below import Keras
+
 from smpl_tf.version import __version__ as __version__
 from smplr.denoising_autoencoder import DenoisingAutoencoder
 from smplr.hourglass import StackedHourglass

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from smpl_tf.keras_settings import check_channels_last
 from smplr.configured_model import ConfiguredModel
 from smplr.volumes import Height, VolumeGrid, prior_log_odds, soft_argmax
 
@@ -106,7 +107,7 @@ class StackedHourglass(ConfiguredModel):
         `volumes.prior_log_odds`; None for no biases, as released.
 
     Raises:
-      ValueError: if the image size does not fit the poolings.
+      ValueError: if the image size does not fit the poolings, or Keras is set to channels_first.
 
     Source: paper 3.3; layers as released (16,475,456 trainable weights). The released stem has
     neither normalisation nor activation, and its normalisations have no scale.
@@ -126,6 +127,7 @@ class StackedHourglass(ConfiguredModel):
         prior_height: Height | None = None,
         name: str = "stacked_hourglass",
     ):
+        check_channels_last()
         multiple = _STEM_STRIDE * 2**_NUM_POOLINGS
         if image_size % multiple or image_size <= 0:
             raise ValueError(

@@ -234,7 +234,7 @@ def check_packages() -> None:
 
 
 def load_tensorflow(deterministic: bool = False) -> ModuleType:
-    """Imports TensorFlow without its greetings.
+    """Imports TensorFlow without its greetings, and sets Keras to it and to channels last.
 
     Args:
       deterministic: ask TensorFlow for operations that give the same bits on every run.
@@ -243,10 +243,15 @@ def load_tensorflow(deterministic: bool = False) -> ModuleType:
       The module `tensorflow`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The scripts' own process: what the user's other programs are set to is nothing to them.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_c():  # some of the greetings come before that variable is read
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        import keras
+
+    keras.config.set_image_data_format("channels_last")
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return tf

@@ -28,7 +28,8 @@ ENVIRONMENTS = {
     "C locale": ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {}, 0, ""),
     "cp1252": ({"PYTHONIOENCODING": "cp1252"}, {}, 0, ""),
     "ASCII": ({"PYTHONIOENCODING": "ascii"}, {}, 0, ""),
-    "another Keras setting": ({"KERAS_HOME": "{keras}"}, {}, 0, ""),
+    "other Keras settings": ({"KERAS_HOME": "{keras}", "KERAS_BACKEND": None}, {}, 0, ""),
+    "another Keras backend": ({"KERAS_BACKEND": "jax"}, {}, 0, ""),
     "no folder for temporary files": ({"TMPDIR": "/proc/nowhere"}, {}, 0, ""),
     "another working folder": ({}, {"cwd": "/"}, 0, ""),
     "closed input": ({}, {"closed": (0,)}, 0, ""),
@@ -47,8 +48,8 @@ def given(tmp_path_factory):
         shutil.copy(REPOSITORY / "nbf_synthetic.jpg", folder / "pictures" / os.fsdecode(name))
     (folder / "keras").mkdir()
     (folder / "keras" / "keras.json").write_text(
-        '{"floatx": "float32", "epsilon": 1e-7, "backend": "tensorflow", '
-        '"image_data_format": "channels_last"}'
+        '{"floatx": "float32", "epsilon": 1e-7, "backend": "jax", '
+        '"image_data_format": "channels_first"}'
     )
     return folder
 
