@@ -86,8 +86,14 @@ class FlagFile:
         shaping = {n: f for n, f in serialize_flags(self.values).items() if default.get(n) != f}
         # By their oldest names: a flag that is renamed shapes what it has shaped before.
         oldest = sorted(map(with_old_name, shaping.values()), key=name_of)
-        lines = [self.script, f"--seed={seed}", *oldest]
+        lines = [self.script, f"--seed={seed}", *oldest, *self._changed_meaning()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+    def _changed_meaning(self) -> list[str]:
+        """What the same flags do otherwise than they once did; nothing for most files."""
+        if "share_3d" in self.values and self.values.share_3d < 1:
+            return ["mean of the 226 numbers: over the kept 3D labels"]  # once: over all
+        return []
 
     def difference(self, run: RunFolder, command: list[str]) -> str | None:
         """Looks whether a run was started with other flags than it would be now.

@@ -10,6 +10,7 @@ from experiments import reproduce_tables
 from experiments.runs.common import REPOSITORY
 from experiments.tables import report
 from experiments.tables import runs as table_runs
+from experiments.tables.flag_files import FlagFile
 from experiments.tables.papers import TABLES
 from experiments.tables.plan import Plan, Step
 from experiments.tables.results import Results
@@ -187,6 +188,22 @@ def test_a_table_of_toy_size_from_end_to_end(toy, call, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_was_recorded_with_the_mean_of_all_3d_labels_is_out_of_date(tmp_path, monkeypatch):
+    table = TABLES["nbf4"]
+
+    def sources():
+        plan = Plan("small", Path("experiments/flags"), tmp_path)
+        return {row.key: plan.add(row, 0) for row in table.rows}
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(FlagFile, "_changed_meaning", lambda self: [])
+        recorded = {(key, 0): {"digest": old.digest} for key, old in sources().items()}
+    results = Results(tmp_path, table)
+    results.entries = recorded
+    now = sources()
+    assert [row.key for row in table.rows if results.has(row, 0, now[row.key])] == ["100", "0"]
+
+
 def test_two_runs_of_one_seed_give_the_same_numbers(toy, call, tmp_path):
     numbers = []
     for name in ("one", "two"):
