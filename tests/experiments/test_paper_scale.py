@@ -204,7 +204,6 @@ def test_an_smplr_flag_file_is_fed_and_trained(file, trees, earlier, tmp_path):
         held_out = next(iter(smplr_data.held_out_bodies(values, body)))
         assert tf.reduce_all(tf.math.is_finite(held_out["points"]))
         return
-    values.mirrored_copies = False
     sets = [
         [open_split(folder, name) for name in values.train_splits]
         for folder in epochs.data_folders(values)
