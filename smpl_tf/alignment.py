@@ -36,7 +36,8 @@ def procrustes(
     """Finds the least-squares map from source points onto target points, never a reflection.
 
     Differentiable wherever the answer is unique. Where it is not (all points in one place or on
-    one line), one finite answer of the many is given; without any weight, the identity.
+    one line), one of the possible answers is returned, always finite; if all weights are 0, the
+    identity.
 
     Args:
       source: [..., N, 3] points, any unit.
@@ -49,7 +50,7 @@ def procrustes(
       Similarity whose call maps `source` near `target`, in the float type of `source`.
 
     Raises:
-      ValueError: if source, target and weights have not the same number of points.
+      ValueError: if source, target and weights differ in their number of points.
 
     Source: Umeyama 1991. NBF (Table 6) and SMPLR (protocol 2) say "rigid" where the methods that
     they compare with align by a similarity; report both.
@@ -68,7 +69,7 @@ def procrustes(
     target_mean = tf.reduce_sum(weights * target, axis=-2, keepdims=True)
     source_offsets, target_offsets = source - source_mean, target - target_mean
 
-    # Of unit size, since squares of small or large coordinates leave the range of a float.
+    # Scaled to unit size: squares of very small or large coordinates leave the range of a float.
     source_size, target_size = _largest(source_offsets), _largest(target_offsets)
     source_offsets, target_offsets = source_offsets / source_size, target_offsets / target_size
     covariance = tf.matmul(target_offsets, weights * source_offsets, transpose_a=True)
@@ -118,16 +119,16 @@ def corresponding(
     names: tuple[str, str] = ("true", "predicted"),
     sample_rank: int = 2,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Brings two arrays that are compared entry by entry to one float type.
+    """Converts two arrays that are compared entry by entry to one float type.
 
     Args:
       true: [..., N, D] points, or for another sample_rank [..., *sample].
       predicted: the same shape; leading dimensions may broadcast.
-      names: what a message calls the two.
+      names: of the two arrays, for the error message.
       sample_rank: how many last axes have to agree.
 
     Returns:
-      Both as tensors of the type of `predicted`, of float32 if that is no float or a shorter one.
+      Both as tensors of the type of `predicted`, or float32 if that is not a float or is shorter.
 
     Raises:
       ValueError: if their shapes do not fit.
@@ -143,12 +144,12 @@ def corresponding(
 def check_shapes(
     one: tf.TensorShape, other: tf.TensorShape, names: tuple[str, str], sample_rank: int
 ) -> None:
-    """Refuses two arrays whose shapes do not fit, in words that name them.
+    """Rejects two arrays whose shapes do not fit; the error names them.
 
     Args:
       one: shape of the first array.
       other: shape of the second one.
-      names: of the two.
+      names: of the two arrays.
       sample_rank: how many last axes have to agree; the leading ones may broadcast.
 
     Raises:

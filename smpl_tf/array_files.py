@@ -1,4 +1,4 @@
-"""Reads NumPy's `.npy` and `.npz` files from strangers: what they claim is checked first."""
+"""Reads untrusted `.npy` and `.npz` files: the sizes that they declare are checked first."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import numpy as np
 from smpl_tf import bounds
 
 _PLAIN_KINDS = "biufcSU"
-# Others, as LZMA, allocate what the archive asks for, whatever size it claims.
+# Other methods, such as LZMA, allocate what the archive asks for, whatever size it declares.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 
-# What reads the pickle of an array of objects; None refuses such arrays.
+# The function that reads the pickle of an array of objects; None rejects such arrays.
 ReadObjects = Callable[[IO[bytes]], Any] | None
 
 
@@ -35,16 +35,17 @@ def read_npz(
 
     Args:
       path: the archive.
-      wanted: names; those that are not there are left out. None reads all.
-      most_numbers: in all wanted arrays together.
-      read_objects: reads the pickle of an array of Python objects; None refuses it.
+      wanted: names of the arrays to read; missing ones are left out. None reads all.
+      most_numbers: limit for all wanted arrays together.
+      read_objects: function that reads the pickle of an array of Python objects; None rejects such
+        arrays.
 
     Returns:
-      Name -> array, or what `read_objects` gives.
+      Name -> array, or the result of `read_objects`.
 
     Raises:
-      ValueError: an array holds something else than numbers and texts, claims too much, or is
-        compressed otherwise than NumPy does.
+      ValueError: an array holds anything but numbers and texts, declares too large a size, or is
+        compressed by a method that NumPy does not use.
       Exception: whatever a damaged archive makes zipfile raise.
     """
     with zipfile.ZipFile(path) as archive:
@@ -79,13 +80,13 @@ def read_npy(path: str | os.PathLike, most_numbers: int = bounds.MOST_NUMBERS) -
 
     Args:
       path: the file.
-      most_numbers: that it may hold.
+      most_numbers: how many numbers it may hold.
 
     Returns:
       The array.
 
     Raises:
-      ValueError: it holds something else than numbers and texts, or claims too much.
+      ValueError: it holds anything but numbers and texts, or declares too large a size.
     """
     with open(path, "rb") as file:
         return _read(file, Path(path).stat().st_size, most_numbers, None)
@@ -98,14 +99,14 @@ def names(path: str | os.PathLike) -> list[str]:
       path: the archive.
 
     Returns:
-      Their names; the first thousand.
+      Their names, at most a thousand.
     """
     with zipfile.ZipFile(path) as archive:
         return [one.removesuffix(".npy")[:60] for one in archive.namelist()[:1000]]
 
 
 def is_archive(path: str | os.PathLike) -> bool:
-    """Whether a file begins as `.npz` archives do."""
+    """Whether a file begins like an `.npz` archive."""
     with open(path, "rb") as file:
         return file.read(2) == b"PK"
 
@@ -120,12 +121,12 @@ def _read(file: IO[bytes], size: int, most_numbers: int, read_objects: ReadObjec
     if dtype.kind not in _PLAIN_KINDS or dtype.fields or dtype.subdtype or not dtype.itemsize:
         raise ValueError(f"holds {str(dtype)[:60]}, expected numbers or texts")
     if not all(type(one) is int and one >= 0 for one in shape) or len(shape) > 32:
-        raise ValueError("has a shape that is no tuple of sizes")
+        raise ValueError("has a shape that is not a tuple of sizes")
     count = math.prod(shape)
     bounds.check(max(count, *shape, 0), most_numbers, "numbers")
     claimed, left = count * dtype.itemsize, size - file.tell()
     if claimed > left:
-        raise ValueError(f"claims {claimed} bytes, the file has {left}: truncated?")
+        raise ValueError(f"declares {claimed} bytes, but the file has {left}; is it truncated?")
     content = file.read(claimed)
     if len(content) != claimed:
         raise ValueError("is truncated")

@@ -36,7 +36,7 @@ class SMPL(keras.layers.Layer):
     model names its body, and finds it again when it is loaded. Geometry is computed in float32
     (float64 under that policy), also under mixed precision. Keras keeps no names of a tuple: give
     `body._asdict()` as the output of a functional model that is saved, else the loaded one gives a
-    list of vertices, joints and global rotations.
+    plain list of vertices, joints and global rotations.
 
     Args:
       model: None for the open body, the path of a body model file, or its arrays.
@@ -45,7 +45,7 @@ class SMPL(keras.layers.Layer):
       num_betas: how many shape components to use.
 
     Raises:
-      ValueError: if the body has no such vertices or fewer shape components.
+      ValueError: if the body lacks some of the vertices or has fewer shape components.
 
     Source: SMPL (Loper 2015). NBF section 3.1 and SMPLR section 3.2 use it as a fixed layer.
 
@@ -79,7 +79,7 @@ class SMPL(keras.layers.Layer):
             self._lay_out_arrays()
         self._pose_axis_angles = self._traced(3)
         self._pose_matrices = self._traced(3, 3)
-        self.built = True  # it has no weights to wait for
+        self.built = True  # it has no weights to create
 
     def _lay_out_arrays(self) -> None:
         data, dtype = self.model_data, self.geometry_dtype
@@ -118,7 +118,8 @@ class SMPL(keras.layers.Layer):
         given = [(betas, 1), (relative, inner)] + [(translation, 1)] * (translation is not None)
         static, leading = _broadcast_leading(given)
 
-        # Called eagerly, the hundreds of small operations of a tree cost more than their numbers.
+        # Called eagerly, the hundreds of small operations of a tree cost more than their
+        # arithmetic.
         pose_batch: Callable = self._pose_batch
         if tf.executing_eagerly():
             pose_batch = self._pose_axis_angles if inner == 2 else self._pose_matrices
@@ -155,7 +156,7 @@ class SMPL(keras.layers.Layer):
         """Poses `[N]` bodies; the pose is axis-angles or matrices, with the joints apart."""
         if relative.shape.rank == 3:
             relative = rotations.axis_angle_to_matrix(relative)
-        # From here on the batch stands last.
+        # From here on the batch is the last dimension.
         betas = tf.transpose(betas)
         relative = kinematics.batch_last(relative, 3)
         rest = self._joint_template + tf.tensordot(self._joint_shapedirs, betas, 1)
@@ -206,7 +207,7 @@ class SMPL(keras.layers.Layer):
           The layer.
 
         Raises:
-          BodyNotFoundError: if the body is not at hand.
+          BodyNotFoundError: if the body cannot be found.
         """
         return cls(**{**config, "model": find_body(config["model"])})
 
@@ -214,8 +215,8 @@ class SMPL(keras.layers.Layer):
 class _Traced:
     """A function as a graph, made when it is first called.
 
-    Not a `tf.function`: TensorFlow counts the traces of all that stem from one method, and warns
-    whoever makes several layers.
+    Not a `tf.function`: TensorFlow counts the traces of one method over all layers, and warns
+    users who create several layers.
     """
 
     def __init__(self, function: Callable, *signature: tf.TensorSpec):
@@ -233,19 +234,19 @@ class _Traced:
 def _check_against_body(data, vertex_ids, num_betas):
     if not 0 < num_betas <= data.num_betas:
         raise ValueError(
-            f"num_betas must lie in 1..{data.num_betas}, as many as body {data.name} holds, got "
+            f"num_betas: expected 1..{data.num_betas}, the shape components of {data.name}, got "
             f"{num_betas}."
         )
     for vertex in vertex_ids:
         if not 0 <= vertex < data.num_vertices:
             raise ValueError(
-                f"vertex_ids must lie in 0..{data.num_vertices - 1}, the vertices of body "
+                f"vertex_ids: expected 0..{data.num_vertices - 1}, the vertices of body "
                 f"{data.name}, got {vertex}."
             )
 
 
 def _floating(name, tensor, dtype, *tails):
-    """The tensor in the geometry's precision, its last dimensions checked."""
+    """Returns the tensor in the geometry's precision, after a check of its last dimensions."""
     tensor = tf.cast(tensor, dtype)
     if not any(_ends_with(tensor.shape, tail) for tail in tails):
         wanted = " or ".join(f"[..., {', '.join(map(str, tail))}]" for tail in tails)
@@ -258,14 +259,14 @@ def _ends_with(shape, tail):
 
 
 def _broadcast_leading(tensors):
-    """The common leading shape, as far as it is known now and as it will be.
+    """Returns the common leading shape, both the static and the dynamic one.
 
     Args:
-      tensors: pairs of a tensor and the number of its dimensions that do not lead.
+      tensors: pairs of a tensor and the number of its trailing dimensions.
     """
     statics = [tensor.shape[: tensor.shape.rank - inner] for tensor, inner in tensors]
     try:
-        # Equal shapes, as most are, need none of TensorFlow's arithmetic with shapes.
+        # Most shapes are equal, and then TensorFlow's shape arithmetic is not needed.
         alike = statics[0].is_fully_defined() and all(
             other.rank is not None and tuple(other) == tuple(statics[0]) for other in statics
         )

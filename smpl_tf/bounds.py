@@ -1,8 +1,8 @@
-"""How much a file may ask of the reader: one table for every format that we read.
+"""Limits on what a file may ask of the reader: one table for every format that we read.
 
-A small file can claim to hold much, and a claim is checked before there is memory for it. Each
-number is several times what the largest real file needs, which its comment names. SECURITY.md has
-the same table in words; `tests/test_security.py` compares the two.
+A small file can declare a huge size, so sizes are checked before memory is allocated. Each limit
+is several times what the largest real file needs, which its comment names. SECURITY.md has the
+same table in words; `tests/test_security.py` compares the two.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ MOST_POINT_NUMBERS = 1 << 23
 
 # Pickles (bodies, 3DPW, UP-3D, MoSh, HumanData): an official body has some hundred operations.
 MOST_PICKLE_OPERATIONS = 1 << 20
-# Lists and dicts inside each other, in pickles, JSON and .mat files; ours and the official ones: 8
+# Nesting of lists and dicts in pickles, JSON and .mat files; ours and the official ones: 8
 MOST_DEPTH = 50
 
-# HDF5, MATLAB's v7.3 files among it: the names of landmarks, which HDF5 keeps apart from arrays
+# HDF5, including MATLAB's v7.3 files: the names of landmarks, which HDF5 keeps apart from arrays
 MOST_TEXTS = 10_000
 MOST_TEXT_BYTES = 1 << 20
 
@@ -42,19 +42,19 @@ LARGEST_SETTING = 1 << 13
 
 
 class TooLargeError(ValueError):
-    """A file claims more than its kind may; nothing was allocated for it."""
+    """A file declares more than its kind may hold; nothing was allocated for it."""
 
 
 def check(claimed: float, most: int, what: str) -> None:
-    """Refuses a claim.
+    """Rejects a declared size above a limit.
 
     Args:
-      claimed: how much the file says there is.
-      most: one of this module's bounds.
-      what: what is counted, in the plural.
+      claimed: the size that the file declares.
+      most: one of this module's limits.
+      what: the counted items, in the plural.
 
     Raises:
-      TooLargeError: it is more.
+      TooLargeError: the size is above the limit.
     """
     if claimed > most:
-        raise TooLargeError(f"claims {claimed:.3g} {what}, at most {most:.3g} are read")
+        raise TooLargeError(f"declares {claimed:.3g} {what}; at most {most:.3g} are read")

@@ -1,7 +1,7 @@
 """Motions as Biovision hierarchy files (BVH), which animation programs read.
 
-A BVH file holds a skeleton's bones and one row of angles per frame, and no surface. It knows no
-unit: ours are in centimetres, as those of motion capture studios are, with y up.
+A BVH file holds a skeleton's bones and one row of angles per frame, but no surface. The format has
+no unit; ours are in centimetres with y up, as is usual in motion capture.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from smpl_tf.skeleton import SMPL_24, Skeleton
 
 _CENTIMETRES = 100
 _ORDER = "ZXY"  # a joint turns about its own z, then x, then y axis: R = Rz Rx Ry
-_END_LENGTH = 0.5  # of the bone before it: a tail for bones that no joint ends
+_END_LENGTH = 0.5  # fraction of the bone before it: the length of bones that end in no joint
 
-# Mixamo's names of SMPL's joints, by which Blender, Unity and Unreal retarget. SMPL's hand is the
-# knuckle of the middle finger.
+# Mixamo's names for SMPL's joints, which Blender, Unity and Unreal use to retarget. SMPL's hand is
+# the knuckle of the middle finger.
 MIXAMO_NAMES = {
     "pelvis": "Hips",
     **{f"spine{i + 1}": name for i, name in enumerate(("Spine", "Spine1", "Spine2"))},
@@ -38,7 +38,7 @@ MIXAMO_NAMES = {
         )
     },
 }
-# The bones that a T-pose sets straight: joint, the next joint, direction in the model frame.
+# The bones that a T-pose straightens: joint, the next joint, direction in the model frame.
 _T_POSE = tuple(
     (f"{side}_{joint}", f"{side}_{following}", direction)
     for side, across in (("left", 1.0), ("right", -1.0))
@@ -63,12 +63,12 @@ def write_bvh(
 ) -> None:
     """Writes a motion of a skeleton.
 
-    Every frame gives the place of the first joint and the angles of all; the bones are those of
-    one shape, so a motion should have one vector of betas.
+    Every frame holds the position of the first joint and the angles of all joints. The bones have
+    the lengths of one shape, so a motion should have one vector of betas.
 
-    Programs that retarget a motion compare rest poses: theirs is a T-pose. The rest pose of a body
-    model is only near to one. With `rest="t_pose"` arms and legs of the file are straight along
-    the axes at rest, and the angles are corrected so that the motion stays the same.
+    Programs that retarget a motion expect a T-pose at rest. The rest pose of a body model is only
+    close to one. With `rest="t_pose"` the file's arms and legs are straight along the axes at
+    rest, and the angles are corrected so that the motion stays the same.
 
     Args:
       path: the file; its directory exists.
@@ -77,7 +77,7 @@ def write_bvh(
       rest_joints: [J, 3] metres, joints of the shaped body at rest.
       frame_rate: frames per second.
       skeleton: names and parents of the joints; the first is the root.
-      frame: the frame of the motion: "model" (y up) or "camera" (y down), which is turned upright.
+      frame: the frame of the motion: "model" (y up) or "camera" (y down; written upright).
       names: "smpl", or "mixamo" for `mixamorig:Hips` and so on, of SMPL's joints.
       rest: rest pose in the file: "model", or "t_pose" for SMPL's joints.
 
@@ -140,7 +140,7 @@ def _from_t_pose(joints, rotations, parents):
     for name, following, direction in _T_POSE:
         index, end = SMPL_24.index(name), SMPL_24.index(following)
         turns[index] = shortest_rotation(joints[end] - joints[index], np.array(direction))
-    for side in ("left", "right"):  # the last bone of an arm, which no joint ends
+    for side in ("left", "right"):  # the last bone of an arm, which ends in no joint
         turns[SMPL_24.index(f"{side}_hand")] = turns[SMPL_24.index(f"{side}_wrist")]
     straight, changed = joints.copy(), rotations.copy()
     for joint, parent in enumerate(parents):
@@ -152,12 +152,12 @@ def _from_t_pose(joints, rotations, parents):
 
 
 def _describe(joint, names, parents, rest, lines, order, indent=""):
-    """Adds the lines of a joint and all below it, and their order, which is that of the rows."""
+    """Appends the lines of a joint and its descendants, and their order, which the rows follow."""
     parent = parents[joint]
     turns = " ".join(f"{axis}rotation" for axis in _ORDER)
     order.append(joint)
     if parent < 0:
-        # Readers differ in whether the root's place adds to its offset: so this is zero.
+        # Zero, since readers differ in whether the root's position adds to its offset.
         head, offset = "ROOT", np.zeros(3)
         channels = f"CHANNELS 6 Xposition Yposition Zposition {turns}"
     else:
@@ -178,14 +178,14 @@ def _point(point):
 
 
 def _smooth_angles(rotations):
-    """Euler angles [T, J, 3] in degrees that jump as little as they can from frame to frame.
+    """Returns Euler angles [T, J, 3] in degrees that jump as little as possible between frames.
 
-    Every rotation has two triples of angles, and any of them may go round by whole turns; programs
-    that blend frames, or fit curves to them, need neighbours to be near.
+    Every rotation has two triples of angles, each up to whole turns; programs that blend frames,
+    or fit curves to them, need neighbouring frames to have similar angles.
     """
     count = rotations.shape[1]
     with warnings.catch_warnings():
-        # Where two of the axes fall together, the third angle is zero: as good as any other.
+        # Where two of the axes coincide (gimbal lock), any third angle will do: zero.
         warnings.filterwarnings("ignore", "Gimbal lock", UserWarning)
         angles = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_euler(_ORDER, degrees=True)
     angles = angles.reshape(-1, count, 3)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from smpl_tf.tensor_like import TensorLike
 
-# Points nearer to the camera's plane than this divide by it, so that no projection is infinite.
+# Lower limit of the depth that is divided by, so that no projection is infinite.
 _MIN_DEPTH = 1e-6
 
 
@@ -40,7 +40,7 @@ class Camera(NamedTuple):
 
         Args:
           points: [..., N, 3], metres, camera frame. A point with z <= 0 lies behind the camera:
-            its projection is finite but has no picture.
+            its projection is finite but meaningless.
 
         Returns:
           [..., N, 2] pixels.
@@ -77,7 +77,7 @@ class Camera(NamedTuple):
         return tf.concat([rays * depth, tf.broadcast_to(depth, tf.shape(rays[..., :1]))], -1)
 
     def warp(self, matrix: TensorLike, width: int | tf.Tensor, height: int | tf.Tensor) -> Camera:
-        """Returns the camera of the picture that an affine map of the pixels makes.
+        """Returns the camera of a picture whose pixels were mapped affinely.
 
         Args:
           matrix: [..., 3, 3] pixels of this picture -> pixels of the new one (homogeneous).
@@ -154,7 +154,7 @@ FIELD_OF_VIEW = 55.0  # degrees across the diagonal: that of a normal lens
 
 
 def pinhole(width: int, height: int, field_of_view: float = FIELD_OF_VIEW) -> Camera:
-    """Returns a plausible camera for a picture of which nothing is known.
+    """Returns a plausible camera for a picture without any metadata.
 
     Args:
       width: of the picture, pixels.
@@ -165,7 +165,7 @@ def pinhole(width: int, height: int, field_of_view: float = FIELD_OF_VIEW) -> Ca
       The camera, float64, its axis through the middle of the picture.
 
     Raises:
-      ValueError: if the angle is none of a pinhole camera's.
+      ValueError: if the angle is not between 0 and 180 degrees.
 
     Source: CLIFF (Li et al. 2022) takes the diagonal for the focal length, which is 53 degrees.
     """
@@ -259,7 +259,7 @@ def _warp_world(camera, matrix):
 
 
 def _double(value):
-    """The value in double precision; what NumPy holds stays there."""
+    """Returns the value in double precision; NumPy values stay NumPy's."""
     return tf.cast(value, tf.float64) if tf.is_tensor(value) else np.asarray(value, np.float64)
 
 

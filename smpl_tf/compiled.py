@@ -1,4 +1,4 @@
-"""Compiles functions with numba, and keeps the machine code where there is a folder for it."""
+"""Compiles functions with numba, and caches the machine code where a folder is writable."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numba
 def njit(**options: Any) -> Callable[[Callable], Callable]:
     """Makes a decorator like `numba.njit(cache=True)` that works without any writable folder.
 
-    numba keeps its machine code beside the module or in the user's home. In containers with an
-    installation that is read-only and without a home there is neither: each process compiles.
+    numba caches its machine code next to the module or in the user's home folder. In a container
+    with a read-only installation and no home folder, each process compiles again.
 
     Args:
-      **options: of `numba.njit`.
+      **options: arguments of `numba.njit`.
 
     Returns:
       The decorator.

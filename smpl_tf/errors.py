@@ -6,7 +6,7 @@ _LONGEST = 1000
 
 
 def one_line(error: BaseException | str) -> str:
-    """Joins the lines of an error's message, and cuts it where it quotes a whole file.
+    """Joins the lines of an error's message, and shortens it where it quotes a whole file.
 
     Args:
       error: the error or its text.

@@ -15,13 +15,13 @@ from smpl_tf.tensor_like import TensorLike
 
 PREDICTED = (120, 170, 225)  # colour of a predicted body, RGB
 TRUE = (150, 195, 130)  # colour of a true body, RGB
-LEFT, RIGHT, MIDDLE = (210, 60, 60), (40, 110, 220), (90, 90, 90)  # points by side, RGB
+LEFT, RIGHT, MIDDLE = (210, 60, 60), (40, 110, 220), (90, 90, 90)  # of points, RGB
 LARGEST_SUPERSAMPLED = 700  # pixels of a body's longer side
 THUMBNAIL = 128  # pixels, of the pictures in TensorBoard
 
 
 def enlarge(pixels: np.ndarray, size: int, smooth: bool = True) -> np.ndarray:
-    """Resizes a square picture for the eye.
+    """Resizes a square picture for display.
 
     Args:
       pixels: `[H, H, 3]` uint8.
@@ -68,7 +68,7 @@ def body_from_side(
     camera: Camera,
     colour: Sequence[float] | np.ndarray,
 ) -> np.ndarray:
-    """Draws a body as somebody to the right of the picture sees it.
+    """Draws a body as seen from the right of the picture.
 
     Args:
       size: side of the picture, pixels.
@@ -92,7 +92,7 @@ def body_from_above(
     camera: Camera,
     colour: Sequence[float] | np.ndarray,
 ) -> np.ndarray:
-    """Draws a body as somebody above the picture sees it, the photographer at the lower edge.
+    """Draws a body as seen from above, the photographer at the lower edge.
 
     Args:
       size: side of the picture, pixels.
@@ -148,7 +148,7 @@ def visible(input_map: TensorLike) -> np.ndarray:
       input_map: `[S, S, C]` in -1..1.
 
     Returns:
-      `[S, S, 3]` uint8; of more than three channels, the strongest's colour.
+      `[S, S, 3]` uint8; with more than three channels, the colour of the strongest.
     """
     values = np.asarray(input_map)
     if values.shape[-1] == 3:
@@ -164,13 +164,13 @@ def rounded(picture: np.ndarray) -> np.ndarray:
 def points_over(
     pixels: np.ndarray, points_2d: np.ndarray, visibility: np.ndarray, skeleton: Skeleton
 ) -> np.ndarray:
-    """Draws found points over a picture: the person's left in one colour, the right in another.
+    """Draws detected points over a picture: the person's left in one colour, right in another.
 
     Args:
       pixels: `[H, W, 3]` uint8.
       points_2d: `[P, 2]` pixels; NaN is not drawn.
       visibility: `[P]` 0 to 1; less visible points are smaller.
-      skeleton: whose points.
+      skeleton: of the points.
 
     Returns:
       `[H, W, 3]` uint8.

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says."""
+"""Recognises a file by its first bytes, whatever its name is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import stat
 from pathlib import Path
 
-# Pillow's names of the formats that are read as pictures.
+# Pillow's names of the picture formats that are read.
 READ = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
 _HEAD = 1024  # bytes
 
-_BRANDS = {  # of ISO's container, behind `ftyp`
+_BRANDS = {  # brands of ISO's container, after `ftyp`
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1"), "HEIC"),
     **dict.fromkeys((b"msf1",), "HEIC"),
@@ -20,7 +20,7 @@ _PICTURES = (
     *((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"BM", "BMP")),
     *((b"GIF87a", "GIF"), (b"GIF89a", "GIF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF")),
     *((b"II+\0", "TIFF"), (b"MM\0+", "TIFF")),
-    # Pictures that are named, but not read.
+    # Picture formats that are recognised but not read.
     *((b"8BPS", "Photoshop"), (b"%!PS", "PostScript"), (b"\xc5\xd0\xd3\xc6", "PostScript")),
     *((b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000")),
     *((b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"), (b"\x76\x2f\x31\x01", "EXR")),
@@ -34,15 +34,15 @@ _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is an ordinary file, which opening does not wait for; no name is too odd."""
+    """Whether an ordinary file exists, which can be opened without waiting; takes any name."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
-    except (OSError, ValueError):  # a loop of links, a name too long or with a NUL
+    except (OSError, ValueError):  # a loop of links, or a name that is too long or contains a NUL
         return False
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder; no name is too odd to ask."""
+    """Whether a folder exists; takes any name."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (OSError, ValueError):
@@ -56,7 +56,7 @@ def picture_kind(head: bytes) -> str | None:
       head: the first bytes of the file.
 
     Returns:
-      One of READ, or the name of another format; None: it is no picture that is known here.
+      One of READ, or the name of another format; None: not a known picture format.
     """
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12])
@@ -66,9 +66,9 @@ def picture_kind(head: bytes) -> str | None:
 
 
 def is_video(head: bytes) -> bool:
-    """Whether a file begins as the containers of videos do that are read.
+    """Whether a file begins like one of the video containers that are read.
 
-    Playlists and scripts, which name other files or addresses, do not.
+    Playlists and scripts, which refer to other files or addresses, do not.
 
     Args:
       head: the first bytes of the file.
@@ -87,7 +87,7 @@ def head_of(path: Path) -> bytes:
     """Reads the first bytes of a file.
 
     Raises:
-      OSError: it cannot be read, or is no ordinary file: a pipe would be waited for.
+      OSError: it cannot be read, or is not an ordinary file: reading a pipe would wait.
     """
     path = Path(path)
     if not stat.S_ISREG(os.stat(path).st_mode):

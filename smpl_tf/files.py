@@ -1,4 +1,4 @@
-"""Files that are written aside and renamed: what has its final name is whole."""
+"""Writes files under a temporary name and renames them: a final name means a complete file."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from pathlib import Path
 from typing import Any
 
 ASIDE = ".aside-"
-"""How the names of unfinished files begin; the number of the process that writes them follows."""
+"""Prefix of the names of unfinished files; the writing process' number follows."""
 MARK = ".made-by-neural-body-fitting"
-"""The file that says that a folder is ours and may be replaced."""
+"""The file that marks a folder as ours, so that it may be replaced."""
 
-_LONGEST_NAME = 120  # bytes that are kept of a name; most disks take 255
+_LONGEST_NAME = 120  # bytes of a name that are kept; most file systems allow 255
 _LONGEST_ENDING = 12
 _WRITTEN_BY = re.compile(rf"{re.escape(ASIDE)}(\d+)-")
 
 
 class NotOursError(ValueError):
-    """What would be replaced was not made by this library."""
+    """The folder or file that would be replaced was not made by this library."""
 
 
 def aside_of(path: Path) -> Path:
-    """Names the unfinished file of a final name.
+    """Returns the temporary name for a final name.
 
     Args:
-      path: the final name, as long as the disk takes, in any encoding.
+      path: the final name, of any length and encoding.
 
     Returns:
-      A path in the same folder and with the same ending; its name is ASCII and short where the
-      final one is not, since HDF5, TensorFlow and OpenCV take no others.
+      A path in the same folder and with the same ending. Its name is always short and ASCII, since
+      HDF5, TensorFlow and OpenCV accept no others.
     """
     name = os.fsencode(path.name)
     if len(name) > _LONGEST_NAME or not name.isascii():
@@ -47,10 +47,10 @@ def aside_of(path: Path) -> Path:
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, and renames it to `path` when the block has ended well.
+    """Yields a path to write to, and renames it to `path` when the block ends without an error.
 
     Args:
-      path: the final name; its folder is made.
+      path: the final name; its folder is created.
 
     Yields:
       A path in the same folder and with the same ending.
@@ -72,16 +72,16 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
-    """Gives a folder to write to, which takes the place of `folder` when the block ends well.
+    """Yields a folder to write to, which replaces `folder` when the block ends without an error.
 
     Args:
-      folder: the final name. What it holds is replaced, if this function has made it.
+      folder: the final name. An existing folder is replaced if this function has made it.
 
     Yields:
-      A folder next to it that holds our mark alone.
+      A folder next to it that contains only our mark.
 
     Raises:
-      NotOursError: something else has the name; it is left as it is.
+      NotOursError: the name belongs to something else, which is left unchanged.
       OSError: it cannot be written; of a full disk, with the final name.
     """
     check_replaceable(folder)
@@ -95,7 +95,8 @@ def folder_aside(folder: Path) -> Iterator[Path]:
             yield aside
         check_replaceable(folder)
         if folder.is_dir():
-            # Moved away first: a process that is killed meanwhile leaves no half of the old one.
+            # Moved away first, so that a process that is killed here leaves no half-deleted
+            # folder.
             old = aside_of(folder.with_name(f"{folder.name[:40]}-old"))
             folder.rename(old)
             aside.rename(folder)
@@ -107,7 +108,7 @@ def folder_aside(folder: Path) -> Iterator[Path]:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Refuses to replace what `folder_aside` has not made.
+    """Rejects a name that `folder_aside` may not replace.
 
     Args:
       folder: a final name.
@@ -121,16 +122,16 @@ def check_replaceable(folder: Path) -> None:
     if ours and ((folder / MARK).is_file() or not any(folder.iterdir())):
         return
     raise NotOursError(
-        f"{folder}: is there already and was not written by this program, so it is not replaced; "
-        "move it away, or give another folder to write to"
+        f"{folder}: already exists and was not written by this program, so it is not replaced; "
+        "move it away, or choose another output folder"
     )
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what processes that have ended were writing in a folder and below it.
+    """Removes the unfinished files of ended processes in a folder and below it.
 
     Args:
-      folder: which. What cannot be removed stays.
+      folder: where to look. Files that cannot be removed stay.
     """
     for place, folders, names in os.walk(folder):
         for name in list(folders):
@@ -147,7 +148,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove_leftovers_of(path: Path) -> None:
-    """Removes what processes that have ended were writing under one final name.
+    """Removes the unfinished files of ended processes for one final name.
 
     Args:
       path: the final name.
@@ -171,16 +172,16 @@ def _is_left_over(path: Path) -> bool:
 
 
 def _ran_at(process: int, moment: float) -> bool:
-    """Whether the process of this number ran then and still runs, and is another than this one."""
+    """Whether another process with this number was running then and still is."""
     if process == os.getpid():
-        return False  # of one before us: this is asked before we write
+        return False  # from an earlier process: this check runs before we write
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        pass  # somebody else's
-    try:  # Linux: numbers are given again, and in a container they begin with 1
+        pass  # another user's process
+    try:  # Linux: process numbers are reused, and in a container they begin with 1
         ticks = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
         since_boot = float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):
@@ -191,12 +192,12 @@ def _ran_at(process: int, moment: float) -> bool:
 
 @contextmanager
 def full_disk_named(path: Path | str) -> Iterator[None]:
-    """Says which file a full disk has no room for, whoever noticed it."""
+    """Makes the error of a full disk name the file, whichever library raised it."""
     try:
         yield
     except Exception as error:
         words = os.strerror(errno.ENOSPC)
-        # HDF5, TensorFlow and zipfile have the words alone.
+        # HDF5, TensorFlow and zipfile give only the text, without an error number.
         if getattr(error, "errno", None) != errno.ENOSPC and words not in str(error):
             raise
         raise OSError(errno.ENOSPC, words, str(path)) from error
@@ -229,7 +230,7 @@ def write_text(path: Path, text: str) -> None:
       text: its content.
     """
     with written_aside(path) as aside:
-        # A file name that is no text (from old archives) is told by its bytes.
+        # The bytes of a file name that is not UTF-8 (from old archives) are escaped.
         aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
@@ -238,6 +239,6 @@ def write_json(path: Path, value: Any) -> None:
 
     Args:
       path: the final name.
-      value: what `json` can write; NaN is not allowed.
+      value: anything that `json` can write; NaN is not allowed.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

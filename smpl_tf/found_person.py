@@ -1,4 +1,4 @@
-"""Who is where in a picture: one form for every finder and every annotation file."""
+"""A person in a picture: one form for every detector and every annotation file."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from smpl_tf.skeleton import SMPL_24, Skeleton, shared_points
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FoundPerson:
-    """A person of a picture, as a finder or an annotator sees them.
+    """A person in a picture, as a detector or an annotator gives them.
 
     Pixels follow the rule of `smpl_tf.camera`: a picture spans [0, W] x [0, H]. Points and box may
     lie outside of the picture.
 
     Attributes:
       box: `[4]` float32 left, top, right, bottom, pixels; None: unknown.
-      skeleton: whose points; P = `len(skeleton)`.
+      skeleton: of the points; P = `len(skeleton)`.
       points_2d: `[P, 2]` float32 x right, y down, pixels; NaN where unknown.
-      visibility: `[P]` float32, 0 to 1: how far a point is to be trusted; 0 where unknown. An
-        annotation file that says only "visible" or "hidden" gives 1 or a number in between.
+      visibility: `[P]` float32, 0 to 1: confidence in each point; 0 where unknown. An annotation
+        file that distinguishes only "visible" and "hidden" gives 1 or a number in between.
       points_3d: `[P, 3]` float32, metres, camera axes (x right, y down, z away), the origin midway
-        between the hips; NaN where unknown. None: the finder has no depth.
-      mask: `[H, W]` uint8, the size of the picture: how surely a pixel shows this person, 0 to 255
-        (an annotated mask has 0 and 255 alone). None: unknown.
-      source: "annotated", or "found by " and the finder's name.
-      score: 0 to 1: how sure the source is that this is a person seen rightly; 1 if annotated.
+        between the hips; NaN where unknown. None: the detector gives no depth.
+      mask: `[H, W]` uint8, the size of the picture: the confidence that a pixel shows this person,
+        0 to 255 (only 0 and 255 in annotated masks). None: unknown.
+      source: "annotated", or "found by " and the detector's name.
+      score: 0 to 1: the source's confidence in this person; 1 if annotated.
     """
 
     box: np.ndarray | None
@@ -40,7 +40,7 @@ class FoundPerson:
     score: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuses arrays whose shapes contradict each other, and copies the small ones."""
+        """Rejects arrays whose shapes contradict each other, and copies the small ones."""
         count = len(self.skeleton)
         expected: dict[str, tuple[int, ...]]
         expected = {"points_2d": (count, 2), "visibility": (count,)}
@@ -64,7 +64,7 @@ class FoundPerson:
 
     @property
     def joints_2d(self) -> np.ndarray:
-        """SMPL's joints as far as they are known, `[24, 2]` pixels; NaN where unknown."""
+        """The known SMPL joints, `[24, 2]` pixels; NaN where unknown."""
         person = self.in_skeleton(SMPL_24)
         return np.where(person.visibility[:, None] > 0, person.points_2d, np.nan)
 
@@ -72,7 +72,7 @@ class FoundPerson:
         """Returns the same person in a picture of another size; the mask is left out.
 
         Args:
-          factor: pixels there per pixel here.
+          factor: size of the other picture divided by that of this one.
         """
         box = None if self.box is None else self.box * factor
         return dataclasses.replace(

@@ -42,7 +42,7 @@ class Motion(NamedTuple):
 
 
 class GltfDocument:
-    """A glTF document in the making: its JSON and its one binary buffer."""
+    """A glTF document under construction: its JSON and its one binary buffer."""
 
     _COMPONENTS = {np.uint8: 5121, np.uint16: 5123, np.uint32: 5125, np.float32: 5126}
     _SHAPES = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
@@ -113,12 +113,12 @@ def add_skin_weights(document: GltfDocument, skin: Skin, num_vertices: int) -> d
             f"{weights.shape} and {len(skin.names)}."
         )
     if not (weights.max(axis=1) > 0).all():
-        raise ValueError("Expected a positive skinning weight for every vertex, got one without.")
+        raise ValueError("Expected a positive skinning weight for every vertex; some have none.")
     weights = np.pad(weights, ((0, 0), (0, max(0, 4 - count))))
     joints = np.argsort(-weights, axis=1, kind="stable")[:, :4]
     chosen = np.take_along_axis(weights, joints, axis=1)
     shares = chosen / chosen.sum(axis=1, keepdims=True)
-    # glTF wants joint 0 where there is no weight.
+    # glTF requires joint 0 where the weight is 0.
     joints = np.where(chosen > 0, joints, 0)
     return {
         "JOINTS_0": document.add(joints, np.uint8),

@@ -1,7 +1,7 @@
-"""Reads HDF5 files from strangers: nothing outside the file is followed, claims are checked first.
+"""Reads untrusted HDF5 files: no link out of the file is followed, sizes are checked first.
 
-HDF5 lets a file name others: by external and soft links, external storage (a FIFO hangs, any file
-is read as numbers) and virtual datasets. And a dataset that was never written claims any size.
+HDF5 lets a file refer to others: by external and soft links, external storage (a FIFO blocks, any
+    file is read as numbers) and virtual datasets. And a dataset without data can declare any size.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def read_texts(group: h5py.Group, name: str) -> list[str]:
     found = dataset(group, name)
     bounds.check(found.size or 0, bounds.MOST_TEXTS, "texts")
     texts, length = [], 0
-    for index in range(found.size or 0):  # one by one: all may point to one long text
+    for index in range(found.size or 0):  # one by one, since all may point to the same long text
         texts.append(str(found.asstr()[index]))
         length += len(texts[-1])
         bounds.check(length, bounds.MOST_TEXT_BYTES, "letters")
@@ -115,7 +115,7 @@ def _walk(group: h5py.Group, depth: int) -> Iterator[h5py.Dataset]:
 def _child(group: h5py.Group, name: str) -> Any:
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{name[:60]} is no part of this file but a link: not followed")
+        raise ValueError(f"{name[:60]} is a link to another object, which is not followed")
     return group[name]
 
 
@@ -133,12 +133,12 @@ def checked(found: h5py.Dataset) -> h5py.Dataset:
     """
     name = str(found.name)[-60:]
     if found.external or found.is_virtual:
-        raise ValueError(f"{name} lies in another file: not followed")
+        raise ValueError(f"{name} is stored in another file, which is not read")
     pipeline = found.id.get_create_plist()
     known = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
     known.add(h5py.h5z.FILTER_LZF)
     if any(pipeline.get_filter(i)[0] not in known for i in range(pipeline.get_nfilters())):
-        raise ValueError(f"{name} is packed in another way than {', '.join(_FILTERS)}")
+        raise ValueError(f"{name} has an unknown filter; known are {', '.join(_FILTERS)}")
     bounds.check(found.size or 0, bounds.MOST_NUMBERS, "numbers")
     for size in (found.size or 0, math.prod(found.chunks or (0,))):  # a chunk may be larger
         bounds.check(size * found.dtype.itemsize, 8 * bounds.MOST_NUMBERS, "bytes")

@@ -1,4 +1,4 @@
-"""Reads JSON files from strangers, in UTF-8 with or without the mark of Windows in front."""
+"""Reads untrusted JSON files, in UTF-8 with or without a byte order mark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smpl_tf.errors import one_line
 
 
 class JSONFileError(ValueError):
-    """A file is no JSON, or too large; one line names it."""
+    """A file is not JSON, or too large; the one-line message names it."""
 
 
 def read(path: str | Path, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -> Any:
@@ -25,12 +25,12 @@ def read(path: str | Path, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -> Any
       What it holds.
 
     Raises:
-      JSONFileError: it is no JSON, too large, or deeper than MOST_DEPTH.
-      OSError: it is not there.
+      JSONFileError: it is not JSON, too large, or nested deeper than MOST_DEPTH.
+      OSError: it does not exist.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        raise JSONFileError(f"{path}: expected a file of JSON, got a folder or device")
+        raise JSONFileError(f"{path}: expected a JSON file, got a folder or device")
     with open(path, "rb") as file:
         content = file.read(most_bytes + 1)
     try:
@@ -43,28 +43,28 @@ def parse(content: bytes | str, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -
     """Reads JSON.
 
     Args:
-      content: the text; bytes are what `text_files.decode` reads.
+      content: the text, or bytes that `text_files.decode` can read.
       most_bytes: that it may have.
 
     Returns:
       What it holds.
 
     Raises:
-      ValueError: it is no JSON, too large, or deeper than MOST_DEPTH.
+      ValueError: it is not JSON, too large, or nested deeper than MOST_DEPTH.
     """
     bounds.check(len(content), most_bytes, "bytes")
     try:
         value = json.loads(text_files.decode(content) if isinstance(content, bytes) else content)
     except RecursionError:
-        raise bounds.TooLargeError(f"claims more than {bounds.MOST_DEPTH} levels") from None
+        raise bounds.TooLargeError(f"is nested deeper than {bounds.MOST_DEPTH} levels") from None
     except ValueError as error:
-        raise ValueError(f"no JSON, or cut off ({one_line(error)[:200]})") from None
+        raise ValueError(f"not JSON, or truncated ({one_line(error)[:200]})") from None
     _check_depth(value)
     return value
 
 
 def _check_depth(value: Any) -> None:
-    """Refuses what is deeper than any file of ours: whatever walks through it would fail there."""
+    """Rejects deeper nesting than any file of ours has: recursive readers would fail on it."""
     level, depth = [value], 0
     while level := [one for one in level if isinstance(one, list | dict)]:
         depth += 1

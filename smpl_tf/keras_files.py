@@ -1,8 +1,8 @@
-"""Checks `.keras` and weight files from strangers before Keras opens them.
+"""Checks untrusted `.keras` and weight files before Keras opens them.
 
-Keras' safe_mode keeps lambdas out, but builds whatever layers a configuration names, of any size,
-some of which read files or fetch them. Here the classes are those that networks need, and no more
-weights are made than the file has numbers for.
+Keras' safe_mode rejects lambdas, but builds any layer that a configuration names, of any size, and
+some layers read or download files. Here only the classes that networks need are allowed, and no
+more weights are created than the file has numbers for.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ _HARMLESS_MODULES = (
     *("keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations"),
 )
 _HARMLESS_CLASSES = ("DTypePolicy", "__keras_tensor__", "__ellipsis__", "__slice__")
-# Numbers under these keys are sizes of tensors, which nobody makes, or draw random numbers.
+# Numbers under these keys are sizes of tensors that are never created, or random seeds.
 _UNBOUNDED = frozenset(
     {
         *("shape", "batch_shape", "batch_input_shape", "build_config", "seed", "vertex_ids"),
         "shared_object_id",
     }
 )
-_EXPANSION = 64  # bytes of weights for a byte of the file; ours, packed, have 4
-_SPARE_NUMBERS = 1 << 16  # weights that are made and not stored, such as dropouts' seeds
+_EXPANSION = 64  # bytes of weights per byte of the file; our compressed files have 4
+_SPARE_NUMBERS = 1 << 16  # weights that are created but not stored, such as dropout's seeds
 _LOCK = threading.RLock()
 
 
@@ -64,7 +64,7 @@ def check_weights(path: str | Path) -> int:
       path: the file.
 
     Returns:
-      How many numbers its weights are.
+      The number of its weights.
 
     Raises:
       ValueError: it refers to other files, or claims more than it can hold.
@@ -79,7 +79,7 @@ def check_weights(path: str | Path) -> int:
 
 @contextmanager
 def checked(path: str | Path) -> Iterator[None]:
-    """Checks a `.keras` file, and lets no more weights be made than it has numbers for.
+    """Checks a `.keras` file, and lets no more weights be created than it has numbers for.
 
     Args:
       path: the file.
@@ -96,8 +96,8 @@ def checked(path: str | Path) -> Iterator[None]:
         with archive.open(_CONFIG) as member:
             config = json_files.parse(member.read(bounds.MOST_SIDE_FILE_BYTES + 1))
         if not isinstance(config, dict):
-            raise ValueError(f"{_CONFIG} is no object")
-        config.pop("compile_config", None)  # never looked at: nothing is compiled
+            raise ValueError(f"{_CONFIG} is not an object")
+        config.pop("compile_config", None)  # never read: nothing is compiled
         _check_config(config, bounded=True)
         most = _count_weights(archive) + _SPARE_NUMBERS
     with _no_more_weights_than(most):
@@ -129,7 +129,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         if one.filename not in _MEMBERS:
             raise ValueError(f"holds {one.filename[:60]!r}; a network needs {', '.join(_MEMBERS)}")
         if one.filename == _WEIGHTS and one.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"{_WEIGHTS} was packed again; Keras stores it as it is")
+            raise ValueError(f"{_WEIGHTS} is compressed; Keras stores it uncompressed")
         if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(
                 f"{one.filename} is compressed by method {one.compress_type}, expected 0 or 8 "
@@ -154,7 +154,7 @@ def _count(file: h5py.File, size: int) -> int:
 
 
 def _check_config(value: Any, bounded: bool) -> None:
-    """Refuses classes that are not known, and settings that are too large."""
+    """Rejects unknown classes and settings that are too large."""
     if isinstance(value, dict):
         if "class_name" in value:
             _check_class(value)
@@ -175,11 +175,11 @@ def _check_class(value: dict[str, Any]) -> None:
     if name == "function":
         name = str(value.get("config"))
     elif isinstance(registered, str) and keras.saving.get_registered_object(registered):
-        return  # ours, or of whoever runs this process
+        return  # ours, or registered by the user's own program
     if name in _HARMLESS_CLASSES or module in _HARMLESS_MODULES:
         return
     if module in _MODULES_OF_LAYERS and name in _LAYERS:
         return
     if module.split(".")[0] in _OWN_PACKAGES:
         raise ValueError(f"needs {module[:40]}.{name[:40]}, which this version does not have")
-    raise ValueError(f"names {module[:40]}.{name[:40]}, which no network of ours needs")
+    raise ValueError(f"names {module[:40]}.{name[:40]}, which none of our networks uses")

@@ -1,4 +1,4 @@
-"""What a user's Keras settings must say before layers of ours are made."""
+"""Checks the user's Keras settings before our layers are created."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def check_backend() -> None:
-    """Refuses a Keras that does not run on TensorFlow; called before Keras is imported.
+    """Rejects a Keras that does not run on TensorFlow; called before Keras is imported.
 
     Raises:
       ImportError: KERAS_BACKEND or keras.json names another backend, or Keras runs on one.
@@ -23,12 +23,12 @@ def check_backend() -> None:
 
 
 def check_channels_last() -> None:
-    """Refuses Keras' other order of a picture's dimensions; called before convolutions are made.
+    """Rejects Keras' channels_first setting; called before convolutions are created.
 
     Raises:
       ValueError: Keras is set to channels_first.
     """
-    import keras  # not at the top: `check_backend` comes before
+    import keras  # not at the top: `check_backend` must run first
 
     order = keras.config.image_data_format()
     if order != "channels_last":
@@ -39,9 +39,9 @@ def check_channels_last() -> None:
 
 
 def _backend() -> tuple[str, str]:
-    """The backend that Keras runs on or will run on, and what names it; by Keras' own rules."""
+    """Returns the backend that Keras uses or will use, and where it is set."""
     if keras := sys.modules.get("keras"):
-        if hasattr(keras, "config"):  # else it is being imported just now
+        if hasattr(keras, "config"):  # otherwise it is being imported right now
             return keras.config.backend(), "the Keras that is imported already"
     if named := os.environ.get("KERAS_BACKEND"):
         return named, "the variable KERAS_BACKEND"
@@ -50,5 +50,5 @@ def _backend() -> tuple[str, str]:
     try:
         settings = json.loads(file.read_text("utf-8"))
         return str(settings.get("backend", "tensorflow")), str(file)
-    except (OSError, ValueError, AttributeError):  # Keras, too, goes on without it
+    except (OSError, ValueError, AttributeError):  # Keras ignores a damaged file, too
         return "tensorflow", str(file)

@@ -1,8 +1,7 @@
-"""Kinematic trees: parent-relative and global rotations, and where the joints go.
+"""Kinematic trees: parent-relative and global rotations, and the positions of posed joints.
 
-Inside, the batch stands last: the motions of a tree are [3, 3 or 4, J, N], so that one
-multiplication of two entries serves a whole row of bodies, and all joints of one depth move at
-once.
+Internally the batch is the last dimension: the motions of a tree are [3, 3 or 4, J, N], so that
+one multiplication of two entries serves all bodies, and all joints of one depth move at once.
 """
 
 from collections.abc import Sequence
@@ -141,8 +140,8 @@ def pick_joints(tensor: tf.Tensor, joints: np.ndarray) -> tf.Tensor:
 def _chain(motions, parents):
     """Chains parent-relative motions [3, C, J, N] from the roots outwards.
 
-    C is 3 for rotations; with C = 4 the last column is where the joint stands in its parent's
-    frame, and becomes where it stands in the root's outer frame.
+    C is 3 for rotations; with C = 4 the last column is the joint's position, given in its parent's
+    frame and returned in the root's outer frame.
     """
     levels = _levels(parents)
     order = np.concatenate(levels)
@@ -175,7 +174,7 @@ def _reorder(motions, order):
 
 
 def _bones_from_joints(parents, dtype):
-    """The matrix (J, J) that takes each joint's place to its bone; a root's bone is its place."""
+    """The matrix (J, J) from joint positions to bone vectors; a root's bone is its position."""
     matrix = np.eye(len(parents))
     for joint, parent in enumerate(parents):
         if parent >= 0:

@@ -9,17 +9,17 @@ import tensorflow as tf
 from smpl_tf import kinematics
 from smpl_tf.model_data import SMPLModelData
 
-# Vertices are posed in blocks: neighbours in the mesh follow few joints and are corrected by few,
-# so that a block leaves out most of what is zero for it. Smaller ones would leave out little more.
+# Vertices are posed in blocks: neighbouring vertices follow few joints and are corrected by few,
+# so a block skips most of the zeros. Smaller blocks would skip little more.
 _VERTICES_PER_BLOCK = 1024
 
 
 class VertexBlock(NamedTuple):
-    """What it takes to pose some vertices, with the vertex last so that loops run along it.
+    """The arrays that pose some vertices, with the vertex as the last dimension for fast loops.
 
     Attributes:
-      basis: [F, 3 n] metres; rows stand for the template, the betas and the pose features of the
-        correcting joints, columns for x of all vertices, then y, then z.
+      basis: [F, 3 n] metres; the rows are the template, the betas and the pose features of the
+        correcting joints, the columns x of all vertices, then y, then z.
       correcting_joints: the joints whose rotation corrects the shape, counted without the root.
       weights: [k, n] skinning weights of the moving joints.
       moving_joints: the k joints that some of the vertices follow.
@@ -51,7 +51,7 @@ def vertex_blocks(
         chosen = ids[start : start + _VERTICES_PER_BLOCK]
         posedirs = data.posedirs[chosen].reshape(len(chosen), 3, data.num_joints - 1, 9)
         correcting = np.flatnonzero(posedirs.any(axis=(0, 1, 3)))
-        # The features of the pose stand joint last here, entry by entry of R - I.
+        # The pose features are ordered by entry of R - I, then by joint.
         posedirs = posedirs[:, :, correcting].transpose(0, 1, 3, 2)
         rows = [
             data.v_template[chosen, :, None],
@@ -72,7 +72,7 @@ def vertex_blocks(
 
 
 def pose_features(relative_rotations: tf.Tensor) -> tf.Tensor:
-    """Gives what the pose blend shapes are linear in: the entries of R - I without the root.
+    """Returns the pose features, in which pose blend shapes are linear: R - I without the root.
 
     Args:
       relative_rotations: [..., J, 3, 3] rotations of each joint in its parent's frame.
@@ -146,8 +146,8 @@ def linear_blend_skinning(points: tf.Tensor, motions: tf.Tensor, weights: tf.Ten
     Source: SMPL (Loper 2015), equation 2.
     """
 
-    # Its own gradient blends the motions anew: they are four times the size of the points, and
-    # cheaper to compute again than to keep.
+    # The custom gradient blends the motions again: they are four times the size of the points, and
+    # cheaper to recompute than to keep.
     @tf.custom_gradient
     def skin(points, motions):
         blended = _blend(motions, weights)

@@ -1,4 +1,4 @@
-"""One process at a time works in a folder; the others are told who."""
+"""Locks a folder for one process; an error tells the others which process holds it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ except ImportError:  # Windows
 
 
 class InUseError(ValueError):
-    """Another process works in the folder; one line says which."""
+    """Another process uses the folder; the one-line message says which."""
 
 
 @contextmanager
@@ -25,12 +25,12 @@ def locked(
     what: str | None = None,
     remedy: str = "choose another folder",
 ) -> Iterator[None]:
-    """Keeps other processes out; ends with the process, however it ends.
+    """Keeps other processes out; the lock ends with the process, however that ends.
 
     Args:
-      folder: made if need be.
-      name: of the file that is locked; it is gone when the block has ended.
-      what: is locked; None: the folder.
+      folder: created if it does not exist.
+      name: of the lock file, which is removed when the block ends.
+      what: name of the locked resource for the error message; None: the folder.
       remedy: what the user can do instead of waiting.
 
     Yields:
@@ -38,7 +38,7 @@ def locked(
 
     Raises:
       InUseError: another process has locked it.
-      OSError: the folder cannot be written, or the system has no locks.
+      OSError: the folder cannot be written to, or the system has no file locks.
     """
     if fcntl is None:
         raise OSError(
@@ -61,7 +61,7 @@ def locked(
             ) from error
         if _is_still(path, file.fileno()):
             break
-        file.close()  # its owner has ended and removed it between our two calls
+        file.close()  # its owner ended and removed it between our two calls
     try:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()}")

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from smpl_tf.model_data import SMPLModelData
     from smpl_tf.tensor_like import TensorLike
 
-# Of the whole living body, air in the lungs included, kg/m3.
+# Density of the living body, air in the lungs included, kg/m3.
 DENSITY = 985.0
-# What a body must name to be measured.
+# Landmarks that a body needs to be measured.
 LANDMARKS = ("left_breast", "right_breast", "belly_button")
 _UP = np.array([0.0, 1.0, 0.0])
-# Metres between the planes among which the widest hip and the narrowest neck are taken.
+# Metres between the planes that are searched for the widest hip and the narrowest neck.
 _STEP, _NECK_STEP = 0.005, 0.002
-_BELOW_CROTCH = 0.02  # metres; the thigh's tape lies under the fold
+_BELOW_CROTCH = 0.02  # metres below the crotch, under the fold of the buttock
 
 
 class Measurements(NamedTuple):
@@ -72,18 +72,19 @@ def measure(
     """Measures a body.
 
     Args:
-      model: whose body; a layer or its arrays. It must name the LANDMARKS, as the open
-        body and official files do.
+      model: the body, as a layer or its arrays. It must have the LANDMARKS, as the open body and
+        official files do.
       betas: `[B]` shape; None is the mean shape.
       vertices: `[V, 3]` metres, a mesh of the model's topology in its rest pose, y up, instead of
-        betas: a registered scan, say.
-      density: kg/m3, from volume to mass.
+        betas; for example a registered scan.
+      density: kg/m3, converts volume to mass.
 
     Returns:
       The measurements.
 
     Raises:
-      ValueError: if both or neither shape fits the model, or the mesh has no such cut.
+      ValueError: if both betas and vertices are given, one does not fit the model, or a plane
+        misses the mesh.
 
     Example:
       >>> from smpl_tf import SMPL, measure
@@ -139,10 +140,10 @@ def measure(
 def measurement_spread(
     model: SMPL | SMPLModelData, betas: TensorLike, deviations: Sequence[float] | float
 ) -> Measurements:
-    """Says how uncertain measurements are where the betas are.
+    """Propagates the uncertainty of the betas to the measurements.
 
-    First order: central differences of every measurement by every beta, the betas' errors
-    independent.
+    First order: central differences of every measurement with respect to every beta; the errors of
+        the betas are taken as independent.
 
     Args:
       model: as for `measure`.
@@ -187,7 +188,7 @@ def _rest_vertices(
 
 
 def _at_level(start: np.ndarray, end: np.ndarray, y: float) -> np.ndarray:
-    """The point of the line through two points at a height."""
+    """The point at a given height on the line through two points."""
     return start + (end - start) * (y - start[1]) / (end[1] - start[1])
 
 
@@ -202,21 +203,21 @@ class _Mesh:
         return self._joints[SMPL_24.index(name)]
 
     def girth(self, point: np.ndarray, normal: np.ndarray) -> float:
-        """The taut tape around the limb that a point lies in, across a direction."""
+        """The girth of the limb around a point, in the plane perpendicular to a direction."""
         normal = normal / np.linalg.norm(normal)
         cut = self.cut(point, normal)
         aside = np.cross(normal, np.eye(3)[np.argmin(np.abs(normal))])
         aside /= np.linalg.norm(aside)
         flat = np.stack([cut @ aside, cut @ np.cross(normal, aside)], axis=-1)
-        return float(ConvexHull(flat).area)  # in the plane, "area" is the hull's length
+        return float(ConvexHull(flat).area)  # in 2D, SciPy's "area" is the perimeter
 
     def cut(self, point: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        """Corners of the loop in which a plane cuts the surface, the one around `point`.
+        """Corners of the loop around `point` in which a plane cuts the surface.
 
-        Where no loop holds the point, the one whose middle is nearest to it.
+        If no loop encloses the point, the loop with the nearest centre.
         """
         heights = (self.vertices - point) @ normal
-        heights = np.where(heights == 0, 1e-12, heights)  # no corner lies in the plane
+        heights = np.where(heights == 0, 1e-12, heights)  # so that no corner lies in the plane
         above = heights > 0
         edges = np.concatenate(
             [self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]]
@@ -224,9 +225,9 @@ class _Mesh:
         owner = np.tile(np.arange(len(self.faces)), 3)
         crossing = above[edges[:, 0]] != above[edges[:, 1]]
         if not crossing.any():
-            raise ValueError("measure: a plane misses the body; is it in its rest pose, y up?")
+            raise ValueError("measure: a plane misses the body; expected its rest pose, y up.")
         edges, owner = np.sort(edges[crossing], axis=1), owner[crossing]
-        # An edge is a corner of the loop; every face that is cut joins two of them.
+        # Each cut edge is a corner of the loop; each cut face joins two corners.
         edges, corner = np.unique(edges, axis=0, return_inverse=True)
         corner = corner.reshape(-1)
         order = np.argsort(owner, kind="stable")

@@ -1,8 +1,8 @@
 """Meshes as files that other programs open: OBJ, PLY, and GLB with skeleton, skin and animation.
 
-Mesh files have y up and z towards the viewer, as SMPL's own frame has. What is given in the
-camera frame (y down, z away) is turned upright with `frame="camera"`. Every file is written aside
-and renamed, so a file under its final name is whole.
+Mesh files have y up and z towards the viewer, as SMPL's own frame has. Meshes in the camera frame
+(y down, z away) are written upright with `frame="camera"`. Every file is written under a temporary
+name and renamed, so a file with its final name is complete.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def write_glb(
       frame: the frame of a mesh without skin, or of the motion: "model" (y up) or "camera".
 
     Raises:
-      ValueError: if mesh, skin and motion are not sound or do not fit together.
+      ValueError: if mesh, skin or motion is malformed, or they do not fit together.
     """
     vertices, faces = _checked(vertices, faces)
     upright = _upright(vertices, frame)
@@ -191,13 +191,13 @@ def write_animated_glb(
 
 
 def _unit_normals(vertices, faces):
-    """Vertex normals; glTF wants unit vectors even where there is no surface."""
+    """Vertex normals; glTF requires unit vectors even where there is no surface."""
     normals = vertex_normals(vertices, faces)
     return np.where(np.any(normals, axis=-1, keepdims=True), normals, (0.0, 1.0, 0.0))
 
 
 def _linear_rgb(colours):
-    """sRGB 0..255 to the linear 0..1 that glTF wants."""
+    """Converts sRGB 0..255 to the linear 0..1 of glTF."""
     encoded = np.asarray(colours, np.float64) / 255
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 

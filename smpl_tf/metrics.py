@@ -54,7 +54,7 @@ def point_distances(true: TensorLike, predicted: TensorLike) -> tf.Tensor:
 
 
 def masked_mean(values: tf.Tensor, mask: TensorLike | None = None) -> tf.Tensor:
-    """Averages over the last axis what the mask leaves.
+    """Averages over the unmasked entries of the last axis.
 
     Args:
       values: [..., N]; masked-out values may be NaN.
@@ -226,17 +226,17 @@ def pckh(
     mask: TensorLike | None = None,
     threshold: float = 0.5,
 ) -> tf.Tensor:
-    """Returns the share of joints nearer to the truth than a part of the head's size.
+    """Returns the fraction of joints whose error is below a fraction of the head's size (PCKh).
 
     Args:
       true: [..., J, 2] joints, pixels.
       predicted: [..., J, 2] joints, pixels.
       head_size: [...] pixels; with NBF, the distance of the true `head_top` and `lsp_neck`.
       mask: [..., J] which joints count, or None.
-      threshold: part of the head's size.
+      threshold: fraction of the head's size.
 
     Returns:
-      [...] shares, 0..1.
+      [...] fractions, 0..1.
 
     Source: NBF 4.3. MPII's own evaluation takes 0.6 of the head box's diagonal as head size.
     """
@@ -277,7 +277,7 @@ class _MeanOverSamples(keras.metrics.Metric):
     error has one; a sample without any point in the mask does not count.
     """
 
-    scale = 1.0  # from the unit of the input to that of the result
+    scale = 1.0  # factor from the unit of the input to that of the result
     sample_rank = 2  # axes of one sample
 
     def __init__(self, name: str, dtype: str | None = None):

@@ -24,7 +24,7 @@ class MixedGenderSMPL(keras.layers.Layer):
 
     Args:
       male: the path of a body model file or its arrays; None for the open body.
-      female: likewise.
+      female: the same for the female body.
       blend: mix the posed results instead of picking one.
       vertex_ids: the vertices to compute, in this order; None for all, [] for joints alone.
       num_betas: how many shape components to use.
@@ -120,7 +120,7 @@ class MixedGenderSMPL(keras.layers.Layer):
           The layer.
 
         Raises:
-          BodyNotFoundError: if a body is not at hand.
+          BodyNotFoundError: if a body cannot be found.
         """
         bodies = {name: find_body(config[name]) for name in ("male", "female")}
         return cls(**{**config, **bodies})

@@ -17,7 +17,7 @@ NBF_IMAGE_SIZE = 512  # pixels; NBF 4.2
 # Mean translation of NBF's training set and its mirror image; metres, camera frame.
 NBF_TRANSLATION = (0.0, 0.115, 20.3)
 
-# Bone -> stature divided by its length, on the neutral open body.
+# Bone -> stature divided by the bone's length, on the neutral open body.
 _STATURE_IN_BONES = {
     (f"{side}_{start}", f"{side}_{end}"): factor
     for side in ("left", "right")
@@ -29,7 +29,7 @@ _STATURE_IN_BONES = {
         ("elbow", "wrist", 6.8),
     )
 }
-PELVIS_IN_CROP = (0.5, 230 / 512)  # shares of width and height
+PELVIS_IN_CROP = (0.5, 230 / 512)  # fractions of width and height
 
 
 def nbf_camera(size: float) -> Camera:
@@ -51,14 +51,14 @@ def nbf_camera(size: float) -> Camera:
 
 
 def stature(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Estimates a person's height, whatever the pose, from the bone that is least foreshortened.
+    """Estimates a person's height in any pose from the least foreshortened bone.
 
     Args:
       joints_2d: [24, 2] pixels.
-      valid: [24]; joints with 0 do not count.
+      valid: [24]; joints with 0 are ignored.
 
     Returns:
-      Scalar, pixels of a person standing upright; 0 where no bone is known.
+      Scalar, height in pixels if the person stood upright; 0 if no bone is known.
     """
     starts, ends = (SMPL_24.indices(names) for names in zip(*_STATURE_IN_BONES, strict=True))
     lengths = tf.norm(tf.gather(joints_2d, starts) - tf.gather(joints_2d, ends), axis=-1)

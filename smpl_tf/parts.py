@@ -16,8 +16,8 @@ from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24
 from smpl_tf.tensor_like import TensorLike
 
-# NBF's label colours in class order, black for the background, then those that follow them in
-# its list of distinct colours.
+# NBF's label colours in class order, black for the background, then the next ones in its list of
+# distinct colours.
 _PALETTE = np.array(
     [
         (0, 0, 0), (98, 255, 255), (255, 159, 255), (197, 255, 0), (0, 134, 167),
@@ -38,8 +38,8 @@ class PartScheme:
       name: for example "parts_12".
       names: name of each of the C classes; the first is "background".
       colours: [C, 3] uint8 RGB, all distinct.
-      mirror: [C] int32, the class that each class becomes in a mirrored picture.
-      from_24: [25] int32, the class of each class of PARTS_24.
+      mirror: [C] int32, the class of each class in the mirrored picture.
+      from_24: [25] int32, the class of this scheme for each class of PARTS_24.
     """
 
     name: str
@@ -107,8 +107,8 @@ PARTS_6 = _scheme(
     }
 )
 
-# NBF does not say which three parts it used. These tell left from right, without which a picture
-# taken from 20 m leaves front and back open.
+# NBF does not say which three parts it used. These separate left and right: otherwise front and
+# back are ambiguous in a picture taken from 20 m.
 PARTS_3 = _scheme(
     {
         "head_and_torso": ("head", *_TRUNK),

@@ -1,4 +1,4 @@
-"""Photographs as users have them: any size and format, turned as the camera was held."""
+"""Reads users' photographs: any size and format, any EXIF orientation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from smpl_tf.errors import one_line
 
 ENDINGS = (
     *(".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
-    *(".heic", ".heif"),  # not read, but told
+    *(".heic", ".heif"),  # not read, but named in the error
 )
-# What this Pillow reads of the formats that we mean; before 11.3 it reads no AVIF.
+# The formats that the installed Pillow can read; before 11.3 it reads no AVIF.
 FORMATS = tuple(one for one in file_kinds.READ if one != "AVIF" or features.check("avif"))
 
-# What undoes the turn that EXIF's tag names.
+# The operations that undo EXIF's orientation.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,22 +36,22 @@ _UPRIGHT = {
 
 LARGEST_SIDE = 4096  # pixels; larger pictures are shrunk while they are read
 _FILM_DIAGONAL = 43.267  # mm, of 35 mm film
-_SHORTEST, _LONGEST = 8.0, 2000.0  # mm, focal lengths of lenses that are no mistake
-LEAST_SIDE = 16  # pixels; nobody can be seen in less
+_SHORTEST, _LONGEST = 8.0, 2000.0  # mm, plausible focal lengths
+LEAST_SIDE = 16  # pixels; a person cannot be recognised in less
 
 
 class PictureError(ValueError):
-    """A file is no picture that a person can be found in; one line says why."""
+    """A file is not a usable picture; the one-line message says why."""
 
 
 class Photograph(NamedTuple):
-    """A picture as it was read.
+    """A decoded picture.
 
     Attributes:
       pixels: `[H, W, 3]` uint8 RGB, at most LARGEST_SIDE high and wide.
       width: of the file, pixels.
       height: of the file, pixels.
-      field_of_view: across the diagonal, degrees, as the file's EXIF tags say; None: they do not.
+      field_of_view: across the diagonal, degrees, from the file's EXIF tags; None: unknown.
     """
 
     pixels: np.ndarray
@@ -61,30 +61,30 @@ class Photograph(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """Pixels as read per pixel of the file."""
+        """Read pixels per pixel of the file."""
         return max(self.pixels.shape[:2]) / max(self.width, self.height)
 
 
 def read(path: Path) -> Photograph:
-    """Reads a picture of any kind: grey, palette, transparent, 16-bit, turned by its EXIF tag.
+    """Reads any picture: grey, palette, transparent, 16-bit; applies the EXIF orientation.
 
     Args:
       path: the file.
 
     Returns:
-      The picture; what was transparent is grey.
+      The picture; transparent areas are grey.
 
     Raises:
-      PictureError: the file does not decode to the end, or nobody can be seen in it.
+      PictureError: the file does not decode completely, or is too small to show a person.
     """
     try:
         kind = file_kinds.picture_kind(file_kinds.head_of(path))
         if kind not in FORMATS:
             raise _other_kind(kind)
         with warnings.catch_warnings():
-            # Pillow warns at half of what it refuses.
+            # Pillow warns at half the size that it rejects.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            # Pillow alone would try all formats, PostScript by a program that runs it.
+            # By default Pillow tries all formats, even PostScript, for which it starts a program.
             with Image.open(path, formats=FORMATS) as image:
                 return _read(image)
     except UnidentifiedImageError as error:
@@ -97,7 +97,7 @@ def read(path: Path) -> Photograph:
         ) from error
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from error
-    except Exception as error:  # whatever damaged files make their decoders raise
+    except Exception as error:  # decoders raise many kinds of errors on damaged files
         if isinstance(error, OSError) and error.filename is not None:
             raise PictureError(f"{path}: {error.strerror}") from error
         reason = one_line(error).removeprefix(f"{path}: ")
@@ -115,16 +115,16 @@ def _other_kind(kind: str | None) -> PictureError:
 
 
 def open_indexed(path: Path) -> Image.Image:
-    """Opens a picture as Pillow sees it, for label maps that are palette indices.
+    """Opens a picture with Pillow, for label maps that are palette indices.
 
     Args:
       path: the file.
 
     Returns:
-      Pillow's picture, to be closed by the caller.
+      Pillow's picture; the caller closes it.
 
     Raises:
-      PictureError: it is none of FORMATS.
+      PictureError: its format is none of FORMATS.
     """
     kind = file_kinds.picture_kind(file_kinds.head_of(path))
     if kind not in FORMATS:
@@ -133,14 +133,14 @@ def open_indexed(path: Path) -> Image.Image:
 
 
 def decode(content: bytes, mode: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
-    """Decodes a picture with OpenCV: the one place that does, of the formats we mean alone.
+    """Decodes a picture with OpenCV, only in the allowed formats; the only place that does.
 
     Args:
-      content: of the file, or of the field of an Example.
+      content: bytes of the file, or of the field of an Example.
       mode: one of OpenCV's IMREAD constants.
 
     Returns:
-      `[H, W, 3]` BGR, or what the mode asks for; None: it does not decode.
+      `[H, W, 3]` BGR, or as the mode asks; None: it does not decode.
     """
     content = bytes(content)
     if file_kinds.picture_kind(content[:64]) not in FORMATS:
@@ -177,7 +177,7 @@ def encode(pixels: np.ndarray, ending: str, quality: int = 95) -> bytes:
 
 
 def of_array(pixels: np.ndarray) -> Photograph:
-    """Takes an array for a photograph.
+    """Treats an array as a photograph.
 
     Args:
       pixels: `[H, W, 3]` uint8 RGB.
@@ -186,7 +186,7 @@ def of_array(pixels: np.ndarray) -> Photograph:
       The picture, shrunk like a file if it is larger than LARGEST_SIDE.
 
     Raises:
-      PictureError: it has another shape or type, or nobody can be seen in it.
+      PictureError: it has another shape or type, or is too small to show a person.
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] != 3:
         raise PictureError(
@@ -201,10 +201,10 @@ def _read(image: Image.Image) -> Photograph:
     width, height = image.size
     _check_size(width, height)
     smaller = -(-max(width, height) // LARGEST_SIDE)
-    if smaller > 1:  # a JPEG is decoded at a half, a quarter or an eighth
+    if smaller > 1:  # a JPEG is decoded at a half, a quarter or an eighth of its size
         image.draft(None, (-(-width // smaller), -(-height // smaller)))
     image.load()
-    # Of what a draft left; other formats have all their pixels here.
+    # The size after the draft; other formats are still full-size here.
     smaller = -(-max(image.size) // LARGEST_SIDE)
     pixels = _to_rgb(image, smaller)
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -216,12 +216,12 @@ def _read(image: Image.Image) -> Photograph:
 
 
 def _field_of_view(image: Image.Image) -> float | None:
-    """Reads the field of view from the focal length for 35 mm film; None if that is not there."""
+    """Reads the field of view from the 35 mm focal length; None if there is none."""
     try:
         tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
         focal = float(tags.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
     except (TypeError, ValueError, ZeroDivisionError, SyntaxError, struct.error):
-        return None  # tags are damaged more often than pictures
+        return None  # tags are damaged more often than pixels
     if not _SHORTEST <= focal <= _LONGEST:
         return None
     return math.degrees(2 * math.atan(_FILM_DIAGONAL / 2 / focal))
@@ -235,7 +235,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _to_rgb(image: Image.Image, smaller: int) -> np.ndarray:
-    if image.mode.startswith(("I", "F")):  # 16 bits and more: stretched over the values it has
+    if image.mode.startswith(("I", "F")):  # 16 bits and more: stretched to the range of its values
         values = np.asarray(image)
         values = values.astype(np.uint16 if image.mode.startswith("I;16") else np.float32)
         if smaller > 1:
@@ -256,7 +256,7 @@ def _to_rgb(image: Image.Image, smaller: int) -> np.ndarray:
 
 
 def shrink(pixels: np.ndarray, largest: int) -> np.ndarray:
-    """Resizes a picture whose longer side is longer than it should be.
+    """Shrinks a picture whose longer side is above a limit.
 
     Args:
       pixels: `[H, W, 3]` uint8.
@@ -277,8 +277,8 @@ def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 
     Args:
       pixels: `[H, W, 3]` uint8.
-      width: wanted, pixels.
-      height: wanted, pixels.
+      width: of the result, pixels.
+      height: of the result, pixels.
 
     Returns:
       `[height, width, 3]` uint8.

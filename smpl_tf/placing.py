@@ -1,4 +1,4 @@
-"""Where a body is, from its points in a picture: the translation that brings both together."""
+"""Finds the translation of a body from its points in a picture."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import numpy as np
 from smpl_tf.camera import Camera
 
 _ROUNDS = 5
-_NEAREST = 0.1  # metres; nothing is nearer to the camera
+_NEAREST = 0.1  # metres; the nearest allowed distance to the camera
 
 
 def place(
     points_3d: np.ndarray, points_2d: np.ndarray, weights: np.ndarray, camera: Camera
 ) -> np.ndarray:
-    """Finds the translation of a body by weighted least squares in the picture.
+    """Finds the translation of a body by weighted least squares of its projected points.
 
     Args:
       points_3d: `[P, 3]` of the body without translation, metres, camera axes.
-      points_2d: `[P, 2]` of the same in the picture, pixels; not read where the weight is 0.
-      weights: `[P]` how far to trust each.
-      camera: of the picture, one.
+      points_2d: `[P, 2]` the same points in the picture, pixels; ignored where the weight is 0.
+      weights: `[P]` confidence in each.
+      camera: of the picture, without batch dimensions.
 
     Returns:
-      `[3]` metres, camera frame: the point of least weighted squared distance in the picture.
+      `[3]` metres, camera frame.
 
     Raises:
       ValueError: fewer than two points have a weight.
@@ -38,8 +38,7 @@ def place(
     used = weights > 0
     if used.sum() < 2:
         raise ValueError(
-            f"place: expected two points with a weight or more, got {used.sum()}; a place needs a "
-            "size."
+            f"place: expected 2 or more points with a weight, got {used.sum()}; it takes a size."
         )
     points = np.asarray(points_3d, np.float64)[used]
     intrinsics = np.asarray(camera.intrinsics, np.float64)
@@ -60,6 +59,6 @@ def place(
         matrix = np.concatenate([across, down])
         translation = np.linalg.lstsq(matrix, np.concatenate(wanted), rcond=None)[0]
         depth = np.maximum(points[:, 2] + translation[2], _NEAREST)
-    # Points that err wildly can ask for a person behind the camera.
+    # Points with large errors can put the person behind the camera.
     translation[2] = max(translation[2], _NEAREST - points[:, 2].min())
     return translation.astype(np.float32)

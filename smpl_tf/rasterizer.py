@@ -1,7 +1,7 @@
 """Mesh -> label map, depth, shaded picture; on the CPU, without a display or a driver.
 
-An exact z-buffer at the pixel centres (`smpl_tf.zbuffer`), everything else is indexing: the face
-and barycentric coordinates of a pixel give its label, its colour and its normal.
+An exact z-buffer at the pixel centres (`smpl_tf.zbuffer`) gives each pixel's face and barycentric
+coordinates; label, colour and normal follow by indexing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AMBIENT = 0.35
 
 
 class RasterOutput(NamedTuple):
-    """What each pixel centre sees.
+    """The visible surface at each pixel centre.
 
     Attributes:
       face_index: [..., H, W] int32, -1 where there is no surface.
@@ -43,10 +43,10 @@ class RasterOutput(NamedTuple):
 def rasterize(
     vertices: TensorLike, faces: TensorLike, camera: Camera, cull_back_faces: bool = True
 ) -> RasterOutput:
-    """Finds the surface point that each pixel centre sees.
+    """Finds the surface point that is visible at each pixel centre.
 
     Releases the GIL while it draws, so threads scale over the cores. See `smpl_tf.zbuffer` for
-    ties. Triangles that reach nearer than NEAR_PLANE are dropped whole, not clipped.
+    ties. Triangles that reach nearer than NEAR_PLANE are dropped, not clipped.
 
     Args:
       vertices: [..., V, 3] metres, camera frame.
@@ -58,7 +58,7 @@ def rasterize(
       RasterOutput of camera.height x camera.width pixels.
 
     Raises:
-      ValueError: if a shape is wrong, a vertex is not finite or a face names no vertex.
+      ValueError: if a shape is wrong, a vertex is not finite or a face has an invalid index.
     """
     vertices = np.ascontiguousarray(vertices, np.float64)
     faces = np.ascontiguousarray(faces, np.int32)
@@ -98,11 +98,11 @@ def _check(vertices, faces, intrinsics):
 
 
 def _check_faces(faces, num_vertices):
-    # The compiled kernels do not look whether an index is within its array.
+    # The compiled kernels do not check array bounds.
     if faces.size and not 0 <= faces.min() <= faces.max() < num_vertices:
         raise ValueError(
             f"Expected faces of the vertices 0..{num_vertices - 1}, got indices "
-            f"{faces.min()}..{faces.max()}; do mesh and faces belong to one body?"
+            f"{faces.min()}..{faces.max()}; do vertices and faces belong to the same body?"
         )
 
 
@@ -110,13 +110,13 @@ def _check_surface(raster, faces, num_vertices):
     _check_faces(faces, num_vertices)
     if raster.face_index.size and raster.face_index.max() >= len(faces):
         raise ValueError(
-            f"Expected the raster of these {len(faces)} faces, got one that shows face "
+            f"Expected a raster of these {len(faces)} faces, got one that shows face "
             f"{raster.face_index.max()}."
         )
 
 
 def gather_faces(raster: RasterOutput, face_values: TensorLike) -> np.ndarray:
-    """Returns the value of the face that each pixel sees.
+    """Returns the value of the face at each pixel.
 
     Args:
       raster: RasterOutput [..., H, W].
@@ -132,7 +132,7 @@ def gather_faces(raster: RasterOutput, face_values: TensorLike) -> np.ndarray:
 
 
 def label_map(raster: RasterOutput, face_labels: TensorLike) -> np.ndarray:
-    """Returns the label of the face that each pixel sees.
+    """Returns the label of the face at each pixel.
 
     Args:
       raster: RasterOutput [..., H, W].
@@ -154,7 +154,7 @@ def label_map(raster: RasterOutput, face_labels: TensorLike) -> np.ndarray:
 
 
 def interpolate(raster: RasterOutput, faces: TensorLike, vertex_values: TensorLike) -> np.ndarray:
-    """Interpolates values at the vertices over the surface that each pixel sees.
+    """Interpolates vertex values to the surface at each pixel.
 
     Args:
       raster: RasterOutput [..., H, W].
@@ -165,7 +165,7 @@ def interpolate(raster: RasterOutput, faces: TensorLike, vertex_values: TensorLi
       [..., H, W, C] float32, 0 where there is no surface.
 
     Raises:
-      ValueError: if raster, faces and values are not of one mesh.
+      ValueError: if raster, faces and values are not of the same mesh.
     """
     faces = np.asarray(faces, np.int32)
     vertex_values = np.asarray(vertex_values, np.float32)
@@ -180,7 +180,7 @@ def interpolate(raster: RasterOutput, faces: TensorLike, vertex_values: TensorLi
 
 
 def vertex_normals(vertices: TensorLike, faces: TensorLike) -> np.ndarray:
-    """Returns the outward normals at the vertices: the mean of their faces' by area.
+    """Returns the outward vertex normals: area-weighted means of the face normals.
 
     Args:
       vertices: [..., V, 3] metres, any frame.
@@ -207,7 +207,7 @@ def shade(
     light: TensorLike = LIGHT,
     ambient: float = AMBIENT,
 ) -> np.ndarray:
-    """Paints a surface under one distant light (Lambert), with smooth normals.
+    """Shades a surface with one distant light (Lambert) and smooth normals.
 
     Args:
       raster: RasterOutput [..., H, W] of these vertices and faces.
@@ -216,13 +216,13 @@ def shade(
       colours: RGB 0..255 that broadcasts to [..., H, W, 3]; `gather_faces` and `interpolate`
         make it from colours per face or per vertex.
       light: [3], the direction in which the light travels, camera frame; any length.
-      ambient: share of the light that comes from everywhere, 0..1.
+      ambient: fraction of ambient light, 0..1.
 
     Returns:
       [..., H, W, 4] uint8 RGBA; alpha is 255 on the surface and 0 elsewhere.
 
     Raises:
-      ValueError: if raster, vertices and faces are not of one mesh.
+      ValueError: if raster, vertices and faces are not of the same mesh.
     """
     light = np.asarray(light, np.float64)
     light = light / np.linalg.norm(light)
@@ -259,14 +259,14 @@ def render(
       vertex_colours: RGB 0..255, [3] for the whole mesh or [V, 3].
       face_colours: RGB 0..255, [F, 3], instead of vertex_colours.
       light: [3], the direction in which the light travels, camera frame.
-      ambient: share of the light that comes from everywhere, 0..1.
+      ambient: fraction of ambient light, 0..1.
       supersampling: samples per pixel and axis.
 
     Returns:
       [..., H, W, 4] uint8 RGBA; alpha is the share of the pixel that the mesh covers.
 
     Raises:
-      ValueError: if both kinds of colours are given or the mesh is not sound.
+      ValueError: if both kinds of colours are given or the mesh is malformed.
     """
     if vertex_colours is not None and face_colours is not None:
         raise ValueError("Expected vertex_colours or face_colours, got both.")
@@ -283,14 +283,14 @@ def render(
 
 
 def _finer(camera: Camera, factor: int) -> Camera:
-    """`camera.resize` in NumPy: TensorFlow took half the time of a small drawing for it."""
+    """`camera.resize` in NumPy: in TensorFlow it took half the time of a small drawing."""
     scale = np.array([[factor], [factor], [1.0]])
     intrinsics = np.asarray(camera.intrinsics) * scale
     return Camera(intrinsics, int(camera.width) * factor, int(camera.height) * factor)
 
 
 def downsample(rgba: np.ndarray, factor: int) -> np.ndarray:
-    """Averages blocks of pixels; colours count by their alpha.
+    """Averages blocks of pixels; colours are weighted by alpha.
 
     Args:
       rgba: [..., H * factor, W * factor, 4] uint8.
@@ -313,12 +313,12 @@ def downsample(rgba: np.ndarray, factor: int) -> np.ndarray:
 
 
 def overlay(picture: TensorLike, rgba: np.ndarray, opacity: float = 1.0) -> np.ndarray:
-    """Lays a drawn mesh over a picture of the same size.
+    """Overlays a drawn mesh on a picture of the same size.
 
     Args:
       picture: [..., H, W, 3] uint8 RGB.
       rgba: [..., H, W, 4] uint8, from `shade` or `render`.
-      opacity: 0 leaves the picture, 1 hides what the mesh covers.
+      opacity: 0 shows only the picture, 1 an opaque mesh.
 
     Returns:
       [..., H, W, 3] uint8 RGB.
@@ -330,7 +330,7 @@ def overlay(picture: TensorLike, rgba: np.ndarray, opacity: float = 1.0) -> np.n
     if picture.shape[-3:] != (*rgba.shape[-3:-1], 3):
         raise ValueError(
             f"Expected a picture of the drawing's size {(*rgba.shape[-3:-1], 3)}, got "
-            f"{picture.shape[-3:]}; draw with the picture's own camera."
+            f"{picture.shape[-3:]}; draw the mesh with the picture's own camera."
         )
     batch = np.broadcast_shapes(picture.shape[:-1], rgba.shape[:-1])
     result = np.broadcast_to(picture, (*batch, 3)).copy()

@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from smpl_tf.tensor_like import TensorLike
 
-# Below these, power series stand for the closed forms, whose derivatives cancel badly there; the
-# series are exact to float64.
+# Below these, power series replace the closed forms, whose derivatives suffer from cancellation;
+# the series are exact to float64.
 _SERIES_BELOW_SQUARED_ANGLE = 0.01
 _SERIES_BELOW_SQUARED_TANGENT = 1e-3
-# 2^24 steps of the power method: what is left of a second eigenvalue that is 1 - 1e-6 of the first
+# 2^24 steps of the power method: the remainder of a second eigenvalue of 1 - 1e-6 times the first
 # is below 1e-7.
-_LEAST_DETERMINANT = 4  # in units of rounding; below, a matrix has rank one
+_LEAST_DETERMINANT = 4  # in units of rounding; a smaller value means rank one
 _SQUARINGS = 24
 _LARGEST_STEP = 0.1  # radians
 
@@ -74,7 +74,7 @@ def matrix_to_quaternion(rotations: TensorLike) -> tf.Tensor:
 
 
 def quaternion_to_matrix(quaternions: TensorLike) -> tf.Tensor:
-    """Turns quaternions of any length but zero into rotation matrices.
+    """Turns nonzero quaternions of any length into rotation matrices.
 
     Args:
       quaternions: [..., 4] (w, x, y, z).
@@ -100,8 +100,8 @@ def matrix_to_axis_angle(rotations: TensorLike) -> tf.Tensor:
       rotations: [..., 3, 3] rotation matrices.
 
     Returns:
-      [..., 3], radians. The gradient is right at the identity too; at pi it is that of the side
-      which the returned axis stands for.
+      [..., 3], radians. The gradient is correct at the identity too; at pi it is the one-sided
+      gradient for the returned axis.
     """
     quaternions = matrix_to_quaternion(rotations)
     w, vector = quaternions[..., :1], quaternions[..., 1:]
@@ -121,8 +121,8 @@ def matrix_to_axis_angle(rotations: TensorLike) -> tf.Tensor:
 def project_to_rotation(matrices: TensorLike, special: bool = True) -> tf.Tensor:
     """Projects matrices to the nearest rotations in the Frobenius norm.
 
-    The gradient is the closed form of the polar factor's derivative: finite and right also where
-    singular values coincide, where the gradient of the singular vectors is neither.
+    The gradient is the closed form of the polar factor's derivative: finite and correct also where
+    singular values coincide, unlike the gradient of the singular vectors.
 
     Args:
       matrices: [..., 3, 3].
@@ -140,10 +140,10 @@ def project_to_rotation(matrices: TensorLike, special: bool = True) -> tf.Tensor
 
 
 def project_to_rotation_by_squaring(matrices: TensorLike, special: bool = True) -> tf.Tensor:
-    """Projects to the nearest rotations without an SVD, in operations that every runtime has.
+    """Projects to the nearest rotations without an SVD, with operations of every runtime.
 
     For inference, such as TFLite's: `project_to_rotation` has the better gradient. The result is
-    as precise; where two nearest rotations are equally near it is neither of them.
+    as precise, except where two rotations are equally near: there it is neither.
 
     Args:
       matrices: [..., 3, 3].
@@ -169,8 +169,8 @@ def project_to_rotation_by_squaring(matrices: TensorLike, special: bool = True) 
         *(m02 - m20, m10 + m01, m11 - m00 - m22, m21 + m12),
         *(m10 - m01, m02 + m20, m21 + m12, m22 - m00 - m11),
     ]
-    # No eigenvalue is below minus the sum of the singular values: shifted by its bound, the
-    # wanted eigenvalue is the largest in size too.
+    # No eigenvalue is below minus the sum of the singular values: shifted by a bound of it, the
+    # wanted eigenvalue also has the largest absolute value.
     bound = math.sqrt(3.0) * tf.sqrt(tf.reduce_sum(flat * flat, axis=-1))
     bound += np.finfo(matrices.dtype.as_numpy_dtype).tiny
     identity = tf.eye(4, dtype=matrices.dtype)
@@ -192,8 +192,8 @@ def project_to_rotation_by_squaring(matrices: TensorLike, special: bool = True) 
 def _of_unit_size(values, axes=(-2, -1)):
     """Matrices or quaternions divided by their largest entries, which changes no rotation.
 
-    XLA's SVD iterates down to an absolute error, and squares overflow. No gradient goes through
-    the divisor: the rotation and all its derivatives are the same for any.
+    XLA's SVD iterates to an absolute error, and squares overflow. The divisor gets no gradient:
+    the rotation and all its derivatives do not depend on it.
     """
     size = tf.stop_gradient(tf.reduce_max(tf.abs(values), axis=axes, keepdims=True))
     return values / tf.where(size > 0, size, tf.ones_like(size))
@@ -205,7 +205,7 @@ def _nearest_special(matrices):
     sign = tf.sign(_determinant(u) * _determinant(v))
     flip = tf.stack([tf.ones_like(sign), tf.ones_like(sign), sign], axis=-1)
     nearest = _polished(tf.matmul(u * flip[..., None, :], v, transpose_b=True), matrices)
-    # The gradient asks for the projection again, so that it can itself be differentiated.
+    # The gradient computes the projection again, so that it can itself be differentiated.
     return nearest, lambda upstream: _polar_pullback(
         matrices, _nearest_special(matrices), upstream
     )
@@ -225,21 +225,21 @@ def _polar_pullback(matrices, nearest, upstream):
 
     dR = R [w]x with (tr(H) I - H) w = axial(R^T dM); the eigenvalues of that 3x3 matrix are the
     sums of two singular values, so only where such a sum is zero is R not a function of M, and
-    the gradient is defined as zero. M is of unit size, so zero means rounding's size.
+    the gradient is defined as zero. M is of unit size, so zero means below rounding error.
     """
     return tf.matmul(nearest, _cross_matrix(_turn(matrices, nearest, upstream)))
 
 
 def _polished(nearest, matrices):
-    """One step of Newton's from what XLA's SVD leaves undone where singular values are small."""
+    """One Newton step to refine the result of XLA's SVD for small singular values."""
     step = _turn(matrices, nearest, matrices)
-    # Beyond a small step the matrix has no unique rotation, and any will do.
+    # If the step is not small, the rotation is not unique, and any will do.
     near = tf.reduce_sum(step * step, axis=-1, keepdims=True) < _LARGEST_STEP**2
     return tf.matmul(nearest, axis_angle_to_matrix(tf.where(near, step, tf.zeros_like(step))))
 
 
 def _turn(matrices, nearest, change):
-    """The w in R [w]x, by which a change of M turns R; zero where R is not unique."""
+    """Returns w of R [w]x, the change of R by a change of M; zero where R is not unique."""
     h = tf.matmul(nearest, matrices, transpose_a=True)
     h = 0.5 * (h + tf.linalg.matrix_transpose(h))
     system = tf.linalg.trace(h)[..., None, None] * tf.eye(3, dtype=h.dtype) - h
@@ -254,7 +254,7 @@ def _turn(matrices, nearest, change):
 
 
 def geodesic_angle(rotations_a: TensorLike, rotations_b: TensorLike) -> tf.Tensor:
-    """Gives the angle of the rotation that leads from one rotation to another.
+    """Returns the angle of the rotation between two rotations.
 
     Args:
       rotations_a: [..., 3, 3] rotation matrices.
@@ -344,7 +344,7 @@ def _determinant(matrices):
 
 
 def _with_last_dims(tensor, dims, name):
-    """The tensor, floating, with its last dimensions checked as far as they are known."""
+    """Returns the tensor, after a check of its float type and its static last dimensions."""
     tensor = tf.convert_to_tensor(tensor)
     if not tensor.shape[-len(dims) :].is_compatible_with(dims) or not tensor.dtype.is_floating:
         wanted = ", ".join(map(str, dims))

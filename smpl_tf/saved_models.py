@@ -1,4 +1,4 @@
-"""Trained models by name or folder: what `from_pretrained` of nbf and smplr share."""
+"""Trained models by name or folder: shared by `from_pretrained` of nbf and smplr."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHIPPED = _WHEEL if _WHEEL.is_dir() else _HERE / "experiments" / "pretrained"
 
 
 class ModelNotFoundError(ValueError):
-    """A name or a folder holds no trained model; one line says which names there are."""
+    """A name or folder has no trained model; the one-line message lists the names."""
 
 
 def find_model(name: str | Path, shipped: Mapping[str, str]) -> Path:
@@ -35,7 +35,7 @@ def find_model(name: str | Path, shipped: Mapping[str, str]) -> Path:
       The `.keras` file.
 
     Raises:
-      ModelNotFoundError: there is none.
+      ModelNotFoundError: it is not found.
     """
     path = SHIPPED / shipped[str(name)] if str(name) in shipped else Path(name)
     if path.suffix != ".keras":
@@ -53,13 +53,13 @@ def load_model(path: str | Path, kind: type) -> Any:
 
     Args:
       path: the `.keras` file.
-      kind: what it has to be.
+      kind: its expected class.
 
     Returns:
       The model, not compiled.
 
     Raises:
-      BodyNotFoundError: its body is not at hand.
+      BodyNotFoundError: its body cannot be found.
       ValueError: the file is damaged, or holds a model of another kind.
     """
     try:
@@ -67,13 +67,11 @@ def load_model(path: str | Path, kind: type) -> Any:
             model = keras.saving.load_model(path, compile=False)
     except BodyNotFoundError:
         raise
-    except Exception as error:  # whatever a damaged archive makes Keras raise
+    except Exception as error:  # Keras raises many kinds of errors on damaged archives
         raise ValueError(
             f"{path}: not a saved {kind.__name__}, or damaged ({one_line(error)[:200]}); train it "
             "again, or get a whole copy"
         ) from error
     if not isinstance(model, kind):
-        raise ValueError(
-            f"{path}: holds a {type(model).__name__}, where a {kind.__name__} is needed"
-        )
+        raise ValueError(f"{path}: expected a {kind.__name__}, got a {type(model).__name__}")
     return model

@@ -1,7 +1,7 @@
-"""Named joints: which points a skeleton has, how they hang together, and how they mirror.
+"""Named joints: the points of a skeleton, their tree, and their mirror map.
 
-A skeleton is a table of names. Every map between two skeletons is made from the names, so that no
-caller holds a bare list of indices. Left and right are always the person's own.
+A skeleton is a table of names. Every map between two skeletons is made from the names, so that
+callers need no lists of indices. Left and right are always the person's own.
 """
 
 import dataclasses
@@ -24,10 +24,10 @@ class Skeleton:
     """An ordered set of named points on a person.
 
     Attributes:
-      name: what messages and records call it.
+      name: used in messages and records.
       names: one name per point, in the order of the arrays that use this skeleton.
-      tree: the index of each point's parent, -1 for a root; None where the source defines no
-        tree. `parents` is the same for a caller that needs one.
+      tree: the index of each point's parent, -1 for a root; None if the source defines no tree.
+        `parents` is the same for callers that need a tree.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Skeleton:
     tree: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuses a table that contradicts itself."""
+        """Rejects inconsistent tables."""
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"Skeleton {self.name}: expected distinct names, got {self.names}.")
         if self.tree is not None and len(self.tree) != len(self.names):
@@ -144,10 +144,10 @@ SMPL_24 = Skeleton(
     tree=(-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21),
 )
 
-# SMPL joints that no other joint hangs on: points alone cannot observe their rotation.
+# SMPL joints without children: points alone do not determine their rotation.
 SMPL_LEAF_JOINTS = ("left_foot", "right_foot", "head", "left_hand", "right_hand")
 
-# Leeds Sports Pose order. Its neck and head top are surface points; `lsp_neck` keeps apart from
+# Leeds Sports Pose order. Its neck and head top are surface points; `lsp_neck` is distinct from
 # SMPL's neck joint, which lies deeper.
 LSP_14 = Skeleton(
     name="LSP-14",
@@ -169,8 +169,8 @@ LSP_14 = Skeleton(
     ),
 )
 
-# Human3.6M's usual 17 of 32 joints. Its hips, neck and head are marker-based and lie some
-# centimetres from SMPL's; hence the names of their own.
+# Human3.6M's usual 17 of 32 joints. Its hips, neck and head are marker-based and some centimetres
+# away from SMPL's; hence their own names.
 H36M_17 = Skeleton(
     name="H36M-17",
     names=(
@@ -245,7 +245,7 @@ BLAZEPOSE_33 = Skeleton(
     ),
 )
 
-# What finders and annotators mark on photographs and every body has: COCO's points and the feet.
+# Points that detectors and annotators mark on photographs and every body has: COCO's and the feet.
 PHOTOGRAPH_21 = Skeleton(
     name="Photograph-21",
     names=(

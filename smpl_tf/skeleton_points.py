@@ -1,8 +1,8 @@
-"""What the points of a named skeleton are on a body: joints, vertices, or sums of them.
+"""Maps the points of a named skeleton to a body: joints, vertices, or sums of them.
 
-SMPL's own joints and the named vertices of a body are exact. Points of other conventions are
-written as sums of those; how far such a sum may miss the convention's point is its looseness, and
-a fit trusts the point the less. Sizes were compared with the published bone lengths of Human3.6M.
+SMPL's own joints and the named vertices of a body are exact. Points of other conventions are sums
+of those; the possible error of such a sum is its looseness, and a fit gives the point less weight.
+Sizes were compared with the published bone lengths of Human3.6M.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SKELETONS = {
     "smpl_22": SMPL_22,
 }
 
-# Points that no body has under their name, as sums of points that it has.
+# Points that are not named on bodies, as sums of named points.
 _MIDDLE_OF_HIPS = {"left_hip": 0.5, "right_hip": 0.5}
 _MIDDLE_OF_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 _SUMS = {
@@ -63,7 +63,7 @@ _SUMS = {
     "spine_h36m": {"spine2": 1.0},
     "neck_h36m": {"neck": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25},
     "nose_h36m": {"head": 0.5, "nose": 0.5},
-    # BlazePose's knuckles lie on both sides of SMPL's hand joint, some centimetres from it.
+    # BlazePose's knuckles are on both sides of SMPL's hand joint, some centimetres away.
     **{
         f"{side}_{finger}": {f"{side}_hand": 1.0}
         for side in ("left", "right")
@@ -102,7 +102,7 @@ _SUMS = {
         )
     },
 }
-# Points whose name means something else in one skeleton: Human3.6M's head top lies inside.
+# Points whose name has another meaning in one skeleton: Human3.6M's head top is inside the head.
 _SUMS_OF_SKELETON = {"H36M-17": {"head_top": {"head_top": 0.65, "head": 0.35}}}
 
 
@@ -112,8 +112,7 @@ def _both_sides(*names: str) -> tuple[str, ...]:
 
 _FACE = ("nose", *_both_sides("eye", "ear"))
 
-# Metres, per coordinate. Hips are told apart worst: a joint in SMPL, marked through clothes
-# elsewhere.
+# Metres, per coordinate. Hips differ most: a joint in SMPL, marked through clothes elsewhere.
 _LOOSENESS = {
     "LSP-14": {"left_hip": 0.03, "right_hip": 0.03, "lsp_neck": 0.02, "head_top": 0.02},
     "H36M-17": {
@@ -174,13 +173,13 @@ def find_skeleton(name: str | Skeleton) -> Skeleton:
     """Finds a skeleton by its name.
 
     Args:
-      name: such as "h36m_17", "H36M-17" or "h36m"; a skeleton is given back.
+      name: such as "h36m_17", "H36M-17" or "h36m"; a skeleton is returned unchanged.
 
     Returns:
       The skeleton.
 
     Raises:
-      ValueError: if none has this name.
+      ValueError: if there is no skeleton of this name.
     """
     if isinstance(name, Skeleton):
         return name
@@ -213,13 +212,13 @@ def point_sums(
 
 
 def known_points(skeleton: Skeleton) -> np.ndarray:
-    """Returns which points of a skeleton bodies have, bool `[P]`."""
+    """Returns which points of a skeleton exist on bodies, bool `[P]`."""
     sums = point_sums(skeleton, OFFICIAL_LANDMARK_VERTICES)
     return np.array([one is not None for one in sums.values()])
 
 
 def looseness(skeleton: Skeleton) -> np.ndarray:
-    """Returns how far each point may miss its convention's, metres per coordinate, `[P]`."""
+    """Returns the possible error of each point, metres per coordinate, `[P]`."""
     loose = _LOOSENESS.get(skeleton.name, {})
     return np.array([loose.get(name, 0.0) for name in skeleton.names])
 
@@ -229,14 +228,14 @@ def named_points(
 ) -> tf.Tensor:
     """Returns the points of a skeleton on posed bodies, such as COCO's or Human3.6M's.
 
-    Differentiable in vertices and joints. How far a point may lie from the one that the
-    convention means is `looseness`.
+    Differentiable in vertices and joints. `looseness` is the possible distance to the convention's
+    own points.
 
     Args:
       body: what `SMPL` returns, with all vertices: `vertices [..., V, 3]`, `joints [..., 24, 3]`.
       skeleton: name (a key of `SKELETONS`, such as "h36m_17") or skeleton.
-      model: the layer, or the arrays, that made the body: it names the vertices. The open body
-        and an official one have equally many vertices in another order, so there is no default.
+      model: the layer, or the arrays, that made the body; it names the vertices. The open body and
+        official ones have the same number of vertices in different orders, so there is no default.
 
     Returns:
       `[..., P, 3]`, in the unit and frame of the body; NaN for points that the body does not have.
@@ -262,7 +261,7 @@ def named_points(
         )
     sums = point_sums(skeleton, data.landmarks)
     used = {name for parts in sums.values() for name in parts or ()}
-    # A skeleton's joint goes before a vertex of the same name.
+    # A skeleton's joint takes precedence over a vertex of the same name.
     landmarks = sorted(used - set(SMPL_24.names))
     names = [*SMPL_24.names, *landmarks]
     factors = np.zeros((len(skeleton), len(names)))
@@ -274,6 +273,6 @@ def named_points(
     vertices = tf.gather(tf.convert_to_tensor(body.vertices), ids, axis=-2)
     sources = tf.concat([joints, vertices], axis=-2)
     points = tf.matmul(tf.constant(factors, sources.dtype), sources)
-    # Chosen, not multiplied: NaN factors would make the gradients of all points NaN.
+    # tf.where instead of a product: NaN factors would make the gradients of all points NaN.
     known = np.array([parts is not None for parts in sums.values()])
     return tf.where(known[:, np.newaxis], points, tf.constant(np.nan, points.dtype))

@@ -1,4 +1,4 @@
-"""Reads the text of files, whichever Unicode their writers chose."""
+"""Reads text files in UTF-8 or UTF-16."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def decode(content: bytes) -> str:
-    """Reads UTF-8, with or without the mark of Windows in front, or UTF-16 with its mark.
+    """Decodes UTF-8, with or without a byte order mark, or UTF-16 with its mark.
 
     Args:
       content: of the file.
@@ -23,12 +23,12 @@ def decode(content: bytes) -> str:
         return content.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"no text in UTF-8: byte {error.start} is {content[error.start]:#04x}; save it so"
+            f"not UTF-8: byte {error.start} is {content[error.start]:#04x}; save it as UTF-8"
         ) from None
 
 
 def tolerate_any_text(stream: Any) -> None:
-    """Lets a stream of any encoding take any text: what it cannot write is told by its code.
+    """Makes a stream of any encoding accept any text, with escapes for other characters.
 
     Args:
       stream: sys.stdout or sys.stderr; None where it is closed.

@@ -1,4 +1,4 @@
-"""Opens videos with OpenCV: the containers that we mean alone, whatever their names are."""
+"""Opens videos with OpenCV: only the allowed containers, recognised by content."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from smpl_tf import file_kinds
 
 
 class VideoError(ValueError):
-    """A file is no video that is read here; one line says why."""
+    """A file is not a readable video; the one-line message says why."""
 
 
 def open_capture(path: str | os.PathLike) -> cv2.VideoCapture:
     """Opens a video file for reading.
 
     Args:
-      path: of a file. A name with a pattern or an address in it is taken as a name.
+      path: of the file. Patterns and addresses in a name are not interpreted.
 
     Returns:
-      OpenCV's capture; it may hold no frame that decodes.
+      OpenCV's capture; possibly no frame decodes.
 
     Raises:
-      VideoError: it is no file, or of no container that is read: FFmpeg would follow a playlist
+      VideoError: it is not a file, or not in an allowed container: FFmpeg would follow a playlist
         to other files.
     """
     path = Path(path)
@@ -43,16 +43,16 @@ def open_capture(path: str | os.PathLike) -> cv2.VideoCapture:
             f"{path}: not a video (MP4, MOV, AVI, MKV, WebM, MPEG, WMV); convert it to MP4"
         )
     with plain_name(path.resolve()) as name:
-        # FFmpeg alone: OpenCV's other readers take patterns of pictures and pipelines.
+        # Only FFmpeg: OpenCV's other readers interpret patterns of pictures and pipelines.
         return cv2.VideoCapture(name, cv2.CAP_FFMPEG)
 
 
 @contextmanager
 def plain_name(path: Path) -> Iterator[str]:
-    """Gives a file a name that OpenCV can take while it opens it.
+    """Yields a name of a file that OpenCV can open.
 
-    OpenCV crashes at a name that is not UTF-8, as old archives have, and in the C locale at any
-    that is not ASCII; there, it gets a link to the folder.
+    OpenCV crashes on names that are not UTF-8, as in old archives, and in the C locale on any that
+    are not ASCII. For these a link to the folder is made.
 
     Args:
       path: absolute; the file need not exist yet, but then its own name must be ASCII.

@@ -1,4 +1,4 @@
-"""The z-buffer kernel: which triangle each pixel centre sees, compiled with numba.
+"""The z-buffer kernel: finds the visible triangle at each pixel centre; compiled with numba.
 
 Ties. A pixel centre inside several triangles goes to the nearest, at equal depth to the lowest
 face index. A pixel centre exactly on an edge belongs to both neighbours, so a closed surface has
@@ -28,10 +28,10 @@ def _side(edge, x, y):
 
 @compiled.njit(nogil=True, error_model="numpy")
 def _pixel_range(a, b, c, size):
-    """First and last pixel whose centre may lie between the smallest and largest of a, b, c."""
+    """Returns the range of pixels whose centres may lie between the extremes of a, b, c."""
     low = np.ceil(min(a, b, c) - 0.5)
     high = np.floor(max(a, b, c) - 0.5)
-    # Clamped before they become integers: a vertex near the near plane may be very far out.
+    # Clamped before the conversion to integers: a vertex near the near plane may be far outside.
     return int(min(max(low, 0.0), size)), int(max(min(high, size - 1.0), -1.0))
 
 
@@ -73,7 +73,7 @@ def draw(
     """
     height, width = face_index.shape
     screen = _to_screen(vertices, intrinsics, near)
-    # A camera that mirrors its picture turns the triangles on the screen around.
+    # A mirroring camera reverses the orientation of triangles on the screen.
     determinant = intrinsics[0, 0] * intrinsics[1, 1] - intrinsics[0, 1] * intrinsics[1, 0]
     front = -1.0 if determinant > 0 else 1.0
 
@@ -175,7 +175,7 @@ def light_up(
     ambient: float,
     rgba: np.ndarray,
 ) -> None:
-    """Paints colours [H, W, 3] under a distant light into rgba [H, W, 4] uint8.
+    """Shades colours [H, W, 3] with a distant light into rgba [H, W, 4] uint8.
 
     Args:
       face_index: [H, W] int32, -1 where there is no surface.
@@ -184,7 +184,7 @@ def light_up(
       normals: [V, 3] float64 outward unit vectors or 0.
       colours: [H, W, 3] float32, 0..255.
       light: [3] float64, unit vector along which the light travels.
-      ambient: share of the light that comes from everywhere.
+      ambient: fraction of ambient light.
       rgba: [H, W, 4] uint8, written.
     """
     for row in range(face_index.shape[0]):
@@ -212,7 +212,7 @@ def light_up(
 
 @compiled.njit(nogil=True, error_model="numpy")
 def average_blocks(fine: np.ndarray, coarse: np.ndarray) -> None:
-    """Averages uint8 RGBA [H * n, W * n, 4] into coarse [H, W, 4]; colours count by alpha."""
+    """Averages uint8 RGBA [H * n, W * n, 4] to [H, W, 4]; colours are weighted by alpha."""
     n = fine.shape[0] // coarse.shape[0]
     for row in range(coarse.shape[0]):
         for column in range(coarse.shape[1]):

@@ -1,6 +1,6 @@
 """Body models as arrays: what they hold, and reading and writing them.
 
-`python -m smpl_tf.model_data FILE` says what a file is.
+`python -m smpl_tf.model_data FILE` describes a file.
 """
 
 from smpl_tf.model_data.arrays import SMPLModelData, shaped_vertices

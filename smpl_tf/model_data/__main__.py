@@ -1,4 +1,4 @@
-"""Says what a body model file is, and converts it.
+"""Describes a body model file, and converts it.
 
 python -m smpl_tf.model_data FILE [--gender female] [--output x.h5]
 """
@@ -16,7 +16,7 @@ from smpl_tf.model_data import SMPLModelData, load_model_data, save_model_data
 
 
 def describe(data: SMPLModelData) -> str:
-    """Describes a body: its shapes, who it is, and whether its numbers look right.
+    """Describes a body: its shapes, its name and fingerprint, and whether its numbers look right.
 
     Args:
       data: the body.
@@ -66,7 +66,7 @@ def _is_closed(faces):
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m smpl_tf.model_data", description="Say what a body model file is."
+        prog="python -m smpl_tf.model_data", description="Describe a body model file."
     )
     parser.add_argument("file", help="a body model: .pkl, .npz or .h5")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The arrays of a body model, and how one body is told from another."""
+"""The arrays of a body model, and the fingerprint that identifies a body."""
 
 import dataclasses
 import functools
@@ -18,8 +18,8 @@ _LIVING: weakref.WeakSet["SMPLModelData"] = weakref.WeakSet()
 class SMPLModelData:
     """The arrays of a body model in SMPL's format: V vertices, J joints, B betas, F faces.
 
-    Whoever loads the same file shares one body, so the arrays are read-only; to change a body,
-    copy an array and use `dataclasses.replace`.
+    All callers that load the same file share one body, so the arrays are read-only; to change a
+    body, copy an array and use `dataclasses.replace`.
 
     Attributes:
       v_template: (V, 3) rest-pose vertices of the mean shape, metres; y up, z front, x left.
@@ -37,7 +37,7 @@ class SMPLModelData:
       path: the file the arrays were read from, or None.
 
     Raises:
-      ValueError: if the shapes do not fit together or the joints are no tree.
+      ValueError: if the shapes do not fit together or the joints do not form a tree.
     """
 
     v_template: np.ndarray
@@ -57,7 +57,7 @@ class SMPLModelData:
     path: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses arrays that do not fit together, and keeps them as read-only views."""
+        """Rejects arrays that do not fit together, and keeps them as read-only views."""
         vertices, joints = len(self.v_template), len(self.parents)
         wanted = {
             "v_template": (vertices, 3),
@@ -93,7 +93,7 @@ class SMPLModelData:
             array = getattr(self, field)
             if array is not None:
                 view = np.asarray(array).view()
-                view.flags.writeable = False  # of the view: the caller's own array stays as it is
+                view.flags.writeable = False  # the caller's own array stays writable
                 object.__setattr__(self, field, view)
         _LIVING.add(self)
 
@@ -113,16 +113,16 @@ class SMPLModelData:
         return self.shapedirs.shape[-1]
 
     def landmark_ids(self, names: Iterable[str]) -> list[int]:
-        """Returns the vertices of some landmarks.
+        """Returns the vertex ids of some landmarks.
 
         Args:
-          names: of vertices, such as `smpl_tf.skeleton.SMPLR_LANDMARKS`.
+          names: landmark names, such as `smpl_tf.skeleton.SMPLR_LANDMARKS`.
 
         Returns:
           Vertex ids, in the order of the names.
 
         Raises:
-          ValueError: if the body does not name all of them.
+          ValueError: if the body lacks some of them.
         """
         names = list(names)
         missing = [name for name in names if name not in self.landmarks]
@@ -136,7 +136,7 @@ class SMPLModelData:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that tell this body from every other, whatever file it came from."""
+        """Sixteen hex digits that identify this body, whatever file it came from."""
         digest = hashlib.sha256()
         for field in ("v_template", "shapedirs", "posedirs", "weights", "J_regressor"):
             _digest_array(digest, np.asarray(getattr(self, field), np.float64))
@@ -159,7 +159,7 @@ def shaped_vertices(data: SMPLModelData, betas: np.ndarray) -> np.ndarray:
 
 
 def living_bodies() -> list[SMPLModelData]:
-    """Lists the bodies that this process holds, so that a loaded model finds its own.
+    """Lists the bodies in memory, so that a loaded model finds its own.
 
     Returns:
       Every body that is still referenced somewhere.

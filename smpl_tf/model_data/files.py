@@ -18,23 +18,23 @@ from smpl_tf.skeleton import NUM_OFFICIAL_VERTICES, OFFICIAL_LANDMARK_VERTICES
 _REQUIRED = (
     *("v_template", "shapedirs", "posedirs", "weights", "J_regressor", "kintree_table", "f"),
 )
-# HMR's file names its regressor of 14 LSP joints, nose, eyes and ears so.
+# The key of HMR's regressor of 14 LSP joints, nose, eyes and ears.
 _EXTRA_REGRESSORS = ("extra_regressor", "cocoplus_regressor")
-# What arrays of odd types and shapes raise where they are used.
+# The errors that arrays of wrong types and shapes raise where they are used.
 DAMAGED = (TypeError, ValueError, AttributeError, IndexError, OverflowError)
 _ROOT = 2**32 - 1  # -1 as the files' uint32
 
 
 class ModelFileError(ValueError):
-    """A file is not a body model that can be read; one line says why."""
+    """A file cannot be read as a body model; the one-line message says why."""
 
 
 def save_model_data(data: SMPLModelData, path: str | Path) -> None:
-    """Writes a body model as HDF5, which any language reads and which can run no code.
+    """Writes a body model as HDF5, which any language can read and which cannot contain code.
 
     Args:
       data: the body.
-      path: the file to write, .h5; it appears only when complete.
+      path: the .h5 file to write; it appears only when complete.
 
     Raises:
       ValueError: if the path does not end in .h5.
@@ -67,10 +67,10 @@ def read_contents(path: Path) -> dict[str, Any]:
       path: the file.
 
     Returns:
-      Key -> array, every required key among them; nothing is checked further.
+      Key -> array, with all required keys; nothing else is checked.
 
     Raises:
-      ModelFileError: the file is damaged, hostile or no body model.
+      ModelFileError: the file is damaged, malicious or not a body model.
     """
     with open(path, "rb") as file:
         start = file.read(8)
@@ -85,8 +85,8 @@ def read_contents(path: Path) -> dict[str, Any]:
         contents = reader(path)
     except unpickler.ForbiddenClassError as error:
         raise ModelFileError(
-            f"{path}: holds {one_line(error)[:200]}, which no body model file holds; nothing of "
-            "it was run. Get the file again from its official site."
+            f"{path}: contains {one_line(error)[:200]}, which no body model needs; no code "
+            "was run. Download the file again from its official site."
         ) from None
     except MemoryError:
         raise ModelFileError(
@@ -95,12 +95,12 @@ def read_contents(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise ModelFileError(
             f"{path}: cannot be read as a {kind} ({one_line(error)[:200]}); truncated, or not a "
-            "body model? Get it again from its official site."
+            "body model? Download it again from its official site."
         ) from None
     missing = [name for name in _REQUIRED if not hasattr(contents, "keys") or name not in contents]
     if missing:
         raise ModelFileError(
-            f"{path}: a {kind}, but not of a body model: {', '.join(missing)} not found in it."
+            f"{path}: a {kind}, but not a body model: {', '.join(missing)} missing."
         )
     return contents
 
@@ -145,17 +145,17 @@ def _short(name, text):
 
 
 def from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
-    """Makes a body of the keys and arrays of an official file.
+    """Makes a body from the keys and arrays of an official file.
 
     Args:
-      contents: of `read_contents`.
-      path: the file; its name shows the gender where the content does not.
+      contents: from `read_contents`.
+      path: the file; its name gives the gender if the content does not.
 
     Returns:
       The body, float64.
 
     Raises:
-      DAMAGED: an array has a shape or type that no body model has.
+      DAMAGED: an array has a wrong shape or type.
     """
     extra = next((contents[name] for name in _EXTRA_REGRESSORS if name in contents), None)
     mirror = contents.get("vertex_mirror")
@@ -180,7 +180,7 @@ def from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
 def _finite(name, array):
     array = np.ascontiguousarray(array, np.float64)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
+        raise ValueError(f"{name} contains numbers that are not finite")
     return array
 
 

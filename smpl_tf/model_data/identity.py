@@ -8,11 +8,11 @@ from smpl_tf.model_data.loading import load_model_data
 
 
 class BodyNotFoundError(ValueError):
-    """A saved model needs a body that is not at hand."""
+    """A saved model needs a body that cannot be found."""
 
 
 def body_spec(data: SMPLModelData) -> dict[str, Any]:
-    """Names a body without holding any of its numbers.
+    """Describes a body without any of its numbers.
 
     Args:
       data: the body.
@@ -38,9 +38,9 @@ def find_body(spec: dict[str, Any]) -> SMPLModelData:
       The body.
 
     Raises:
-      BodyNotFoundError: if it is nowhere, or another body is in its place.
+      BodyNotFoundError: if it is not found, or its file contains another body.
     """
-    for data in living_bodies():  # by its numbers alone: files are renamed
+    for data in living_bodies():  # by its numbers alone, since files may be renamed
         if data.fingerprint == spec["fingerprint"]:
             return data
     called = f"body {spec['name']} ({spec['gender']}, fingerprint {spec['fingerprint']})"
@@ -50,7 +50,7 @@ def find_body(spec: dict[str, Any]) -> SMPLModelData:
         elif spec["path"] is not None:
             data = load_model_data(spec["path"], spec["gender"])
         else:
-            raise ModelFileError("it was made in memory, from no file.")
+            raise ModelFileError("it was made in memory, not loaded from a file.")
     except ModelFileError as error:
         raise BodyNotFoundError(
             f"The saved model needs {called}, which cannot be read: {error} Load it with "
@@ -59,7 +59,7 @@ def find_body(spec: dict[str, Any]) -> SMPLModelData:
     if data.fingerprint != spec["fingerprint"]:
         place = spec["path"] or "this version of smpl_tf"
         raise BodyNotFoundError(
-            f"The saved model needs {called}, but {place} holds another one (fingerprint "
+            f"The saved model needs {called}, but {place} contains another one (fingerprint "
             f"{data.fingerprint}). Load the right one with smpl_tf.load_model_data and keep it "
             "while you load the model."
         )

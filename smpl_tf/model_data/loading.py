@@ -1,4 +1,4 @@
-"""Which body: the open body, or the one of a file."""
+"""Loads a body model: the open body, or one from a file."""
 
 import weakref
 import zipfile
@@ -17,8 +17,8 @@ from smpl_tf.skeleton import SMPL_24
 
 _SUCCESSORS = {52: "SMPL+H", 55: "SMPL-X", 16: "MANO", 5: "FLAME"}
 
-# (path, gender, state of the file) -> its body, as long as somebody holds that: a body with its
-# 80 MB is freed with its last user.
+# (path, gender, state of the file) -> its body, as long as it is in use: the 80 MB of a body are
+# freed with its last user.
 _IN_USE: weakref.WeakValueDictionary[tuple, SMPLModelData] = weakref.WeakValueDictionary()
 
 
@@ -30,7 +30,7 @@ def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> 
     Args:
       path: a .pkl, .npz or .h5 file; None means the open body that ships with the library.
       gender: "neutral", "female" or "male"; chooses among the open bodies, and in a file that
-        holds all three as theirs does. An official file tells its own gender by its name, or
+        holds all three as theirs does. The gender of an official file comes from its name, or is
         "unknown".
 
     Returns:
@@ -39,7 +39,7 @@ def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> 
       every call returns the same object.
 
     Raises:
-      ModelFileError: if the file is missing, damaged, hostile or no body model.
+      ModelFileError: if the file is missing, damaged, malicious or not a body model.
 
     Source: the layouts are those of SMPL v1.0.0 and v1.1.0, HMR's neutral file, AMASS's SMPL+H
       and `.npz` re-packs of them; `.h5` is our own, and so is the `.npz` of
@@ -59,7 +59,7 @@ def load_model_data(path: str | Path | None = None, gender: str = "neutral") -> 
 
 
 def _read(path: Path, gender: str) -> SMPLModelData:
-    """Reads a body model of a file that is there."""
+    """Reads a body model from an existing file."""
     if _holds_open_bodies(path):
         try:
             return open_body.load_body_file(path, gender)
@@ -73,7 +73,7 @@ def _read(path: Path, gender: str) -> SMPLModelData:
 
 
 def require_smpl(data: SMPLModelData) -> SMPLModelData:
-    """Refuses the bodies of SMPL's successors where SMPL's pose parameters are meant.
+    """Rejects bodies of SMPL's successors where SMPL's pose parameters are needed.
 
     Args:
       data: a body.
@@ -82,7 +82,7 @@ def require_smpl(data: SMPLModelData) -> SMPLModelData:
       The same body.
 
     Raises:
-      ModelFileError: it has not SMPL's 24 joints.
+      ModelFileError: it does not have SMPL's 24 joints.
     """
     if data.num_joints != len(SMPL_24):
         kind = _SUCCESSORS.get(data.num_joints, "no SMPL body")
@@ -100,5 +100,5 @@ def _holds_open_bodies(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "weight_units.npy" in archive.namelist()
-    except Exception:  # damaged: what reads it will say so
+    except Exception:  # damaged: the reader will report it
         return False

@@ -1,8 +1,8 @@
-"""The machine that pickles are programs for, reduced to what files of arrays need.
+"""A pickle interpreter, reduced to the operations that files of arrays need.
 
-Python's own machine calls whatever it finds and lets a file set any attribute of any object. This
-one knows the operations below and no others. Which names there are, what they may be called with,
-and what state an object may get, is for `unpickler` to say: the machine asks its functions.
+Python's own unpickler calls whatever a file names and lets it set any attribute of any object.
+This one has only the operations below. Functions of `unpickler` decide which names exist, which
+arguments they accept, and which state an object may get.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from typing import IO, Any, NamedTuple, NoReturn
 
 from smpl_tf import bounds
 
-_CHUNK = 1 << 20  # bytes at a time: a length that is a lie costs no more
-_LONGEST_INTEGER = 16  # bytes; numbers beyond 64 bits are in no body model
+_CHUNK = 1 << 20  # bytes at a time, so that a false length costs no more
+_LONGEST_INTEGER = 16  # bytes; no body model contains longer numbers than 64 bits
 _MARK = object()
 
 
 class ForbiddenClassError(ValueError):
-    """A pickle names something, or does something, that no body model file needs."""
+    """A pickle names or does something that no body model file needs."""
 
 
 class Name(NamedTuple):
-    """A class or function that a pickle names; data, until `unpickler` knows what to do."""
+    """A class or function that a pickle names; `unpickler` decides what it means."""
 
     module: str
     name: str
 
     def __str__(self) -> str:
-        """As one would import it."""
+        """Returns the dotted name, as in an import."""
         return f"{self.module[:40]}.{self.name[:40]}"
 
 
 class Unbuilt:
-    """An array of which a pickle has said that it comes, but not yet its state.
+    """An array that a pickle has announced but not yet filled.
 
     Attributes:
-      places: of the memory that hold it, to be overwritten when it is built.
+      places: keys of the memo that refer to it, overwritten when it is built.
     """
 
     __slots__ = ("places",)
@@ -49,7 +49,7 @@ class Unbuilt:
 
 
 class _Source:
-    """A file of which no more is read than there is, whatever length is asked for."""
+    """A file that is read in pieces, so that a false length allocates no memory."""
 
     def __init__(self, file: IO[bytes]):
         self._file = file
@@ -71,20 +71,21 @@ def run(
     call: Callable[[Name, tuple, bool], Any],
     build: Callable[[Any, Any], Any],
 ) -> Any:
-    """Runs one pickle.
+    """Interprets one pickle.
 
     Args:
       file: open for binary reading. Python 2's byte strings are read as Latin-1.
       find: (module, name) -> the name, if it is known.
-      call: (name, arguments, whether an instance is made rather than a function called) -> result.
-      build: (object, state) -> the object with this state, which takes its place.
+      call: (name, arguments, whether it creates an instance rather than calls a function) ->
+        result.
+      build: (object, state) -> the object with this state, which replaces the first.
 
     Returns:
-      What the pickle leaves behind.
+      The unpickled object.
 
     Raises:
-      ForbiddenClassError: an operation that is not known here.
-      ValueError: the pickle is broken, or longer than MOST_PICKLE_OPERATIONS.
+      ForbiddenClassError: an unknown operation.
+      ValueError: the pickle is damaged, or longer than MOST_PICKLE_OPERATIONS.
     """
     stack: list[Any] = []
     memory: dict[int, Any] = {}
@@ -133,7 +134,7 @@ def run(
             _need(stack, 2)
             name, module = stack.pop(), stack.pop()
             if not isinstance(name, str) or not isinstance(module, str):
-                raise ValueError("a name that is no text")
+                raise ValueError("a name that is not a text")
             stack.append(find(module, name))
         elif operation in ("REDUCE", "NEWOBJ"):
             _need(stack, 2)
@@ -207,7 +208,7 @@ def _value(operation: str, argument: Any) -> Any:
 
 
 def _need(stack: list[Any], size: int) -> None:
-    """Refuses to take what is not there, or from below a mark."""
+    """Rejects taking from an empty stack, or from below a mark."""
     if len(stack) < size or any(one is _MARK for one in stack[len(stack) - size :]):
         raise ValueError("takes more from its stack than there is")
 
@@ -222,7 +223,7 @@ def _since_mark(stack: list[Any]) -> list[Any]:
 
 
 def _extend(stack: list[Any], operation: str) -> None:
-    """Puts what lies on the stack into the container below it."""
+    """Moves the items on the stack into the container below them."""
     if operation in ("APPENDS", "ADDITEMS", "SETITEMS"):
         items = _since_mark(stack)
     else:
@@ -263,13 +264,13 @@ def checked_key(key: Any) -> Any:
     """Returns a key of a dict or set as it is.
 
     Args:
-      key: what a pickle gives.
+      key: from a pickle.
 
     Returns:
       The key.
 
     Raises:
-      ForbiddenClassError: it is neither text nor number; to hash nested tuples takes for ever.
+      ForbiddenClassError: it is neither text nor number; hashing nested tuples can take forever.
     """
     if not isinstance(key, str | bytes | int | float | None):
         raise ForbiddenClassError(f"a {type(key).__name__} as a key")

@@ -1,4 +1,4 @@
-"""What stands for the classes of chumpy and SciPy in pickles: plain data, and its array."""
+"""Replaces the classes of chumpy and SciPy in pickles by plain data and its array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from smpl_tf.model_data.pickle_machine import ForbiddenClassError
 
 
 class StandIn:
-    """An object of a pickle of which some fields are known; all others are dropped."""
+    """An object of a pickle with some known fields; all others are dropped."""
 
     KNOWN: ClassVar[tuple[str, ...]] = ()
 
@@ -27,27 +27,27 @@ class StandIn:
           state: what the pickle gives.
 
         Raises:
-          ForbiddenClassError: it is no dict, or the second one.
+          ForbiddenClassError: it is not a dict, or the object already has a state.
         """
         if not isinstance(state, dict) or self._state:
             raise ForbiddenClassError(f"the state of a {type(self).__name__}")
         self._state = {name: state[name] for name in self.KNOWN if name in state}
 
     def parts(self) -> list[Any]:
-        """The fields, for whoever walks through what was read."""
+        """The fields, for code that walks through the result."""
         return list(self._state.values())
 
     def own_size(self) -> int:
-        """Numbers that the array adds to those of its fields."""
+        """How many numbers the array has besides those of its fields."""
         return 1
 
     def value(self) -> np.ndarray:
-        """The array that is meant."""
+        """Returns the array that the object represents."""
         raise NotImplementedError
 
 
 class ChumpyArray(StandIn):
-    """Stands for chumpy.ch.Ch, whose value is `x`."""
+    """Replaces chumpy.ch.Ch, whose value is `x`."""
 
     KNOWN = ("x",)
 
@@ -57,13 +57,14 @@ class ChumpyArray(StandIn):
 
 
 class ChumpySelect(StandIn):
-    """Stands for chumpy.reordering.Select: chosen entries of another array."""
+    """Replaces chumpy.reordering.Select: chosen entries of another array."""
 
     KNOWN = ("a", "idxs", "preferred_shape")
 
     @functools.cached_property
     def _chosen(self) -> np.ndarray:
-        # Once: what holds one twice, which holds one twice, and so on, would take for ever.
+        # Computed once: an object that holds another twice, which holds another twice, and so on,
+        # would take forever.
         chosen = np.ravel(numbers(self._state.get("a")))[numbers(self._state.get("idxs"))]
         shape = self._state.get("preferred_shape")
         return chosen if shape is None else chosen.reshape(shape)
@@ -74,7 +75,7 @@ class ChumpySelect(StandIn):
 
 
 class SparseMatrix(StandIn):
-    """Stands for a SciPy sparse matrix of any age.
+    """Replaces a SciPy sparse matrix of any version.
 
     Args:
       layout: "csc" or "csr".
@@ -119,7 +120,7 @@ class SparseMatrix(StandIn):
             or len(shape) != 2
             or not all(type(one) is int and 0 <= one < 2**31 for one in shape)
         ):
-            raise ValueError("a sparse matrix whose shape is no pair of sizes")
+            raise ValueError("a sparse matrix whose shape is not a pair of sizes")
         return shape
 
 
@@ -133,7 +134,7 @@ def numbers(value: Any) -> np.ndarray:
       An array of numbers.
 
     Raises:
-      ValueError: there is something else in it.
+      ValueError: it contains anything but numbers.
     """
     value = value.value() if isinstance(value, StandIn) else value
     if not isinstance(value, np.ndarray):
@@ -145,7 +146,7 @@ def numbers(value: Any) -> np.ndarray:
 
 
 def _refuse_texts(value: Any) -> None:
-    """NumPy makes all texts of an array as long as the longest."""
+    """Rejects texts: NumPy stores all texts of an array as long as the longest."""
     if isinstance(value, list | tuple):
         for one in value:
             _refuse_texts(one)

@@ -1,8 +1,8 @@
-"""Reads the pickles of body models without chumpy, and without running what they name.
+"""Reads the pickles of body models without chumpy, and without running any code they name.
 
-A pickle is a program that calls classes and sets their state. Here each of the few names that the
-files of bodies and poses hold has a function of ours, which takes exactly the arguments and the
-state that those files have: nothing of NumPy's or SciPy's own is called with what a file says.
+A pickle is a program that calls classes and sets their state. Here each of the few names in the
+files of bodies and poses maps to a function of ours, which accepts exactly the arguments and state
+of those files. NumPy and SciPy are never called with arguments from a file.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _PLAIN_TYPE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|c8|c16|O8?|[SU]\d{1,6}|[
 
 
 def load(file: IO[bytes]) -> Any:
-    """Reads one pickled object, calling nothing of what it names.
+    """Reads one pickled object, without calling anything that it names.
 
     Args:
       file: open for binary reading. Python 2's byte strings are read as Latin-1.
 
     Returns:
       The object: lists, dicts, texts, numbers, NumPy's arrays; `to_plain` turns the chumpy and
-      sparse arrays inside it into NumPy's. Written out in full it is at most MOST_NUMBERS long
-      and MOST_DEPTH deep.
+      sparse arrays inside it into NumPy's. With all references expanded, it has at most
+      MOST_NUMBERS entries and depth MOST_DEPTH.
 
     Raises:
-      ForbiddenClassError: if the pickle names any other class or function, or calls one in
-        another way; it was not run.
-      ValueError: if it is broken, or claims more than `smpl_tf.bounds` allows.
+      ForbiddenClassError: if the pickle names any other class or function, or calls one with other
+        arguments; no code was run.
+      ValueError: if it is damaged, or declares more than `smpl_tf.bounds` allows.
     """
     reader = _Reader()
     result = pickle_machine.run(file, _find, reader.call, reader.build)
@@ -60,7 +60,7 @@ def _find(module: str, name: str) -> Name:
 
 
 class _Type:
-    """Stands for numpy.dtype: a plain type, of which only the byte order may be set."""
+    """Replaces numpy.dtype: a plain type whose byte order alone may be set."""
 
     def __init__(self, text: Any, *flags: Any):
         if not isinstance(text, str) or not _PLAIN_TYPE.fullmatch(text):
@@ -70,7 +70,7 @@ class _Type:
             raise ForbiddenClassError("an array type without size")
 
     def with_state(self, state: Any) -> _Type:
-        """Returns the type with the byte order that a state sets; nothing else may be in it."""
+        """Returns the type with the byte order of a state, which may contain nothing else."""
         if (
             not isinstance(state, tuple)
             or not 5 <= len(state) <= 9
@@ -88,7 +88,7 @@ class _Type:
 
 
 class _Reader:
-    """Makes what a pickle asks for; counts the bytes of its arrays."""
+    """Creates the objects of a pickle; counts the bytes of its arrays."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -101,7 +101,7 @@ class _Reader:
             return _STAND_INS[name]()
         function, fewest, most = _FUNCTIONS.get(name, (None, 0, 0))
         if function is None or makes_instance or not fewest <= len(arguments) <= most:
-            raise ForbiddenClassError(f"{name}, called as no file does")
+            raise ForbiddenClassError(f"{name}, called with unexpected arguments")
         return function(self, *arguments)
 
     def build(self, target: Any, state: Any) -> Any:
@@ -124,13 +124,13 @@ class _Reader:
             raise ForbiddenClassError("an array of an unknown type")
         sizes = shape if isinstance(shape, tuple) else (shape,)
         if len(sizes) > 32 or not all(type(one) is int and 0 <= one < 2**31 for one in sizes):
-            raise ValueError("an array whose shape is no tuple of sizes")
+            raise ValueError("an array whose shape is not a tuple of sizes")
         count, plain = math.prod(sizes), dtype.dtype
         if plain.hasobject:
             if not isinstance(content, list) or len(content) != count:
                 raise ValueError(f"an array of {count} objects from something else")
             objects = np.empty(count, object)
-            for place, one in enumerate(content):  # at once, NumPy would look into lists
+            for place, one in enumerate(content):  # otherwise NumPy would convert lists inside
                 objects[place] = one
             return objects.reshape(sizes, order=order)
         content = content.encode("latin1") if isinstance(content, str) else content
@@ -163,7 +163,7 @@ class _Reader:
         return _Type(*arguments)
 
     def _latin1_bytes(self, text: Any, encoding: Any) -> bytes:
-        """As Python 3 writes bytes in old protocols."""
+        """Python 3 writes bytes this way in old protocols."""
         if encoding != "latin1" or not isinstance(text, str):
             raise ForbiddenClassError(f"_codecs.encode to {_shown(encoding)}")
         self._bytes += len(text)
@@ -186,7 +186,7 @@ class _Reader:
         return {pickle_machine.checked_key(key): value for key, value in items}
 
     def _new_instance(self, cls: Any, base: Any, state: Any) -> StandIn:
-        """As protocols 0 and 1 make instances, by copy_reg._reconstructor."""
+        """Protocols 0 and 1 create instances this way, by copy_reg._reconstructor."""
         if cls not in _STAND_INS or base not in _OBJECT or state is not None:
             raise ForbiddenClassError("copy_reg._reconstructor of an unexpected class")
         return _STAND_INS[cls]()
@@ -231,15 +231,15 @@ _KNOWN = {_NDARRAY, *_OBJECT, *_STAND_INS, *_FUNCTIONS}
 
 
 def _shown(value: Any) -> str:
-    """A few words for a message; what a pickle made may be endless when written out."""
+    """Returns a few words for a message; an object of a pickle may be endless in full."""
     return repr(str(value)[:60]) if isinstance(value, str | Name) else f"a {type(value).__name__}"
 
 
 def _check_size(result: Any) -> None:
-    """Refuses what is small in memory and endless when written out.
+    """Rejects objects that are small in memory and endless when expanded.
 
-    Lists that hold one list ten times, which holds one ten times, and so on, are a kilobyte; but
-    whatever walks through them, such as NumPy or an error message, takes for ever.
+    A list that holds one list ten times, which holds another ten times, and so on, takes a
+    kilobyte; but code that walks through it, such as NumPy or an error message, takes forever.
     """
     sizes: dict[int, tuple[float, int]] = {}  # id -> size written out, depth
     on_way: set[int] = set()
@@ -253,7 +253,7 @@ def _check_size(result: Any) -> None:
         unknown = [part for part in parts if id(part) not in sizes]
         if unknown:
             if id(value) in on_way:
-                raise ForbiddenClassError("something that holds itself")
+                raise ForbiddenClassError("an object that contains itself")
             on_way.add(id(value))
             waiting.extend(unknown)
             continue

@@ -24,8 +24,8 @@ class BodyMotion(NamedTuple):
     Attributes:
       betas: `[B]` shape.
       pose: `[T, 24, 3]` parent-relative axis-angles, radians; the root's in the world frame.
-      translation: `[T, 3]` metres, as `SMPL` takes it: the root joint lies at its place in the
-        rest pose plus the translation.
+      translation: `[T, 3]` metres, as in `SMPL`: the root joint's position is that of the rest
+        pose plus the translation.
       gender: "neutral", "female" or "male".
       frame_rate: frames per second.
       frame: the world frame, a key of `FRAMES`: "model" (y up), "camera" (y down) or "z_up".
@@ -77,13 +77,13 @@ def checked(motion: BodyMotion) -> BodyMotion:
 def in_frame(motion: BodyMotion, frame: str, body: SMPLModelData) -> BodyMotion:
     """Expresses a motion in another world frame.
 
-    SMPL turns a body about its root joint, not about the origin. So the translation changes with
-    the place of that joint at rest, which the body says.
+    SMPL rotates a body about its root joint, not about the origin. So the new translation depends
+    on the rest position of that joint, which comes from the body.
 
     Args:
       motion: the motion.
       frame: a key of `FRAMES`.
-      body: whose parameters these are.
+      body: the body of the parameters.
 
     Returns:
       The motion, with the same bodies in the new axes.

@@ -26,30 +26,30 @@ _EXPECTED = (
 
 
 def read_motions(path: str | os.PathLike) -> list[BodyMotion]:
-    """Reads the bodies of a file, whoever wrote it.
+    """Reads the bodies of a file in any known format.
 
-    Known are `parameters.npz` of predict.py and fit.py, AMASS's releases for SMPL+H and SMPL-X and
-    files with those arrays, smplcodec's `.smpl`, and the results of SPIN (`pose`, `betas`,
-    `camera`), HMR (`theta`) and ROMP (`results`). Hands and faces are left out. Pickled objects
-    inside are read without running anything that they name.
+    The formats are `parameters.npz` of predict.py and fit.py, AMASS's releases for SMPL+H and
+    SMPL-X and files with those arrays, smplcodec's `.smpl`, and the results of SPIN (`pose`,
+    `betas`, `camera`), HMR (`theta`) and ROMP (`results`). Hands and faces are left out. Pickled
+    objects are read without running any code that they name.
 
     Args:
       path: a NumPy archive.
 
     Returns:
-      One motion per person. The people of HMR's, SPIN's and ROMP's pictures are one each, with
-      one moment; ROMP's video is one person.
+      One motion per person. Each person in the pictures of HMR, SPIN and ROMP is a motion of one
+      frame; a ROMP video is one person.
 
     Raises:
-      ValueError: if the file is damaged or holds nothing of the kind.
+      ValueError: if the file is damaged or in none of these formats.
       FileNotFoundError: if it does not exist.
     """
     try:
         arrays = array_files.read_npz(path, read_objects=unpickler.load)
     except FileNotFoundError:
         raise
-    except Exception as error:  # whatever a damaged archive makes zipfile raise
-        raise ValueError(f"{path}: no .npz file ({one_line(error)})") from None
+    except Exception as error:  # zipfile raises many kinds of errors on damaged archives
+        raise ValueError(f"{path}: not an .npz file ({one_line(error)})") from None
     for recognise, reader in _READERS:
         if recognise(arrays):
             try:
@@ -62,7 +62,7 @@ def read_motions(path: str | os.PathLike) -> list[BodyMotion]:
 
 
 def _ours(arrays: Mapping[str, Any]) -> list[BodyMotion]:
-    """`parameters.npz`: one person's body or motion, or the people of fit.py."""
+    """Reads `parameters.npz`: one person's body or motion, or the people of fit.py."""
     betas, pose = np.asarray(arrays["betas"]), np.asarray(arrays["pose"])
     pose = pose if pose.ndim == 3 else pose[np.newaxis]
     if "translation" in arrays:
@@ -171,7 +171,7 @@ def _romp_picture(result: Mapping[str, Any]) -> list[BodyMotion]:
 
 
 def _pictures(poses: Any, betas: Any, places: np.ndarray) -> list[BodyMotion]:
-    """One still body per row; poses as 72 numbers or as matrices."""
+    """Returns one still body per row; poses as 72 numbers or as matrices."""
     poses = np.asarray(poses, np.float64)
     if poses.shape[-2:] == (3, 3):
         poses = Rotation.from_matrix(poses.reshape(-1, 3, 3)).as_rotvec()
@@ -191,7 +191,7 @@ def _places(cameras: Any) -> np.ndarray:
 
 
 def _gender(value: Any) -> str:
-    """Decodes b"female", "Female" and the like; what is unknown is neutral."""
+    """Decodes b"female", "Female" and the like; unknown values become neutral."""
     text = np.asarray(value).reshape(-1)[0] if np.size(value) else "neutral"
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     text = text.strip().lower().removeprefix("b'").rstrip("'")
@@ -205,7 +205,7 @@ def _is_spin(arrays: Mapping[str, Any]) -> bool:
     return {"pose", "betas", "camera"} <= set(arrays) and np.shape(arrays["pose"])[1:] != (3,)
 
 
-# The first that recognises a file reads it.
+# The first reader that recognises a file reads it.
 _READERS: tuple[
     tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], list[BodyMotion]]],
     ...,

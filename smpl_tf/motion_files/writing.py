@@ -1,8 +1,8 @@
 """Motions as AMASS, SMPL-X and smplcodec files.
 
-All three are NumPy archives. SMPL's hands are one joint each, the others' have 15 or none: the
-hands of what is written are flat. Betas are written as they are and padded with zeros; SMPL+H's
-shape space is nearly SMPL's, SMPL-X's is another one.
+All three are NumPy archives. A hand of SMPL is one joint, in the other models it has 15 joints or
+none: the written hands are flat. Betas are written unchanged and padded with zeros; SMPL+H's shape
+space is nearly SMPL's, SMPL-X's is different.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from smpl_tf.files import write_bytes
 from smpl_tf.motion_files.motion import BodyMotion, checked
 
-_BODY_JOINTS = 22  # that SMPL, SMPL+H and SMPL-X share, in the same order
+_BODY_JOINTS = 22  # shared by SMPL, SMPL+H and SMPL-X, in the same order
 _BETAS = 16  # of AMASS
-_DMPLS = 8  # soft-tissue coefficients that readers of AMASS ask for
-_HAND, _JAW, _EYES = 45, 3, 6  # numbers: one hand, jaw, both eyes
+_DMPLS = 8  # soft-tissue coefficients that AMASS' readers require
+_HAND, _JAW, _EYES = 45, 3, 6  # numbers of one hand, jaw, both eyes
 CODEC_GENDERS = ("neutral", "male", "female")  # smplcodec's numbers
 _CODEC_VERSION, _CODEC_SMPL = 2, 0
 
@@ -53,8 +53,8 @@ def write_smplx(path: str | os.PathLike, motion: BodyMotion) -> None:
     """Writes a motion with the arrays of AMASS's SMPL-X release, which retargeting tools read.
 
     General Motion Retargeting (GMR) takes `root_orient`, `pose_body`, `trans`, `betas`, `gender`
-    and `mocap_frame_rate`. SMPL-X's root joint lies about 13 cm lower in its rest pose than
-    SMPL's, so its bodies stand that much lower than SMPL's with the same translation.
+    and `mocap_frame_rate`. SMPL-X's root joint is about 13 cm lower in its rest pose than SMPL's,
+    so its bodies are that much lower than SMPL's with the same translation.
 
     Args:
       path: the `.npz` file; its directory exists.

@@ -1,4 +1,4 @@
-"""The body that ships with the library: SMPL's interface and shapes, our own making, no licence.
+"""The body that ships with the library: made by us, with SMPL's interface and array shapes.
 
 Its vertex order, betas and landmarks are its own; see README.md next to this file.
 """

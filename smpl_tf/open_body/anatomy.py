@@ -1,4 +1,4 @@
-"""What the open body knows about people: proportions, sex differences, and how people vary.
+"""Anatomy of the open body: proportions, sex differences, and how people vary.
 
 Sources
   ANSUR II, men: medians and 95th percentiles of the public data of the 2012 Anthropometric Survey
@@ -6,7 +6,7 @@ Sources
     tabulation of the public male CSV file, not from the report itself. A standard deviation here
     is (95th percentile - median) / 1.645. The figures that the surface modules name are those
     medians divided by the median stature of 1755 mm.
-  Women, joint centres, correlations, and everything else: approximate, chosen by us.
+  Women, joint centres, correlations and everything else are approximate and chosen by us.
 """
 
 import dataclasses
@@ -64,7 +64,7 @@ class Physique:
         return np.array(dataclasses.astuple(self))
 
     def towards(self, other: "Physique", fraction: float) -> "Physique":
-        """Returns the build at `fraction` of the straight way to another."""
+        """Interpolates linearly to another build; 0 is this one, 1 the other."""
         return Physique(*((1 - fraction) * self.as_vector() + fraction * other.as_vector()))
 
 
@@ -86,9 +86,9 @@ MEAN = {
 
 _HEAD_JOINT_BELOW_CROWN = 0.103  # fraction of stature, times the head's size
 
-# One independent standard deviation of each trait: what it changes, by how much. Products for
+# The change by one independent standard deviation of each trait. Products for
 # the dimensionless fields, sums for stature (m), belly and bust. Spreads of stature and girths
-# follow ANSUR II's men; the traits themselves and what goes together in one are chosen by us.
+# follow ANSUR II's men; the traits and their combinations are chosen by us.
 _ADDED = ("stature", "belly", "bust")
 TRAITS = {
     "stature": dict(stature=0.064, head=-0.018, hand=-0.004, foot=-0.004),
@@ -118,7 +118,8 @@ def with_traits(physique: Physique, deviations: Iterable[float]) -> Physique:
     for changes, deviation in zip(TRAITS.values(), deviations, strict=True):
         for field, change in changes.items():
             if field in _ADDED:
-                # Breasts and bellies vary with how much there is, and never turn inward.
+                # The variation of breasts and bellies is proportional to their size, and never
+                # negative.
                 values[field] = values[field] + change * deviation * (
                     0.25 + 1.2 * physique.bust if field == "bust" else 1.0
                 )
@@ -182,7 +183,7 @@ def rig(physique: Physique) -> np.ndarray:
         joints[SMPL_24.index(name)] = 0, height(y), z * size
     for name, (x, y, z) in left.items():
         joints[SMPL_24.index(f"left_{name}")] = x * size, height(y), z * size
-    # Head and foot are rigid: their joints follow their own sizes, not the lengths around them.
+    # Head and foot are rigid: their joints scale with their own sizes, not with the limbs.
     joints[SMPL_24.index("head"), 1] = size * (1 - _HEAD_JOINT_BELOW_CROWN * physique.head)
     joints[SMPL_24.index("left_foot")] = joints[SMPL_24.index("left_ankle")] + (
         np.array([0.010, -0.034, 0.072]) * size * physique.foot

@@ -1,9 +1,9 @@
-"""Random adults of MakeHuman's body: which targets, and how much of each.
+"""Random adults of MakeHuman's body: the targets and their weights.
 
-MakeHuman's targets stand at the corners of a box (sex, age, muscle, weight, height, proportions,
-cup, firmness, and three named "race" directions); a person between the corners mixes them with
-products of piecewise linear weights. Adults here are young, and the "race" directions are mixed
-at random, so that they leave no name in the shape space.
+MakeHuman's targets are the corners of a box (sex, age, muscle, weight, height, proportions, cup,
+firmness, and three named "race" directions); a person between the corners mixes them with products
+of piecewise linear weights. Adults here are young, and the "race" directions are mixed at random,
+so that no direction of the shape space corresponds to one.
 """
 
 import itertools
@@ -67,7 +67,8 @@ def target_names() -> list[str]:
 def _hat(value, level):
     """Returns the weight of a level on an axis that runs from 0 over 0.5 to 1.
 
-    Past 1 the last slope goes on: MakeHuman's heaviest adults are lighter than real ones.
+    Beyond 1 it continues with the last slope: MakeHuman's heaviest adults are lighter than real
+    ones.
     """
     if level == "average":
         return 1 - abs(2 * value - 1)

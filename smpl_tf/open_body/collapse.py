@@ -1,8 +1,8 @@
-"""Graded edge collapse: a fine half body becomes one of an exact number of even triangles.
+"""Graded edge collapse: reduces a fine half body to an exact number of even triangles.
 
 The half body (x >= 0) is open along the plane x = 0. Its mirror image completes it, so a vertex
-off the plane counts twice. A closed surface of genus 0 with V vertices has 2 V - 4 faces: hitting
-the vertex count is enough to have SMPL's face count.
+off the plane counts twice. A closed surface of genus 0 with V vertices has 2 V - 4 faces: with
+SMPL's vertex count, the face count is SMPL's too.
 """
 
 import heapq
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 _LONGEST_FAN = 9  # edges that may meet at a vertex
-_FLATTEST_TURN = 0.5  # cosine by which a collapse may turn a face
-_ROUNDS = 12  # how often refused edges are tried again, each time more leniently
+_FLATTEST_TURN = 0.5  # cosine of the largest angle by which a collapse may turn a face
+_ROUNDS = 12  # how often rejected edges are tried again, each time more leniently
 
 
 def _normal(a, b, c):
@@ -48,8 +48,8 @@ class HalfMesh:
         Args:
           vertices: `[V, 3]`. faces: `[F, 3]`.
           edge_lengths: `[V]` the wanted relative edge lengths.
-          keep_places: whether an edge collapses onto one of its ends, so that the result's
-            vertices are some of the given ones, rather than onto its middle.
+          keep_places: whether an edge collapses to one of its ends, so that the result's vertices
+            are a subset of the given ones, rather than to its midpoint.
         """
         self._keep_places = keep_places
         self.points: list[Any] = [tuple(map(float, p)) for p in vertices]
@@ -85,13 +85,13 @@ class HalfMesh:
         return self._version[a], self._version[b]
 
     def collapse_to(self, full_count: int) -> None:
-        """Collapses the relatively shortest edges until the full body has `full_count` vertices.
+        """Collapses the relatively shortest edges until `full_count` vertices remain.
 
         Args:
           full_count: the wanted number.
 
         Raises:
-          ValueError: if no more edges can go without folding the surface.
+          ValueError: if no more edges can collapse without folding the surface.
         """
         count = self.full_count()
         edges = {(min(e), max(e)) for f in self.faces for e in zip(f, f[1:] + f[:1], strict=True)}
@@ -132,13 +132,13 @@ class HalfMesh:
         )
 
     def _keeps_topology(self, a, b):
-        """The link condition: the edge's faces are all that its two ends share."""
+        """The link condition: the edge's two ends share no other faces' vertices."""
         shared = self._around[a] & self._around[b]
         expected = 1 if self._on_plane[a] and self._on_plane[b] else 2
         return len(shared) == expected == len(self.neighbours(a) & self.neighbours(b))
 
     def _collapse(self, a, b):
-        """Merges b into a, unless that folds a face or leaves a bad fan; returns whether."""
+        """Merges b into a unless that folds a face or leaves a bad fan; returns whether it did."""
         near_a, near_b = self.neighbours(a), self.neighbours(b)
         common = near_a & near_b
         if len(near_a) + len(near_b) - len(common) - 2 > _LONGEST_FAN:
@@ -172,7 +172,7 @@ class HalfMesh:
         return True
 
     def flip_edges(self) -> int:
-        """Flips edges where that brings fans nearer to six; returns how many it flipped."""
+        """Flips edges if that brings vertex degrees nearer to six; returns the number of flips."""
         faces_of: dict[tuple[int, int], list[int]] = {}
         for i, face in enumerate(self.faces):
             if face is not None:
@@ -183,7 +183,7 @@ class HalfMesh:
     def _flip(self, edge, first, second):
         a, b = edge
         if not (set(edge) <= set(self.faces[first]) and set(edge) <= set(self.faces[second])):
-            return False  # an earlier flip took the edge away
+            return False  # an earlier flip removed the edge
         (c,) = set(self.faces[first]) - {a, b}
         (d,) = set(self.faces[second]) - {a, b}
         if c == d or d in self.neighbours(c) or (self._on_plane[c] and self._on_plane[d]):

@@ -1,7 +1,7 @@
-"""The data file of the open body: compact in the file, SMPL's dense arrays in memory.
+"""The data file of the open body: compact on disk, SMPL's dense arrays in memory.
 
-Vertices and faces are shared by the genders, and so are weights and landmarks; a template,
-blend shapes and a joint regressor belong to one gender.
+The genders share faces, weights and landmarks; each has its own template, blend shapes and joint
+regressor.
 """
 
 import os
@@ -17,7 +17,7 @@ from smpl_tf.files import written_aside
 
 GENDERS = ("neutral", "female", "male")
 _MAX_INFLUENCES = 4
-_WEIGHT_UNITS = 65535  # what a weight of one is coded as
+_WEIGHT_UNITS = 65535  # code of a weight of 1
 _SHARED = (
     *("faces", "parents", "vertex_mirror", "weight_joints", "weight_units", "landmark_names"),
     "landmark_ids",
@@ -27,7 +27,7 @@ _SMALLEST_POSE_OFFSET = 1e-4  # metres per unit of pose feature; smaller entries
 
 
 def pack_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes skinning weights as four joints and four integers per vertex.
+    """Encodes skinning weights as four joints and four integers per vertex.
 
     Args:
       weights: `[V, J]` non-negative rows with at most four influences.
@@ -56,7 +56,7 @@ def write(
     shared: Mapping[str, Any],
     bodies: Mapping[str, Mapping[str, np.ndarray]],
 ) -> None:
-    """Writes a body file, aside first and then under its name.
+    """Writes a body file under a temporary name and renames it.
 
     Args:
       path: the file to write, `.npz`.
@@ -129,9 +129,9 @@ def read(path: str | os.PathLike, gender: str) -> dict[str, Any]:
         ) from None
     except KeyError as error:
         raise ValueError(
-            f"{path}: not a body file of this library, it has no array {error.args[0]!r}."
+            f"{path}: not a body file of this library; array {error.args[0]!r} is missing."
         ) from None
-    except Exception as error:  # whatever a damaged archive makes its decoder raise
+    except Exception as error:  # decoders raise many kinds of errors on damaged archives
         raise ValueError(
             f"{path}: damaged or not a body file ({one_line(error)}); reinstall the package, "
             f"or make it with 'python -m smpl_tf.open_body.build --output {path}'."

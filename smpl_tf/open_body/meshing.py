@@ -1,4 +1,4 @@
-"""From an implicit body to a mesh with SMPL's counts, mirror-symmetric vertex by vertex."""
+"""Meshes an implicit body with SMPL's counts, mirror-symmetric vertex by vertex."""
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -152,11 +152,11 @@ def mesh(body: ImplicitBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       vertices `[6890, 3]` metres, outward faces `[13776, 3]`, and the mirror image of each
       vertex `[6890]`.
     """
-    # Only the builder needs scikit-image; the loader's users need not have it.
+    # Imported here, since only the builder needs scikit-image.
     from skimage.measure import marching_cubes
 
     axes = _grid(body)
-    # A level off zero keeps vertices off the grid's corners, where triangles degenerate.
+    # A nonzero level keeps vertices away from the grid's corners, where triangles degenerate.
     vertices, faces, _, _ = marching_cubes(_sample(body, axes), 3.3e-5)
     vertices = np.stack(
         [np.interp(vertices[:, i], np.arange(len(a)), a) for i, a in enumerate(axes)], 1

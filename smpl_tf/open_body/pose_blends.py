@@ -1,9 +1,9 @@
-"""Pose blend shapes: what linear blend skinning loses at bent joints, learnt as SMPL learns it.
+"""Pose blend shapes: correct linear blend skinning at bent joints, learnt as in SMPL.
 
 The correction is linear in SMPL's pose features, the 207 numbers `R - I` of all joints but the
-root, row-major. One joint at a time is turned through its range of motion. The wanted body is a
+root, row-major. One joint at a time is turned through its range of motion. The target shape is a
 mix of dual quaternion skinning (Kavan et al. 2008), which keeps volume, and of plain linear
-blending; the shape that brings linear blending there is fitted by ridge regression.
+blending; the correction of linear blending towards it is fitted by ridge regression.
 """
 
 import numpy as np
@@ -17,8 +17,8 @@ _RIDGE = 1e-3
 _LONGEST_OFFSET = 0.05  # metres; dual quaternions bulge without bound near half turns
 
 # Joint: mean of the rotation vector, its spread about each axis (radians; ranges chosen by us),
-# and the fraction of dual quaternion skinning in the wanted body. Where a hanging arm should not
-# carry its bulk to the top of the shoulder, little.
+# and the fraction of dual quaternion skinning in the target. It is small at the shoulder, where a
+# hanging arm should not move its bulk to the top.
 _MOTION = {
     "left_hip": ((-0.7, 0.0, 0.15), (0.8, 0.3, 0.35), 0.75),
     "left_knee": ((1.1, 0.0, 0.0), (0.7, 0.1, 0.05), 1.0),
@@ -60,7 +60,7 @@ def dual_quaternion_skinning(
     real = Rotation.from_matrix(transforms[:, :, :3]).as_quat()[:, [3, 0, 1, 2]]
     for joint in range(1, 24):
         if real[joint] @ real[SMPL_24.parents[joint]] < 0:
-            real[joint] *= -1  # the same rotation, on the parent's side of the sphere
+            real[joint] *= -1  # the quaternion of the same rotation on the parent's hemisphere
     shift = np.concatenate([np.zeros((24, 1)), transforms[:, :, 3]], 1)
     dual = 0.5 * _multiply(shift, real)
     real, dual = weights @ real, weights @ dual
@@ -118,7 +118,7 @@ def pose_blend_shapes(
         joint = SMPL_24.index(name)
         ids, fitted = _fit_joint(joint, motion, vertices, joints, weights, rng)
         blends[ids, :, joint] = fitted
-    # A mirrored body turns by S R S with S = diag(-1, 1, 1): features and offsets flip their sign.
+    # A mirrored body rotates by S R S with S = diag(-1, 1, 1): features and offsets change sign.
     sign = np.array([-1.0, 1.0, 1.0])
     signs = sign[:, None] * np.outer(sign, sign).ravel()
     image = blends[mirror][:, :, SMPL_24.mirror] * signs[:, None]

@@ -21,7 +21,7 @@ def union(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
 
 
 def carve(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
-    """Takes solid `b` out of solid `a`, with a rounded rim."""
+    """Subtracts solid `b` from solid `a`, with a rounded rim."""
     return -union(-a, b, blend)
 
 
@@ -42,7 +42,7 @@ def tube(
     """A tube of superelliptic sections along a straight axis.
 
     Args:
-      origin: `[3]` the point of the axis that sections count from.
+      origin: `[3]` the point of the axis at distance 0 of the sections.
       frame: `[3, 3]` rows axis, side, front.
       sections: rows (distance along the axis, half width to the side, depth to the front, depth
         to the back, offset to the side, offset to the front, exponent), in order of distance.
@@ -91,7 +91,7 @@ def ellipsoid(centre: np.ndarray, radii: np.ndarray, rotation: np.ndarray | None
 
 
 def cone(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: float) -> Field:
-    """A round cone: the hull, nearly, of two balls."""
+    """A round cone: approximately the convex hull of two balls."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     axis = end - start
     length_squared = axis @ axis
@@ -108,7 +108,7 @@ def cone(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: fl
 def polyline(
     points: Sequence[np.ndarray] | np.ndarray, radii: Sequence[float] | np.ndarray
 ) -> Field:
-    """A chain of round cones: the field of the nearest."""
+    """A chain of round cones: the minimum of their fields."""
     cones = [
         cone(*ends, *ends_radii)
         for ends, ends_radii in zip(

@@ -14,7 +14,7 @@ _SMOOTHING = 2  # passes of averaging the differences between people over neighb
 # SMPL's own template has its pelvis about here; NBF's fixed camera looks at it.
 PELVIS = np.array([0.0, -0.22, 0.0])
 
-# The child whose bone a joint's flesh stretches along; other joints only scale.
+# The child along whose bone a joint's vertices stretch; other joints only scale.
 _BONE_END = {
     "left_hip": "left_knee", "left_knee": "left_ankle", "left_shoulder": "left_elbow",
     "left_elbow": "left_wrist", "left_collar": "left_shoulder", "spine1": "spine2",
@@ -26,7 +26,7 @@ _SIZED_BY = {"ankle": "foot", "foot": "foot", "wrist": "hand", "hand": "hand", "
 def _warp(
     vertices: np.ndarray, weights: np.ndarray, source: ImplicitBody, target: ImplicitBody
 ) -> np.ndarray:
-    """Carries vertices `[V, 3]` (x >= 0) along with the bones from one body to another."""
+    """Moves vertices `[V, 3]` (x >= 0) with the bones from one body to another."""
     result = np.zeros_like(vertices)
     for joint, name in enumerate(SMPL_24.names):
         scale = target.physique.stature / source.physique.stature
@@ -54,18 +54,18 @@ def reshape(
     target: Physique,
     steps: int = 1,
 ) -> tuple[np.ndarray, ImplicitBody]:
-    """Turns one person's mesh into another's: same vertices, other build.
+    """Deforms one person's mesh into another's: same topology, other build.
 
     Args:
       vertices: `[V, 3]` metres, on the skin of `source`, feet on the floor.
       weights: `[V, 24]`. mirror: `[V]`.
       source, target: the two builds.
-      steps: intermediate builds; more for a longer way.
+      steps: intermediate builds; use more for larger changes.
 
     Returns:
       The vertices `[V, 3]` and the `ImplicitBody` whose skin they lie on.
     """
-    # One side is enough: the other is its mirror image, exactly.
+    # One side is enough: the other is its exact mirror image.
     side = np.flatnonzero(vertices[:, 0] >= 0)
     on_midline = mirror[side] == side
     half, body = vertices[side], ImplicitBody(source)
@@ -95,7 +95,7 @@ def sample_people(
       vertices: `[V, 3]` metres, the mean person's mesh.
       weights: `[V, 24]`. mirror: `[V]`.
       mean: the mean build.
-      count: how many, in pairs of opposite builds so that their mean stays the mean.
+      count: number of people, in pairs of opposite builds so that the mean is kept.
       rng: `numpy.random.Generator`.
       progress: wraps the iterable of people.
 
@@ -125,13 +125,13 @@ def principal_components(
       first. Positive betas: taller for the first, more volume for the others.
     """
     mean = meshes.mean(0)
-    # In a crease two neighbours may land far apart by chance; people differ smoothly.
+    # In a crease two neighbours may land far apart by chance; real differences are smooth.
     smooth = triangles.neighbour_mean(faces, len(mean))
     centred = (meshes - mean).transpose(1, 2, 0).reshape(len(mean), -1)
     for _ in range(_SMOOTHING):
         centred = 0.5 * centred + 0.5 * (smooth @ centred)
     centred = centred.reshape(-1, len(meshes)).T
-    # The Gram matrix is small where the covariance is huge; both have the same components.
+    # The Gram matrix is small and gives the same components as the huge covariance.
     variances, vectors = np.linalg.eigh(centred @ centred.T / (len(meshes) - 1))
     variances, vectors = variances[::-1][:NUM_BETAS], vectors[:, ::-1][:, :NUM_BETAS]
     directions = centred.T @ (vectors / np.sqrt(len(meshes) - 1))
@@ -152,11 +152,11 @@ def joint_regressor(
     """Fits joints as weighted sums of the vertices around them.
 
     Rows sum to one and are mirror images of each other. Of all weights that reproduce the rigs,
-    the smallest are taken, so that no single vertex decides.
+    the smallest are chosen, so that no single vertex dominates.
 
     Args:
       meshes: `[N, V, 3]` metres. rigs: `[N, 24, 3]` metres. mirror: `[V]`.
-      ridge: how much fit is given for small weights.
+      ridge: penalty of large weights.
 
     Returns:
       `[24, V]`.
@@ -172,7 +172,7 @@ def joint_regressor(
         if image == joint:
             near |= near[mirror]
         ids = np.flatnonzero(near)
-        # Centimetres make the sum-to-one row, weighed heavily, and the ridge commensurate.
+        # In centimetres, the heavily weighted sum-to-one row and the ridge are of similar size.
         rows = 10 * meshes[:, ids].transpose(0, 2, 1).reshape(-1, len(ids))
         rows = np.vstack([rows, np.full(len(ids), 300.0)])
         wanted = np.append(10 * rigs[:, joint].ravel(), 300.0)

@@ -7,7 +7,7 @@ from smpl_tf.skeleton import SMPL_24
 
 _PARENTS = SMPL_24.parents
 _SMOOTHING = 7  # passes of averaging over neighbours
-_SMALLEST = 2e-3  # weights below vanish
+_SMALLEST = 2e-3  # smaller weights become 0
 _MAX_INFLUENCES = 4
 
 
@@ -31,7 +31,7 @@ def _reach_left(points, joints, size):
         "spine2": step(y - at["spine2"][1], 0.026 * size),
         "spine3": step(y - at["spine3"][1], 0.026 * size),
     }
-    # The hip's plane rises outward; the buttock follows the thigh a little less.
+    # The hip's plane rises outwards; the buttock follows the thigh a little less.
     buttock = np.where(z < 0, 0.016, 0) * size
     hip = step(beyond("left_hip", (0.45, -1, 0)) - buttock, 0.067 * size)
     reach["left_hip"] = hip
@@ -42,7 +42,7 @@ def _reach_left(points, joints, size):
 
     axis = at["head"] - at["neck"]
     neck = step(beyond("neck", axis) + 0.004 * size, 0.022 * size) * (x < 0.062 * size)
-    # Everything in front of the throat and above the jaw's edge is skull.
+    # Everything in front of the throat and above the jaw's edge belongs to the head.
     head = step(beyond("head", (0, 0.9, -0.35)), 0.016 * size)
     face = step(z - at["head"][2] - 0.026 * size, 0.013 * size)
     face *= y > at["head"][1] - 0.034 * size
@@ -51,7 +51,7 @@ def _reach_left(points, joints, size):
 
     collar = step(x - at["left_collar"][0] - 0.008 * size, 0.032 * size)
     collar *= step(y - at["spine3"][1] - 0.048 * size, 0.040 * size) * (1 - reach["neck"])
-    # The shoulder's plane leans: further out at the armpit, where the chest must stay behind.
+    # The shoulder's plane is tilted: further out at the armpit, where the chest must not move.
     lean = 0.28 * np.maximum(at["left_shoulder"][1] - y, 0)
     shoulder = step(x - at["left_shoulder"][0] - lean - 0.006 * size, 0.062 * size)
     shoulder *= step(y - at["left_shoulder"][1] + 0.080 * size, 0.045 * size)
@@ -69,7 +69,7 @@ def _reach_left(points, joints, size):
 def skinning_weights(
     vertices: np.ndarray, faces: np.ndarray, mirror: np.ndarray, joints: np.ndarray, stature: float
 ) -> np.ndarray:
-    """Weighs every vertex between SMPL's joints.
+    """Computes the skinning weights of every vertex.
 
     Args:
       vertices: `[V, 3]` metres, the T-pose. faces: `[F, 3]`. mirror: `[V]`.

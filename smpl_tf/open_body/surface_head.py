@@ -35,7 +35,7 @@ def head(origin: np.ndarray, size: float, jaw: float, nose: float) -> Field:
       origin: `[3]` metres, the point between the ear holes.
       size: metres per unit of this module's coordinates.
       jaw: breadth of the jaw, 1 the reference's.
-      nose: size of the nose, likewise.
+      nose: size of the nose, 1 the reference's.
     """
 
     def at(x, y, z):
@@ -68,7 +68,7 @@ def head(origin: np.ndarray, size: float, jaw: float, nose: float) -> Field:
     upper_lip = rod((0.0015, -0.0272, 0.0578), (0.0145, -0.0306, 0.0528), 0.0040, 0.0018)
     lower_lip = rod((0, -0.0352, 0.0570), (0.0125, -0.0318, 0.0525), 0.0044, 0.0020)
     mouth = rod((0, -0.0312, 0.0630), (0.0160, -0.0312, 0.0555), 0.0014, 0.0012)
-    # The ear is a disc that stands off the head at its rear edge.
+    # The ear is a disc whose rear edge is away from the head.
     turned = Rotation.from_euler("yx", [-28, -8], degrees=True).as_matrix()
     auricle = ball((0.0480, 0.0025, -0.0095), (0.0036, 0.0180, 0.0112), turned.T)
     concha = ball((0.0520, 0.0030, -0.0052), (0.0042, 0.0108, 0.0056), turned.T)

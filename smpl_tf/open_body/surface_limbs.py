@@ -82,8 +82,8 @@ def arm(joints: np.ndarray, physique: Physique, flesh: float) -> Field:
         on_upper_arm(0.42, -0.003, -0.0125),
         np.array([0.055, 0.0190, 0.0185]) * bulk,
     )
-    # The deltoid caps the joint; its bulk lies beyond and in front, little of it above, where
-    # it would stand up as a ball as soon as the arm hangs.
+    # The deltoid covers the joint; its bulk is beyond and in front of it. Bulk above would form a
+    # ball as soon as the arm hangs.
     deltoid = solid.ellipsoid(
         shoulder + np.array([0.020, -0.0045, 0.001]) * size,
         np.array([0.044, 0.0290, 0.0330]) * physique.arm * flesh * size * muscle**0.35,

@@ -90,7 +90,7 @@ def torso(joints: np.ndarray, physique: Physique, flesh: float, height: HeightSc
         at(0.0455 * chest, 0.731 - 0.007 * bust, (0.0460 * chest + 0.010 * bust)),
         (0.030 + 0.010 * bust, 0.026 + 0.013 * bust, 0.010 + 0.031 * bust),
     )
-    # Trapezius and collarbone carry the slope from the neck to the shoulder's tip.
+    # Trapezius and collarbone form the slope from the neck to the shoulder's tip.
     trapezius = rod(
         neck + np.array([0.010, 0.012, -0.012]) * size,
         from_shoulder(-0.022, 0.006, -0.004),
@@ -105,7 +105,7 @@ def torso(joints: np.ndarray, physique: Physique, flesh: float, height: HeightSc
         0.0185 * flesh,
     )
     shoulder_blade = ball(at(0.050 * chest, 0.765, -0.0560 * chest), (0.032, 0.045, 0.0150))
-    # Two ridges beside the spine, and two down the belly, leave furrows between them.
+    # Two ridges along the spine, and two along the belly, leave furrows between them.
     back_muscle = rod(
         at(0.0205, 0.600, -0.0360 * waist), at(0.0230, 0.740, -0.0480 * chest), 0.0175, 0.0170
     )

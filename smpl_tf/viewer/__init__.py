@@ -1,1 +1,1 @@
-"""Bodies that the reader of a page can turn, reshape and play."""
+"""An interactive 3D viewer in HTML: turn, reshape and play bodies."""

@@ -1,8 +1,7 @@
-"""Bodies that the reader of a page can turn, reshape and play: one HTML fragment, no network.
+"""An interactive 3D viewer as one HTML fragment, without network access.
 
-The page holds the body model itself, quantised, so its sliders pose the body as `SMPL` does, pose
-blend shapes included as far as MAX_CORRECTIONS goes. The drawing is hand-written JavaScript, in
-this folder.
+The page contains the quantised body model, so its sliders pose the body like `SMPL`, with up to
+MAX_CORRECTIONS pose blend shapes. The drawing is hand-written JavaScript in this folder.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from smpl_tf.viewer.templates import template
 
 _FOLDER = Path(__file__).parent
 
-# In the order in which the browser needs them.
+# In the order that the browser needs.
 _SCRIPTS = (
     "body.js",
     "measurements.js",
@@ -39,13 +38,13 @@ _SCRIPTS = (
 )
 
 MAX_CORRECTIONS = 24_000
-"""Pairs of a joint and a vertex whose pose blend shapes a page keeps, the largest first.
+"""The number of joint-vertex pairs whose pose blend shapes a page keeps, the largest first.
 
 The open body has some 6,500 above the quantisation step, so nothing is lost. An official SMPL file
 has ten times as many small ones; all of them would take 6 MB.
 """
 
-_FEWEST_BETAS = 10  # sliders, if the model has as many
+_FEWEST_BETAS = 10  # sliders, if the model has that many
 
 _REGIONS = {
     "Whole body": ("pelvis",),
@@ -58,18 +57,19 @@ _REGIONS = {
 
 
 class ViewedBody(NamedTuple):
-    """A body of a page, still or moving.
+    """A body on a page, still or moving.
 
     Attributes:
-      name: what the page calls it.
+      name: shown on the page.
       betas: [B] shape.
       pose: [24, 3] or [T, 24, 3] parent-relative axis-angles, radians.
       translation: [3] or [T, 3] metres.
       frame: "camera" (y down, z away, as predictions are) or "model" (y up, z forward).
-      frame_rate: moments per second, of a moving body.
-      scene: bodies of one scene are shown together; empty: a scene of its own, named like it.
+      frame_rate: frames per second of a moving body.
+      scene: bodies with the same scene are shown together; empty: a separate scene with the body's
+        name.
       note: one line under the picture, such as its error.
-      model: which of the page's models, counted from 0.
+      model: index of the page's model.
       colour: RGB 0..255.
     """
 
@@ -94,15 +94,15 @@ def body_viewer(
     the colours of report.html.
 
     Args:
-      bodies: what to show; the reader chooses among the scenes.
-      *models: those of the bodies; with several (of one topology, such as the open body's
-        genders) the reader may change a body to another.
-      poses: [N, 24, 3] axis-angles, model frame, to draw random poses from; given, the page has
-        sliders for every joint.
+      bodies: the bodies to show; the reader of the page chooses a scene.
+      *models: of the bodies; with several (of one topology, such as the open body's genders) the
+        reader can switch a body to another model.
+      poses: [N, 24, 3] axis-angles, model frame, for the button of random poses; if given, the
+        page has sliders for every joint.
 
     Returns:
-      An HTML fragment that holds everything in itself: `report.Page(viewer=...)` shows it. The
-      button of a `report.Person` with `scene` set turns the view to that scene.
+      A self-contained HTML fragment, shown by `report.Page(viewer=...)`. The button of a
+      `report.Person` with a `scene` switches to that scene.
 
     Raises:
       ValueError: if there is no body, or one does not fit the models.
@@ -144,7 +144,7 @@ def body_viewer(
 
 
 def _shared(model: SMPLModelData) -> dict[str, Any]:
-    """What all models of one topology have in common."""
+    """The arrays that all models of one topology share."""
     order = np.argsort(-model.weights, axis=1, kind="stable")[:, :4]
     chosen = np.take_along_axis(model.weights, order, axis=1)
     return {
@@ -184,13 +184,13 @@ def _packed(model: SMPLModelData, num_betas: int) -> dict[str, Any]:
 
 
 def _measured(model: SMPLModelData) -> list[int] | None:
-    """The vertices by which girths are taken, if the body names them."""
+    """The vertices that the girths need, if the body names them."""
     known = set(LANDMARKS) <= set(model.landmarks)
     return model.landmark_ids(LANDMARKS) if known else None
 
 
 def _corrections(model):
-    """The pose blend shapes, joint by joint, of the vertices that a joint's bending moves."""
+    """The pose blend shapes of each joint, for the vertices that they move."""
     per_joint = model.posedirs.reshape(model.num_vertices, 3, -1, 9).transpose(2, 0, 1, 3)
     quantised, step = _quantised(per_joint, np.int8)
     size = np.abs(per_joint).max(axis=(2, 3)) * (quantised != 0).any(axis=(2, 3))
@@ -202,7 +202,7 @@ def _corrections(model):
 
 
 def _body(body: ViewedBody, num_joints: int, num_betas: int) -> dict[str, Any]:
-    """One body in the page's form."""
+    """One body in the page's format."""
     pose = np.asarray(body.pose, np.float64)
     pose = pose if pose.ndim == 3 else pose[np.newaxis]
     betas = np.asarray(body.betas, np.float64)
@@ -232,14 +232,14 @@ def _body(body: ViewedBody, num_joints: int, num_betas: int) -> dict[str, Any]:
 
 
 def _quantised(values, dtype):
-    """Whole steps of a size that the largest value just fits, and that size."""
+    """Returns integers and the step size by which the largest value just fits."""
     largest = np.iinfo(dtype).max
     step = float(np.abs(values).max()) / largest or 1.0
     return np.rint(values / step).astype(dtype), step
 
 
 def _rounded(values):
-    """Metres to a hundredth of a millimetre."""
+    """Rounds metres to a hundredth of a millimetre."""
     return np.round(np.asarray(values, np.float64), 5).tolist()
 
 

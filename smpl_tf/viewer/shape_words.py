@@ -1,4 +1,4 @@
-"""What each beta does to a body, in words measured from the body: taller, heavier, longer legs."""
+"""Describes the effect of each beta in words, by measuring the body: taller, heavier, ..."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from smpl_tf.model_data import SMPLModelData
 from smpl_tf.open_body.triangles import volume
 from smpl_tf.skeleton import SMPL_24
 
-# Word for more, word for less, change that is worth a word.
+# Word for more, word for less, smallest change to mention.
 _EFFECTS = (
     ("taller", "shorter", 0.01),  # metres
     ("heavier", "lighter", 1.5),  # kilograms, at the stature of the mean body
-    ("longer legs", "shorter legs", 0.003),  # share of the stature
+    ("longer legs", "shorter legs", 0.003),  # fraction of the stature
     ("longer arms", "shorter arms", 0.003),
     ("broader shoulders", "narrower shoulders", 0.003),
 )
-_WORDS = 2  # at most, per beta
+_WORDS = 2  # maximum number per beta
 
 
 def shape_words(model: SMPLModelData, num_betas: int) -> list[str]:
-    """Says what a larger beta does to a body.
+    """Describes the effect of a larger beta on a body.
 
     Args:
       model: the body.

@@ -1,4 +1,4 @@
-"""HTML templates: of the viewer, and of any page that shows it."""
+"""HTML templates of the viewer and of pages that show it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def template(path: Path) -> jinja2.Template:
     """Reads a template.
 
     Args:
-      path: the file; it may include others of its folder.
+      path: the file; it may include other files of its folder.
 
     Returns:
-      The template; what is put into it is escaped, and a missing name is an error.
+      The template; inserted values are escaped, and a missing name is an error.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(path.parent),

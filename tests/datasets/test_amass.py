@@ -70,7 +70,7 @@ def test_an_archive_that_claims_much_is_refused(tmp_path):
         with archive.open("poses.npy", "w") as member:
             for _ in range(600):
                 member.write(bytes(1 << 20))
-    with pytest.raises(ValueError, match="claims 6.29e.08 bytes of arrays"):
+    with pytest.raises(ValueError, match="declares 6.29e.08 bytes of arrays"):
         list(source(tmp_path).read("CMU/01/01_poses"))
 
 

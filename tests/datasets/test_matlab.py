@@ -55,7 +55,7 @@ HOSTILE = {
         "cells and fields",
     ),
     "claimed numbers": (matrix(6, (MANY, 1), element(9, bytes(8))), "bytes of arrays"),
-    "fewer numbers": (matrix(6, (1000, 1), element(9, bytes(8))), "claims 1000 numbers"),
+    "fewer numbers": (matrix(6, (1000, 1), element(9, bytes(8))), "declares 1000 numbers"),
     "negative": (matrix(6, (-1, 1), element(9, bytes(8))), "no list of sizes"),
     "deep": (nested(3000), "levels"),
     "function": (matrix(16, (1, 1)), "object of class 16"),

@@ -158,7 +158,7 @@ def test_a_run_of_the_wrong_stage_is_refused_in_one_line(finished, segmented, ca
     for arguments, kind in zip(wrong, ("FittingNetwork", "PartSegmenter"), strict=True):
         answer = call(evaluate_nbf, *arguments)
         assert answer.status == 1
-        assert answer.err.count("\n") == 1 and f"where a {kind} is needed" in answer.err
+        assert answer.err.count("\n") == 1 and f"expected a {kind}, got" in answer.err
 
 
 def test_a_segmentation_of_other_parts_than_the_fitting_saw_is_refused():

@@ -136,7 +136,7 @@ def test_view_shows_motions_and_people_of_other_programs(call, tmp_path):
     "arrays, message",
     [
         ({"other": 1}, "expected the arrays betas and pose (predict.py), poses and trans (AMASS)"),
-        (None, "no .npz file"),
+        (None, "not an .npz file"),
     ],
 )
 def test_view_says_what_is_wrong_with_a_file(call, tmp_path, arrays, message):

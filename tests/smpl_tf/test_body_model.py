@@ -193,8 +193,8 @@ def test_what_the_layer_tells_of_its_body():
             r"got \(2, 23, 3\)",
         ),
         (lambda: SMPL(BODY)(translation=np.zeros(2)), r"translation must .*got \(2,\)"),
-        (lambda: SMPL(BODY, num_betas=11), r"num_betas must lie in 1\.\.10"),
-        (lambda: SMPL(BODY, vertex_ids=[3, 200]), r"vertex_ids must lie in 0\.\.199.* got 200"),
+        (lambda: SMPL(BODY, num_betas=11), r"num_betas: expected 1\.\.10"),
+        (lambda: SMPL(BODY, vertex_ids=[3, 200]), r"vertex_ids: expected 0\.\.199.* got 200"),
         (lambda: SMPL(gender="other"), "gender"),
     ],
 )

@@ -57,7 +57,7 @@ def test_what_is_not_ours_is_not_replaced(tmp_path, kind):
         (target / "thesis.tex").write_text("mine")
     else:
         target.symlink_to(own if kind == "link" else tmp_path / "nowhere")
-    with pytest.raises(NotOursError, match="holiday: is there already and was not written by"):
+    with pytest.raises(NotOursError, match="holiday: already exists and was not written by"):
         with folder_aside(target):
             pytest.fail("work was done for nothing")
     assert (target.is_symlink()) == (kind in ("link", "dangling"))

@@ -224,7 +224,7 @@ def test_hostile_pickle_runs_nothing(tmp_path, call, named, protocol):
     ]
     path = tmp_path / "SMPL_NEUTRAL.pkl"
     path.write_bytes(pickle.dumps({"f": Hostile(call[0], *arguments)}, protocol=protocol))
-    with pytest.raises(ModelFileError, match=f"{named}, which no body model file holds") as error:
+    with pytest.raises(ModelFileError, match=f"{named}, which no body model needs") as error:
         load_model_data(path)
     assert "\n" not in str(error.value)
     assert not marker.exists()
@@ -234,7 +234,7 @@ def test_hostile_object_array_in_an_archive_runs_nothing(tmp_path):
     marker = tmp_path / "marker"
     hostile = np.array([Hostile(os.system, f"touch {marker}")], dtype=object)
     path = fakes.write_npz(tmp_path / "x.npz", {**fakes.random_arrays(60), "weights": hostile})
-    with pytest.raises(ModelFileError, match="which no body model file holds"):
+    with pytest.raises(ModelFileError, match="which no body model needs"):
         load_model_data(path)
     assert not marker.exists()
 
@@ -285,24 +285,24 @@ def one_long_text(file, folder):
 
 
 HOSTILE_H5 = {
-    "external storage": (external, "lies in another file: not followed"),
-    "external storage in a FIFO": (fifo, "lies in another file: not followed"),
-    "virtual": (virtual, "lies in another file: not followed"),
+    "external storage": (external, "stored in another file, which is not read"),
+    "external storage in a FIFO": (fifo, "stored in another file, which is not read"),
+    "virtual": (virtual, "stored in another file, which is not read"),
     "external link": (
         lambda file, folder: file.__setitem__("v_template", h5py.ExternalLink("other.h5", "x")),
-        "a link: not followed",
+        "a link to another object",
     ),
     "soft link": (
         lambda file, folder: file.__setitem__("v_template", h5py.SoftLink("/weights")),
-        "a link: not followed",
+        "a link to another object",
     ),
     "claimed": (
         lambda file, folder: file.create_dataset("v_template", (1 << 40, 3), chunks=(8, 3)),
-        "claims 3.3e.12 numbers",
+        "declares 3.3e.12 numbers",
     ),
     "claimed where nobody looks": (
         lambda file, folder: file.create_dataset("a/b/c", ((1 << 26) + 1,), "u1", chunks=(8,)),
-        "claims 6.71e.07 numbers",
+        "declares 6.71e.07 numbers",
     ),
     "claimed in all": (
         lambda file, folder: [
@@ -347,14 +347,14 @@ def test_archives_that_claim_much_are_refused_before_they_are_unpacked(
                 share = num_megabytes * (name == "v_template") if is_one else num_megabytes // 7
                 for _ in range(share + 5 * (not is_one)):
                     member.write(bytes(1 << 20))
-    with pytest.raises(ModelFileError, match="claims 6[.0-9]+e.08 bytes of arrays"):
+    with pytest.raises(ModelFileError, match="declares 6[.0-9]+e.08 bytes of arrays"):
         load_model_data(tmp_path / "x.npz")
     fakes.write_npz(tmp_path / "y.npz", arrays)
     with zipfile.ZipFile(tmp_path / "y.npz", "a") as archive, pytest.warns(UserWarning):
         with archive.open("v_template.npy", "w") as member:
             described = {"descr": "<f8", "fortran_order": False, "shape": (1 << 40, 3)}
             np.lib.format.write_array_header_1_0(member, described)
-    with pytest.raises(ModelFileError, match="claims 3.3e.12 numbers"):
+    with pytest.raises(ModelFileError, match="declares 3.3e.12 numbers"):
         load_model_data(tmp_path / "y.npz")
 
 
@@ -374,9 +374,9 @@ def test_broken_and_foreign_files_give_one_clear_line(tmp_path, kind):
         "npz": r"cannot be read as a \.npz archive .*truncated",
         "h5": "cannot be read as a HDF5 file .*truncated",
         "text": "cannot be read as a pickle",
-        "foreign": "a pickle, but not of a body model: v_template, shapedirs, posedirs",
+        "foreign": "a pickle, but not a body model: v_template, shapedirs, posedirs",
         "list": "expected a dict, got list",
-        "nan": "v_template holds numbers that are not finite",
+        "nan": "v_template contains numbers that are not finite",
         "shape": r"expected posedirs of shape \(60, 3, 207\) for 60 vertices",
     }[kind]
     if kind == "pickle":
@@ -436,7 +436,7 @@ def test_archive_without_arrays_is_refused(tmp_path):
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "nothing")
-    with pytest.raises(ModelFileError, match="v_template, .* not found in it"):
+    with pytest.raises(ModelFileError, match="v_template, .* missing"):
         load_model_data(path)
 
 

@@ -217,7 +217,7 @@ class Runs:
         ({"theta": np.zeros((2, 82))}, r"expected theta \[N, 85\].*got \[2, 82\]"),
         ({"betas": np.zeros(10), "pose": np.zeros((2, 23, 3))}, r"Expected betas \[B\], pose"),
         ({"poses": np.zeros((2, 60)), "trans": 0, "betas": 0}, "poses of 66 numbers or more"),
-        ({"results": np.array(Runs(), object)}, "no .npz file"),
+        ({"results": np.array(Runs(), object)}, "not an .npz file"),
         ({"results": np.array([1.0])}, "expected ROMP's results, a dict"),
     ],
 )
@@ -230,7 +230,7 @@ def test_other_files_are_refused_in_one_line(tmp_path, capsys, arrays, message):
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK no")
-    with pytest.raises(ValueError, match="a.npz: no .npz file"):
+    with pytest.raises(ValueError, match="a.npz: not an .npz file"):
         read_motions(tmp_path / "a.npz")
     with pytest.raises(FileNotFoundError):
         read_motions(tmp_path / "b.npz")

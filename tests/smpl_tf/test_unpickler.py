@@ -248,7 +248,7 @@ def test_too_many_operations_are_refused(bounded):
 
 def test_a_sparse_matrix_is_bounded_by_its_shape_and_checked_by_its_indices():
     zeros = array(tuple_of(number(0)), F8, raw(b""))
-    for columns, rows, message in ((1, (1 << 26) + 1, "numbers"), (1, -1, "no pair of sizes")):
+    for columns, rows, message in ((1, (1 << 26) + 1, "numbers"), (1, -1, "not a pair of sizes")):
         shape = tuple_of(number(rows), number(columns))
         with pytest.raises(ValueError, match=message):
             unpickler.load(io.BytesIO(pickled(sparse(shape, zeros, zeros, zeros))))

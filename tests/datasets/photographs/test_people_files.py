@@ -244,5 +244,5 @@ def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"expected OpenPose's files"):
         people_files.read(tmp_path)
     (tmp_path / "broken.json").write_text("{")
-    with pytest.raises(ValueError, match=r"broken\.json: no JSON, or cut off"):
+    with pytest.raises(ValueError, match=r"broken\.json: not JSON, or truncated"):
         people_files.read(tmp_path / "broken.json")
