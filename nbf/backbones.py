@@ -55,8 +55,9 @@ def build_backbone(
     Raises:
       ValueError: if the name is unknown, or Keras is set to channels_first.
 
-    Source: paper 4.2 and appendix B; differs from the released code, whose ResNet-50 pools by
-      2 x 2 and strides in a block's first unit: this is Keras' own, which ImageNet weights fit.
+    Source: paper 4.2 and appendix B; differs from the released code, whose ResNet-50 pools by 2 x
+      2 and strides in a block's first unit: this is Keras' own ResNet, which takes ImageNet
+      weights.
     """
     if name not in BACKBONES:
         raise ValueError(f"Unknown backbone {name!r}: expected one of {', '.join(BACKBONES)}.")
@@ -109,7 +110,7 @@ def _convolution(features, channels, kernel_size, strides, activation="relu"):
         use_bias=False,
         kernel_initializer="he_normal",
     )(features)
-    # Low, as the statistics of one batch serve, and those of ten steps ago do not: nbf/README.md.
+    # Low: the statistics of the last batch work, those of ten steps ago do not; see nbf/README.md.
     features = keras.layers.BatchNormalization(momentum=0.5)(features)
     return keras.layers.Activation(activation)(features) if activation else features
 
@@ -117,9 +118,9 @@ def _convolution(features, channels, kernel_size, strides, activation="relu"):
 def _residual_block(features, channels, strides):
     shortcut = features
     if strides > 1:
-        # Every other pixel, and then a convolution without stride: the same numbers. oneDNN's
-        # gradient of a strided 1 x 1 convolution writes outside its memory for fewer than 16
-        # channels and a batch of one (TensorFlow 2.21, CPUs with AVX-512).
+        # Taking every other pixel before a convolution without stride gives the same numbers.
+        # oneDNN's gradient of a strided 1 x 1 convolution writes outside its memory for fewer than
+        # 16 channels and a batch of one (TensorFlow 2.21, CPUs with AVX-512).
         shortcut = keras.layers.MaxPooling2D(1, strides)(shortcut)
     if features.shape[-1] != channels:
         shortcut = _convolution(shortcut, channels, 1, 1, activation=None)
@@ -168,7 +169,7 @@ def dilated_backbone(
             return layer.__class__.from_config(config)
         config["strides"] = 1
         if isinstance(layer, keras.layers.MaxPooling2D):
-            # An even window without stride would shift the picture by half a pixel.
+            # A window of even size without stride would shift the picture by half a pixel.
             config.update(pool_size=3, padding="same")
         elif layer.kernel_size != (1, 1):
             config["dilation_rate"] = dilation

@@ -1,4 +1,4 @@
-"""How models that predict bodies train, measure themselves and come back from files."""
+"""Training, metrics and weight loading that all models that predict bodies share."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import tensorflow as tf
 from nbf.losses import FittingLoss, kernel_norms, refuse_sample_weight
 from smpl_tf import SMPLModelData, metrics
 
-if TYPE_CHECKING:  # which imports this module
+if TYPE_CHECKING:  # imports this module
     from nbf.fitting import FittingNetwork
 
 
 class BodyFittingModel(keras.Model):
-    """A model that predicts what `FittingLoss` compares: FittingNetwork, NeuralBodyFitting.
+    """Base of the models that are trained with `FittingLoss`: FittingNetwork, NeuralBodyFitting.
 
-    Keras' own handling of dicts of outputs knows no masks per point; this one does.
+    Keras' own handling of dicts of outputs has no masks per point; this class has.
     """
 
     def __init__(self, **kwargs: Any):
         """Makes the metrics; the arguments are those of `keras.Model`."""
-        # Layers cast for themselves; cameras and translations stay float32.
+        # Each layer casts its own inputs; cameras and translations stay float32.
         super().__init__(autocast=False, **kwargs)
         self._term_means = {
             name: keras.metrics.Mean(name=name) for name in ("L_lat", "L_3D", "L_2D")
@@ -69,9 +69,9 @@ class BodyFittingModel(keras.Model):
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Returns the metrics; of the loss terms, those with a weight.
+        """Returns the metrics, and the loss terms that have a weight.
 
-        An error of joints is NaN where no Example has had measured ones, not 0: it is unknown.
+        A joint error without any labelled Example is NaN (unknown), not 0.
         """
         unused = set(self._term_means) - set(self.loss.weights)
         results = super().get_metrics_result()
@@ -81,20 +81,20 @@ class BodyFittingModel(keras.Model):
         return {name: value for name, value in results.items() if name not in unused}
 
     def load_weights(self, filepath: str | os.PathLike, **kwargs: Any) -> None:
-        """Loads weights; those of another body raise a ValueError of one line."""
+        """Loads weights; weights for another body raise a one-line ValueError."""
         super().load_weights(filepath, **kwargs)
-        # Not checked while loading: Keras swallows what is raised there.
+        # Checked here, since Keras swallows exceptions that are raised while it loads.
         network = self.get_fitting_network()
         check_body(network.body.model_data, network.loaded_fingerprint, str(filepath))
 
 
 def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
-    """Refuses a body other than the one that some weights or labels were made with.
+    """Rejects a body other than the one that weights or labels were made with.
 
     Args:
       body: the body in use.
       fingerprint: of the body that they were made with.
-      where: what the weights or labels are called.
+      where: name of the weights or labels.
 
     Raises:
       ValueError: if the fingerprints differ.
@@ -102,6 +102,6 @@ def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
     if body.fingerprint != fingerprint:
         raise ValueError(
             f"{where}: made with the body {fingerprint}, not with {body.name} ({body.gender}, "
-            f"{body.fingerprint}), on which betas mean something else; give that body, or train "
+            f"{body.fingerprint}), whose betas have another meaning; give that body, or train "
             "again with this one."
         )

@@ -17,8 +17,8 @@ _INITIALIZER = keras.initializers.RandomNormal(stddev=0.01)
 class DeepLab(PartSegmenter):
     """DeepLab-v2: a backbone at output stride 8 and atrous spatial pyramid pooling.
 
-    Source: paper 4.3 names DeepLab on VGG-16 and ResNet-101, and no detail; version 2 is the one
-      of its time and of UP's segmenter.
+    Source: paper 4.3 names DeepLab on VGG-16 and ResNet-101 without details; version 2 was current
+      then, and UP's segmenter used it.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class DeepLab(PartSegmenter):
           input_size: side of the pictures, pixels; a multiple of 8.
           backbone: "resnet101", "resnet50" or "vgg16".
           backbone_weights: a file of weights for the backbone, or None.
-          **kwargs: of `keras.Model`.
+          **kwargs: arguments of `keras.Model`.
 
         Raises:
           ValueError: if an argument has an unknown value.

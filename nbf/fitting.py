@@ -26,16 +26,16 @@ from smpl_tf.saved_models import load_model
 from smpl_tf.skeleton import SMPL_24
 
 HEADS = ("pool", "flatten")
-POINT_ENCODER = "points"  # the backbone of points and mask, `nbf.point_encoder`
+POINT_ENCODER = "points"  # the backbone for points and mask, `nbf.point_encoder`
 
 
 @keras.saving.register_keras_serializable(package="nbf")
 class FittingNetwork(BodyFittingModel):
     """Predicts SMPL's shape and pose from an input map.
 
-    `compile(optimizer, loss=FittingLoss(...))` and `fit` on what `nbf.targets.fitting_targets`
-    makes. The body's arrays are constants, never weights: a weights file names the body it was
-    trained with, and another body is refused.
+    `compile(optimizer, loss=FittingLoss(...))`, then `fit` on the result of
+    `nbf.targets.fitting_targets`. The body's arrays are constants, never weights: a weights file
+    names the body it was trained with, and loading it with another body is an error.
 
     Source: paper 3.2 and 4.2, figure 2.
     """
@@ -60,19 +60,20 @@ class FittingNetwork(BodyFittingModel):
         Args:
           backbone: one of `nbf.backbones.BACKBONES`, or POINT_ENCODER for points and mask, or an
             encoder of your own: a functional model from the input map (a dict of all inputs, for
-            points and mask) to a dict of feature maps, of which `c5` `[B, h, w, C]` is used.
+            points and mask) to a dict of feature maps; only `c5` `[B, h, w, C]` is used.
           input_size: side of the input map, pixels.
-          input_channels: its depth; None: that of `input_map`, or 3.
+          input_channels: channels of the input map; None: those of `input_map`, or 3.
           head: "pool" averages the encoder's last level over the picture (the paper's), "flatten"
-            keeps where things are (small encoders at small sizes).
+            keeps spatial positions (small encoders at small sizes).
           body: the body to fit: a body model file, its arrays, or None for the open body.
           gender: of the open body.
-          mean_parameters: `[226]` means of the training set, which the network predicts the
-            difference from (`nbf.parameters.parameter_statistics`); None: the mean shape, upright.
-          landmarks: None, 14 or 91: further points to predict.
+          mean_parameters: `[226]` means of the training set
+            (`nbf.parameters.parameter_statistics`); the network predicts the difference from
+            them. None: the mean shape, upright.
+          landmarks: None, 14 or 91: additional points to predict.
           special_rotations: project to rotations; False also admits reflections, as released.
           backbone_weights: a file of weights for the encoder, or None.
-          input_map: which of `nbf.input_maps.INPUT_MAPS` it is made for; None says nothing of it.
+          input_map: which of `nbf.input_maps.INPUT_MAPS` it is made for; None: unspecified.
           **kwargs: of `keras.Model`.
 
         Raises:
@@ -124,23 +125,23 @@ class FittingNetwork(BodyFittingModel):
 
     @property
     def input_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each input that the encoder sees, without the batch."""
+        """The shape of each encoder input, without the batch."""
         if self.input_map is not None:
             return input_map(self.input_map).shapes(self.input_size)
         return {"input_map": (self.input_size, self.input_size, self.input_channels)}
 
     @property
     def sees_points(self) -> bool:
-        """Whether it sees found 2D points and a mask (`nbf.points_mask`)."""
+        """Whether its input is detected 2D points and a mask (`nbf.points_mask`)."""
         return self.input_map is not None and input_map(self.input_map).points is not None
 
     @property
     def sees_parts(self) -> bool:
-        """Whether the input map is one of body parts, which a segmenter makes of a picture."""
+        """Whether the input map shows body parts, which a segmenter finds in a picture."""
         return self.input_map is not None and input_map(self.input_map).scheme is not None
 
     def build(self, input_shape: Any) -> None:
-        """Builds the layers that keras does not build with the encoder."""
+        """Builds the layers that Keras does not build with the encoder."""
         features = self.encoder.output["c5"].shape
         self.reduce.build(features)
         self.regressor.build(self.reduce.compute_output_shape(features))
@@ -181,12 +182,12 @@ class FittingNetwork(BodyFittingModel):
         inputs: Mapping[str, tf.Tensor],
         project: Callable[..., tf.Tensor] = rotations.project_to_rotation,
     ) -> dict[str, tf.Tensor]:
-        """Turns parameters into bodies; holds no weights.
+        """Turns parameters into bodies; uses no weights.
 
         Args:
           parameters: `[B, 226]`; rotations need not be orthogonal.
           inputs: dict with `translation` and `intrinsics`, or without, as `call` takes them.
-          project: what makes rotations of matrices; of `smpl_tf.rotations`.
+          project: function of `smpl_tf.rotations` that projects matrices to rotations.
 
         Returns:
           What `call` returns.
@@ -231,7 +232,7 @@ class FittingNetwork(BodyFittingModel):
     def from_examples(
         self, examples: Mapping[str, Any]
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Makes what the network is trained and evaluated on: `load(...).batch(n).map(this)`.
+        """Makes inputs and targets for training and evaluation: `load(...).batch(n).map(this)`.
 
         Args:
           examples: a batch of decoded Examples of one picture size.
@@ -289,7 +290,7 @@ class FittingNetwork(BodyFittingModel):
           config: of `get_config`.
 
         Raises:
-          BodyNotFoundError: if the body it was trained with is not at hand.
+          BodyNotFoundError: if the body it was trained with cannot be found.
         """
         config = dict(config)
         body = find_body(config.pop("body"))
@@ -305,13 +306,13 @@ class FittingNetwork(BodyFittingModel):
 
         Args:
           name: one of `nbf.pretrained.NAMES`, the folder of a finished run, or a `.keras` file.
-          body: the body it was trained with, or its file, if that has moved since.
+          body: the body it was trained with, or its file, if the file has moved since.
 
         Returns:
           The network, not compiled.
 
         Raises:
-          ValueError: there is none, it is damaged, of another kind, or of another body.
+          ValueError: it is missing, damaged, of another kind, or made with another body.
 
         Example:
           >>> network = FittingNetwork.from_pretrained("small_synthetic_parts")
@@ -321,13 +322,13 @@ class FittingNetwork(BodyFittingModel):
         path = pretrained.model_file(name)
         if body is not None and not isinstance(body, SMPLModelData):
             body = load_model_data(body)
-        network = load_model(path, cls)  # finds `body`, which is held here, by its fingerprint
+        network = load_model(path, cls)  # finds `body` by its fingerprint
         if body is not None:
             check_body(body, network.body.model_data.fingerprint, str(path))
         return network
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """Stores the mean parameters, and which body all weights belong to."""
+        """Stores the mean parameters and the fingerprint of the body."""
         super().save_own_variables(store)
         fingerprint = self.body.model_data.fingerprint
         store["body_fingerprint"] = np.frombuffer(fingerprint.encode(), np.uint8)
@@ -339,7 +340,7 @@ class FittingNetwork(BodyFittingModel):
 
 
 def _channels(name: str | None, channels: int | None) -> int:
-    """The depth of an input map, by its name or as given."""
+    """Returns the channels of an input map, by its name or as given."""
     if name is None:
         return 3 if channels is None else channels
     own = input_map(name).channels
@@ -351,7 +352,7 @@ def _channels(name: str | None, channels: int | None) -> int:
 def _encoder(
     backbone: str | keras.Model, shapes: Mapping[str, tuple[int, ...]], weights: str | None
 ) -> keras.Model:
-    """Builds the encoder of a name, or checks one that was given."""
+    """Builds the named encoder, or checks a given one."""
     if isinstance(backbone, str):
         if len(shapes) == 1:
             height, width, channels = shapes["input_map"]
@@ -364,7 +365,7 @@ def _encoder(
         if weights:
             encoder.load_weights(weights)
         return encoder
-    levels = getattr(backbone, "output", None)  # of a functional model
+    levels = getattr(backbone, "output", None)  # only functional models have one
     if not isinstance(levels, dict) or "c5" not in levels or len(levels["c5"].shape) != 4:
         raise ValueError(
             "backbone: expected a name, or a functional keras.Model whose output is a dict with "

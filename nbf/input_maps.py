@@ -1,7 +1,7 @@
-"""What the fitting network sees: parts, joint maps, the picture, or points and a mask (Table 1).
+"""Inputs of the fitting network: parts, joint maps, the picture, or points and mask (Table 1).
 
-Every map is `[S, S, C]` float32 with values in -1 to 1. `points_mask` is Table 1's joints and one
-part together; its points are numbers beside the map, see `nbf.points_mask`.
+Every map is `[S, S, C]` float32 with values in -1 to 1. `points_mask` combines Table 1's joints
+and its single part; its points are numbers next to the map, see `nbf.points_mask`.
 """
 
 import dataclasses
@@ -29,10 +29,10 @@ class InputMap:
 
     Attributes:
       name: one of `INPUT_MAPS`.
-      channels: depth of the map.
+      channels: of the map.
       scheme: the part scheme it shows, None for pictures and joints.
       joints: how many joints it shows, None for pictures and parts.
-      points: whose points go with the map as numbers; None: there is the map alone.
+      points: skeleton of the points that accompany the map as numbers; None: only the map.
     """
 
     name: str
@@ -54,7 +54,7 @@ class InputMap:
 
 
 def input_map(name: str) -> InputMap:
-    """Returns the encoding of a name.
+    """Returns the encoding with this name.
 
     Raises:
       ValueError: if there is none.
@@ -79,7 +79,7 @@ def to_unit_range(picture: TensorLike) -> tf.Tensor:
 
 
 def resize_nearest(labels: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes label maps `[..., H, W]` to `[..., size, size]`, each pixel one of its source's."""
+    """Resizes label maps `[..., H, W]` to `[..., size, size]`, without new label values."""
     return tf.image.resize(labels[..., tf.newaxis], [size, size], method="nearest")[..., 0]
 
 
@@ -101,7 +101,7 @@ def part_map(labels: TensorLike, scheme: PartScheme, size: int) -> tf.Tensor:
 
 
 def probability_map(labels: tf.Tensor, scheme: PartScheme, size: int) -> tf.Tensor:
-    """Shows a 24-part label map as the probabilities of a segmenter that is always right.
+    """Encodes a 24-part label map as the probabilities of a perfect segmenter.
 
     Args:
       labels: `[..., H, W]` integers of PARTS_24.
@@ -129,7 +129,7 @@ def joint_map(joints_2d: tf.Tensor, valid: tf.Tensor, size: int) -> tf.Tensor:
       `[..., size, size, 3]` float32 in -1..1. Later joints cover earlier ones.
 
     Source: the released code, preprocessor.py:115-123; differs from it in the colour of joint i,
-      which is the list's i + 1: there joint 0 is black on black.
+      which is entry i + 1 of the list: in the released code joint 0 is black on black.
     """
     centres = (tf.range(size, dtype=tf.float32) + 0.5) * (2.0 / size) - 1.0
     # [..., rows, columns, N]
@@ -152,7 +152,7 @@ def resize_picture(picture: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def encode(example: Mapping[str, tf.Tensor], name: str, size: int) -> tf.Tensor:
-    """Makes the input map of a decoded Example, or of a batch of them.
+    """Makes the input map of a decoded Example, or of a batch of Examples.
 
     Args:
       example: `image` uint8 `[..., H, W, 3]` for "rgb", or `parts` uint8 `[..., H, W]` (24 parts).

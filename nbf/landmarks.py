@@ -23,14 +23,14 @@ def landmark_skeleton(count: int) -> Skeleton:
 
 
 def landmark_body(model_data: SMPLModelData, skeleton: Skeleton | None) -> SMPL:
-    """Returns the SMPL layer that computes joints and just the vertices that landmarks need.
+    """Returns the SMPL layer that computes joints and only the vertices of the landmarks.
 
     Args:
       model_data: the body.
       skeleton: LSP_14 or UP_91; None for joints alone.
 
     Raises:
-      ValueError: if the body has no vertex of a landmark's name.
+      ValueError: if the body does not have all landmarks.
     """
     names = [] if skeleton is None else _vertex_names(skeleton)
     return SMPL(model_data, vertex_ids=model_data.landmark_ids(names))

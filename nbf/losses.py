@@ -1,7 +1,7 @@
 """NBF's losses: on the body parameters, on 3D joints, on projected joints (paper 3.3).
 
-Each loss gives one value per sample, or per point, and knows nothing of masks;
-`masked_batch_mean` is the one place that reduces them.
+Each loss returns one value per sample, or per point, without masking; only `masked_batch_mean`
+masks and reduces them.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from smpl_tf.tensor_like import TensorLike
 # The constant that makes Tukey's estimator 95 % efficient on normal residuals.
 _TUKEY_CUT = 4.6851
 
-# Elementwise penalties of a residual, each with the scale it may need.
+# Elementwise penalties of a residual; the robust ones need a scale.
 ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
 # Penalties of a point's whole residual vector.
 POINTWISE = ("euclidean", "squared_euclidean", "euclidean_margin")
@@ -31,8 +31,8 @@ def penalty(residual: tf.Tensor, kind: str, scale: float | tf.Tensor = 1.0) -> t
       residual: `[..., N]` entries, or `[..., N, D]` points for a pointwise kind.
       kind: one of `ELEMENTWISE` (mean over the last axis stays with the caller) or `POINTWISE`
         (the norm over the last axis is taken here).
-      scale: what the robust kinds measure the residual by, in the residual's unit, broadcast
-        against it (against the norm for `euclidean_margin`); unused by the other kinds.
+      scale: scale of the robust kinds, in the residual's unit, broadcast against the residual
+        (against the norm for `euclidean_margin`); unused by the other kinds.
 
     Returns:
       `[..., N]` for elementwise and for pointwise kinds alike.
@@ -77,7 +77,7 @@ def _norm(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tenso
 
 
 def masked_batch_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Averages values over the valid entries of the whole batch, on all replicas together.
+    """Averages values over the valid entries of the whole batch, across all replicas.
 
     Under a distribution strategy every replica gets the mean over the global batch, however
     unevenly masks or Examples are spread.
@@ -87,8 +87,8 @@ def masked_batch_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
       valid: the same shape or a prefix of it; nonzero counts, zero does not.
 
     Returns:
-      A scalar; 0 where nothing is valid, since it is a loss (`smpl_tf.metrics.masked_mean`, a
-      measure of each sample, is NaN there).
+      A scalar; 0 if nothing is valid, since it is a loss (`smpl_tf.metrics.masked_mean`, an error
+      per sample, is NaN then).
 
     Source: replaces the released code's mask, which counts sample 0 once per flagged sample and
       divides by zero without any.
@@ -109,7 +109,8 @@ def masked_batch_mean(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
 class FittingLoss:
     """The weighted sum of L_lat, L_3D and L_2D, and their masks.
 
-    What `FittingNetwork.compile(loss=...)` takes. All means, not sums; weights of 1 as released.
+    For `FittingNetwork.compile(loss=...)`. All terms are means, not sums; the weights are 1 as
+    released.
 
     Source: paper 3.3, eqs. 6-9.
     """
@@ -138,15 +139,15 @@ class FittingLoss:
           joints_2d_weight: weight of L_2D, in normalised image coordinates (-1 to 1).
           parameters_loss: an elementwise penalty.
           joints_3d_loss: a pointwise penalty, or an elementwise one on the coordinates.
-          joints_2d_loss: likewise.
+          joints_2d_loss: same choices as `joints_3d_loss`.
           parameters_scale: scale of a robust `parameters_loss`, a number or 226 of them.
           joints_3d_scale: scale of a robust `joints_3d_loss`, metres.
           joints_2d_scale: scale of a robust `joints_2d_loss`, normalised image coordinates.
-          loss_points: what L_3D and L_2D compare: SMPL's 24 joints, or the 14 (LSP's) or 91 (UP's)
-            landmarks, with which the network was built.
+          loss_points: points that L_3D and L_2D compare: SMPL's 24 joints, or the 14 (LSP's) or 91
+            (UP's) landmarks with which the network was built.
           projected_rotations: compare rotations after their projection (the paper's text) rather
             than the network's raw matrices (the released code).
-          center_2d: None, "neck" or "hips": the point both sides of L_2D are centred on
+          center_2d: None, "neck" or "hips": the point that is subtracted from both sides of L_2D
             (the released code's `simtrans` forms).
           weight_decay: factor of half the squared norm of all convolution and dense kernels.
 
@@ -205,10 +206,10 @@ class FittingLoss:
           predictions: what `FittingNetwork` returns.
 
         Returns:
-          Scalars `L_lat`, `L_3D` and `L_2D`, only those with a weight.
+          Scalars `L_lat`, `L_3D` and `L_2D`; only those whose weight is not 0.
 
         Raises:
-          ValueError: if the network does not predict the points that are compared.
+          ValueError: if the network does not predict the compared points.
         """
         terms = {}
         if self.parameters_weight:
@@ -251,7 +252,7 @@ class FittingLoss:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weights by the name of the term, only those that are not zero."""
+        """The nonzero weights, by the name of the term."""
         weights = {
             "L_lat": self.parameters_weight,
             "L_3D": self.joints_3d_weight,
@@ -278,7 +279,7 @@ def kernel_norms(weights: list) -> tf.Tensor:
     """Sums half the squared norm of all kernels.
 
     Args:
-      weights: variables of a model; biases, scales and offsets are passed over.
+      weights: variables of a model; biases, scales and offsets are ignored.
 
     Returns:
       A scalar.
@@ -291,7 +292,7 @@ def kernel_norms(weights: list) -> tf.Tensor:
 
 
 def refuse_sample_weight(sample_weight: Any) -> None:
-    """Refuses the sample weights of Keras' `fit`, which NBF's losses would ignore.
+    """Rejects the sample weights of Keras' `fit`, which NBF's losses would ignore.
 
     Args:
       sample_weight: what Keras passes to `compute_loss`.
@@ -302,5 +303,5 @@ def refuse_sample_weight(sample_weight: Any) -> None:
     if sample_weight is not None:
         raise ValueError(
             "sample_weight: expected None, since NBF's losses are masked and not weighted; leave "
-            "it out, and set the masks `<name>_valid` of the targets to 0 for what must not count."
+            "it out, and set the masks `<name>_valid` of the targets to 0 for entries to ignore."
         )

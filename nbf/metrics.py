@@ -1,4 +1,4 @@
-"""NBF's measures of error (paper 4.3), one value per Example: of fits, and of segmentations."""
+"""NBF's error measures (paper 4.3), one value per Example: for fits and for segmentations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,25 +17,25 @@ Batch = Mapping[str, tf.Tensor]
 
 
 class HeadSize:
-    """Measures heads in pictures: PCKh's yardstick.
+    """Measures the size of heads in pictures, the unit of PCKh.
 
-    Source: paper 4.3 takes the head's size per example and does not define it; here it is the
-      projected distance of the true top of the head and the neck.
+    Source: paper 4.3 uses the head's size per example without defining it; here it is the
+      projected distance between the true top of the head and the neck.
     """
 
     def __init__(self, model_data: SMPLModelData):
         """Prepares the body's two vertices.
 
         Raises:
-          ValueError: if the body does not name them.
+          ValueError: if the body does not have these landmarks.
         """
-        # The two LSP points that are no SMPL joints are these vertices.
+        # These vertices are the two LSP points that are not SMPL joints.
         self._body = landmark_body(model_data, LSP_14)
 
     def __call__(self, inputs: Batch, targets: Batch) -> tf.Tensor:
         """Returns the sizes of a batch of `fitting_targets`, `[B]`, in units of `joints_2d`.
 
-        A person whose true body is not known has the size NaN: see `annotated_head_size`.
+        The size is NaN for a person whose true body is unknown; see `annotated_head_size`.
         """
         betas, global_rotations = split_parameters(targets["parameters"])
         relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
@@ -47,7 +47,7 @@ class HeadSize:
 
 
 def annotated_head_size(example: Batch) -> tf.Tensor:
-    """Measures heads of which annotated points alone are known.
+    """Measures heads from annotated points alone.
 
     Args:
       example: a batch of Examples with `lsp/2d`, `lsp/2d/valid`, `image/height`, `image/width`.
@@ -56,8 +56,8 @@ def annotated_head_size(example: Batch) -> tf.Tensor:
       `[B]` in units of `joints_2d`, half pictures: from neck to head top where both are known;
       else half of the torso, from a shoulder to the other side's hip; else NaN.
 
-    Source: LSP's and COCO's users take the torso where no head is annotated; on the open body at
-      rest the head is half of it.
+    Source: for LSP and COCO the torso is commonly used where no head is annotated; on the open
+      body at rest the head is half of it.
     """
     size = tf.cast(tf.stack([example["image/width"], example["image/height"]], -1), tf.float32)
     points = example["lsp/2d"] / (size[..., tf.newaxis, :] / 2.0)
@@ -107,10 +107,10 @@ def fitting_errors(targets: Batch, predictions: Batch, head_sizes: tf.Tensor) ->
 
 
 def confusion(labels: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Counts pixels by true and predicted class, picture by picture.
+    """Counts pixels by true and predicted class, for each picture.
 
     Args:
-      labels: `[..., H, W]` integers, the truth; a label outside 0..num_classes - 1 is passed over.
+      labels: `[..., H, W]` integers, the truth; labels outside 0..num_classes - 1 are ignored.
       predicted: `[..., H, W]` integers 0..num_classes - 1.
       num_classes: number of classes, background included.
 
@@ -144,7 +144,7 @@ def f1_scores(confusion_matrix: tf.Tensor) -> tf.Tensor:
     Returns:
       `[...]` in 0..1, NaN for a picture without any part.
 
-    Source: paper figure 3 does not say over what it averages.
+    Source: paper figure 3 does not say what it averages over.
     """
     hits = tf.linalg.diag_part(confusion_matrix)
     true, predicted = tf.reduce_sum(confusion_matrix, -1), tf.reduce_sum(confusion_matrix, -2)
@@ -157,7 +157,7 @@ def f1_scores(confusion_matrix: tf.Tensor) -> tf.Tensor:
 class PartIoU(keras.metrics.Metric):
     """Mean IoU over classes and over the data set so far: all classes, and without background.
 
-    Source: paper 4.3; whether its 67.1 counts the background is not said, so both are kept.
+    Source: paper 4.3 does not say whether its 67.1 includes the background, so both are kept.
     """
 
     def __init__(self, num_classes: int, name: str = "iou", **kwargs: Any):

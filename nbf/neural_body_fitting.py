@@ -19,8 +19,8 @@ from smpl_tf.parts import colour_code
 class NeuralBodyFitting(BodyFittingModel):
     """Predicts a body from a picture.
 
-    Source: paper 3 and 4.2. The released code decides for one part per pixel, which stops
-      gradients; `soft` is how the paper's "fully differentiable" can be had.
+    Source: paper 3 and 4.2. The released code takes the argmax part per pixel, which stops
+      gradients; with `soft` the model is "fully differentiable", as the paper says.
     """
 
     def __init__(
@@ -30,13 +30,14 @@ class NeuralBodyFitting(BodyFittingModel):
 
         Args:
           segmenter: RefineNet, DeepLab or SmallSegmenter.
-          fitting: a fitting network that sees the segmenter's parts, as colours (3 channels) or
-            as probabilities (a channel per class).
-          soft: show each pixel's expected colour, differentiably, and not the likeliest part's.
+          fitting: a fitting network whose input is the segmenter's parts, as colours (3 channels)
+            or probabilities (a channel per class).
+          soft: use each pixel's expected colour, which is differentiable, instead of the likeliest
+            part's colour.
           **kwargs: of `keras.Model`.
 
         Raises:
-          ValueError: if the fitting network sees neither.
+          ValueError: if the fitting network takes neither.
         """
         super().__init__(**kwargs)
         if fitting.input_channels not in (3, segmenter.scheme.num_classes):
@@ -55,7 +56,7 @@ class NeuralBodyFitting(BodyFittingModel):
         return self.fitting
 
     def build(self, input_shape: Any) -> None:
-        """Does nothing: both networks are built already."""
+        """Does nothing, since both networks are already built."""
 
     def call(
         self, inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False
@@ -68,7 +69,7 @@ class NeuralBodyFitting(BodyFittingModel):
           training: whether normalisation and dropout are in training mode.
 
         Returns:
-          What `FittingNetwork` returns, and `logits` `[B, S, S, C]` and `input_map`.
+          The outputs of `FittingNetwork`, and `logits` `[B, S, S, C]` and `input_map`.
         """
         if not isinstance(inputs, dict):
             inputs = {"pictures": inputs}
@@ -79,7 +80,7 @@ class NeuralBodyFitting(BodyFittingModel):
         return {**outputs, "logits": logits, "input_map": shown}
 
     def input_map(self, logits: tf.Tensor) -> tf.Tensor:
-        """Shows logits `[B, S, S, C]` as the second stage wants them, `[B, s, s, 3 or C]`."""
+        """Encodes logits `[B, S, S, C]` for the second stage, `[B, s, s, 3 or C]`."""
         scheme, size = self.segmenter.scheme, self.fitting.input_size
         if self.fitting.input_channels == scheme.num_classes:
             probabilities = tf.nn.softmax(logits)
@@ -91,7 +92,7 @@ class NeuralBodyFitting(BodyFittingModel):
         labels = tf.argmax(logits, -1, tf.int32)
         labels = input_maps.resize_nearest(
             tf.cast(labels, tf.float32), size
-        )  # TFLite's are floats
+        )  # TFLite's sizes are floats
         return input_maps.to_unit_range(colour_code(labels, scheme))
 
     def get_config(self) -> dict:

@@ -8,11 +8,11 @@ def paper_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Makes the optimiser.
 
-    Weight decay is L2 in the loss (`FittingLoss.weight_decay`), as the paper's code has it, and
+    Weight decay is an L2 term in the loss (`FittingLoss.weight_decay`), as in the paper's code,
     not AdamW's.
 
     Args:
-      steps: batches of the whole training, after which the learning rate is zero.
+      steps: batches of the whole training, at whose end the learning rate is zero.
       learning_rate: at the start; 4e-5 for the fitting network, 2e-5 for segmentation.
       power: of the polynomial.
       beta_1: Adam's first decay rate.

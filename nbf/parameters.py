@@ -21,7 +21,7 @@ STATISTICS_FEATURES = (
 
 
 def join_parameters(betas: tf.Tensor, global_rotations: tf.Tensor) -> tf.Tensor:
-    """Lays betas and rotations out as the network's 226 numbers.
+    """Concatenates betas and rotations to the network's 226 numbers.
 
     Args:
       betas: `[..., 10]`.
@@ -37,7 +37,7 @@ def join_parameters(betas: tf.Tensor, global_rotations: tf.Tensor) -> tf.Tensor:
 
 
 def split_parameters(parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes the network's 226 numbers apart; the reverse of `join_parameters`."""
+    """Splits the network's 226 numbers; the inverse of `join_parameters`."""
     betas, matrices = tf.split(parameters, [NUM_BETAS, 24 * 9], -1)
     shape = tf.concat([tf.shape(parameters)[:-1], [24, 3, 3]], 0)
     return betas, tf.reshape(matrices, shape)
@@ -51,7 +51,7 @@ def parameter_targets(example: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
 
 def parameters_valid(example: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Returns which of the 226 parameters an Example knows, bool `[..., 226]`."""
+    """Returns which of the 226 parameters are known for an Example, bool `[..., 226]`."""
     shape = tf.cast(example["smpl/valid"], tf.bool)[..., tf.newaxis]
     betas = tf.cast(example["smpl/neutral_betas/valid"], tf.bool)[..., tf.newaxis]
     return tf.concat([tf.repeat(shape & betas, NUM_BETAS, -1), tf.repeat(shape, 24 * 9, -1)], -1)
@@ -65,14 +65,14 @@ def parameter_statistics(examples: tf.data.Dataset) -> tuple[np.ndarray, np.ndar
         nothing needs decoding.
 
     Returns:
-      mean `[226]` and standard deviation `[226]`, float32, each over the Examples that know
-        it.
+      mean `[226]` and standard deviation `[226]`, float32, each over the Examples with that
+      parameter.
 
     Raises:
       ValueError: if the dataset never ends, or no Example has SMPL parameters with neutral betas.
 
-    Source: the released code's `train_mean` file; recomputed over global rotations, where the
-      file held relative ones.
+    Source: the released code's `train_mean` file; recomputed over global rotations, since the file
+      has relative ones.
     """
     if examples.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError(

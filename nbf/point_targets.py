@@ -1,4 +1,4 @@
-"""From people of known pose and outline to what the network of points and mask learns from."""
+"""Training inputs and targets of the points-and-mask network, from known poses and outlines."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from smpl_tf.skeleton import PHOTOGRAPH_21, SMPL_24
 
 Batch = Mapping[str, tf.Tensor]
 OUTLINE_SIZE = 64  # pixels, side of the people's stored outlines
-# How far the assumed focal length is off: nobody knows that of most photographs. Log of a factor.
+# Error of the assumed focal length, which most photographs do not state. Log of a factor.
 _FOCAL_DEVIATION = 0.4
 
 
 def point_targets(
     people: Batch, body: SMPL, size: int, seed: tf.Tensor, corruption: Corruption | None
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Makes inputs and targets of people, mirrored and turned about the camera's axis at random.
+    """Makes inputs and targets of people, randomly mirrored and rolled about the camera's axis.
 
     Args:
       people: `pose` `[B, 24, 3]` axis-angles, `betas` `[B, 10]`, `translation` `[B, 3]` metres
@@ -34,7 +34,7 @@ def point_targets(
       body: `nbf.landmarks.landmark_body` of PHOTOGRAPH_21.
       size: side of the mask's map, pixels.
       seed: int `[2]`.
-      corruption: how much is wrong with points and mask; None: nothing.
+      corruption: errors that are added to points and mask; None: none.
 
     Returns:
       inputs `points`, `input_map`, `intrinsics` and `translation`, and the targets of
@@ -57,7 +57,7 @@ def point_targets(
         cover = proxy_corruption.draw_cover(batch_size, seeds[2], corruption)
         points, visibility = proxy_corruption.corrupt_points(points, cover, seeds[3], corruption)
         stretch = tf.exp(_FOCAL_DEVIATION * tf.random.stateless_normal([batch_size], seeds[4]))
-    # What is seen decides about the frame, as it will in photographs.
+    # Only visible points determine the frame, as in photographs.
     inner = person_frame(points, visibility)
     frame = frame._replace(
         centre=frame.centre + inner.centre * frame.spread[:, tf.newaxis],
@@ -73,7 +73,7 @@ def point_targets(
         "points": point_rows(points, visibility, inner),
         "input_map": mask,
         "intrinsics": frame.intrinsics(stretch),
-        # With a longer focal length, the same picture is of somebody farther away.
+        # With a longer focal length, the same picture shows a person farther away.
         "translation": translation * tf.stack([tf.ones_like(stretch)] * 2 + [stretch], -1),
     }
     joints = posed.joints + translation[:, tf.newaxis]
@@ -104,9 +104,9 @@ def _draw_roll(batch_size, seed):
 
 
 def _turn(people, body, mirrored, angle):
-    """Mirrors people and turns them about the camera's axis.
+    """Mirrors people and rolls them about the camera's axis.
 
-    Returns parent-relative rotations, the posed bodies without translation, and that.
+    Returns parent-relative rotations, the posed bodies without translation, and the translations.
     """
     relative = axis_angle_to_matrix(people["pose"])
     flipped = mirror_rotations(relative, SMPL_24.mirror)
@@ -125,14 +125,14 @@ def _turn(people, body, mirrored, angle):
 
 
 def _outline_map(people, centre, spread, mirrored, angle, size):
-    """Shows stored outlines in a person's frame, `[B, size, size, 1]` 0 to 1.
+    """Draws stored outlines in a person's frame, `[B, size, size, 1]` 0 to 1.
 
     Args:
       people: see `point_targets`.
       centre: `[B, 2]` of the frame, rays.
       spread: `[B]` of the frame, rays.
-      mirrored: `[B]` whether the person was mirrored after the outline was drawn, ...
-      angle: `[B]` ... and how far turned, radians.
+      mirrored: `[B]` whether the person was mirrored after the outline was drawn.
+      angle: `[B]` by which the person was then rolled, radians.
       size: side of the map, pixels.
     """
     bits = tf.bitwise.bitwise_and(
@@ -140,8 +140,8 @@ def _outline_map(people, centre, spread, mirrored, angle, size):
     )
     outline = tf.reshape(tf.cast(bits > 0, tf.float32), [-1, OUTLINE_SIZE, OUTLINE_SIZE, 1])
     focal, x, y = tf.unstack(people["outline_camera"], axis=-1)
-    # From a pixel of the map to the person's frame, to rays, back to before the turn and the
-    # mirror, to a pixel of the outline; pixel i is at i + 0.5.
+    # From a pixel of the map to the person's frame, to rays, back through roll and mirror, to a
+    # pixel of the outline; the centre of pixel i is at i + 0.5.
     step = 2.0 * HALF_SIDE / size * spread
     first = centre + (0.5 / size * 2.0 - 1.0) * HALF_SIDE * spread[:, tf.newaxis]
     cos, sin = tf.cos(angle), tf.sin(angle)

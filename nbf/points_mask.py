@@ -1,11 +1,11 @@
-"""What a photograph's person looks like to the fitting network: 2D points and a mask, normalised.
+"""Normalised 2D points and mask of a person: the fitting network's input for photographs.
 
-Finders give 2D points with visibility and, some of them, a mask. Both are shown in a frame of the
-person's own: the middle of the points is its origin, their spread its unit. The points go to the
-network as numbers, the mask as a map of the square from -HALF_SIDE to HALF_SIDE.
+Detectors give 2D points with visibility, and some give a mask. Both are expressed in the person's
+frame: its origin is the mean of the points, its unit their spread. The points go to the network as
+numbers, the mask as a map of the square from -HALF_SIDE to HALF_SIDE.
 
-Source: the paper's Table 1 has the rows "14 joints" and "1 part" apart; together they are what
-  STRAPS (Sengupta et al. 2020) shows its network. Points as numbers instead of discs are ours.
+Source: the paper's Table 1 has separate rows "14 joints" and "1 part"; STRAPS (Sengupta et al.
+    2020) uses both together as network input. Points as numbers instead of discs are ours.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import tensorflow as tf
 from smpl_tf.skeleton import PHOTOGRAPH_21
 from smpl_tf.tensor_like import TensorLike
 
-# Of the map of the mask, in spreads: a person with stretched arms is inside.
+# Half the side of the mask's map, in spreads: a person with stretched arms fits.
 HALF_SIDE = 2.0
-LEAST_VISIBILITY = 0.03  # below it, a point is as good as unknown
-# Coordinates are cut here: a finder's wildest guesses say no more than "far out".
+LEAST_VISIBILITY = 0.03  # points with less count as unknown
+# Coordinates are clipped here: a detector's wildest guesses mean no more than "far away".
 _FARTHEST = 4.0
-# Nine points of head and feet would otherwise count as much as nine of the limbs.
+# The nine points of head and feet would otherwise count as much as nine of the limbs.
 _SHARE_OF_ENDS = 0.2
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 # Values of the map.
@@ -30,7 +30,7 @@ PERSON, BACKGROUND, UNKNOWN = 1.0, -1.0, 0.0
 
 
 class PersonFrame(NamedTuple):
-    """Where a person's points are and how far they spread.
+    """The mean and the spread of a person's points.
 
     Attributes:
       centre: `[..., 2]` in the coordinates of the points.
@@ -47,14 +47,14 @@ class PersonFrame(NamedTuple):
         ]
 
     def intrinsics(self, stretch: TensorLike = 1.0) -> tf.Tensor:
-        """The camera that sees the person's frame, where the points are x / z and y / z.
+        """The camera of the person's frame, whose points are x / z and y / z.
 
         Args:
-          stretch: focal length over the true one, `[...]` or one for all.
+          stretch: focal length divided by the true one, `[...]` or one for all.
 
         Returns:
-          `[..., 3, 3]`: rays to normalised points. Its focal length tells how large the person
-          is seen, which for a known camera is how far away.
+          `[..., 3, 3]`: rays to normalised points. Its focal length shows how large the person
+          appears, and so, for a known camera, the distance.
         """
         focal = tf.ones_like(self.spread) * stretch / self.spread
         x, y = tf.unstack(-self.centre / self.spread[..., tf.newaxis], axis=-1)
@@ -71,7 +71,7 @@ def person_frame(points: TensorLike, visibility: TensorLike) -> PersonFrame:
       visibility: `[..., 21]` 0 to 1.
 
     Returns:
-      The frame; of nobody, where no point is visible, at 0 with spread 1.
+      The frame; centre 0 and spread 1 if no point is visible.
     """
     visibility = _believed(visibility)
     known = visibility > 0
@@ -87,7 +87,7 @@ def person_frame(points: TensorLike, visibility: TensorLike) -> PersonFrame:
 
 
 def point_rows(points: TensorLike, visibility: TensorLike, frame: PersonFrame) -> tf.Tensor:
-    """Writes points as the network reads them.
+    """Encodes points as the network's input.
 
     Args:
       points: `[..., 21, 2]` of PHOTOGRAPH_21; those of visibility 0 are not read.
@@ -115,5 +115,5 @@ def _believed(visibility: TensorLike) -> tf.Tensor:
 
 
 def _point_weights() -> list[float]:
-    """How much each point counts for the frame."""
+    """The weight of each point in the frame."""
     return [1.0 if name.endswith(_LIMBS) else _SHARE_OF_ENDS for name in PHOTOGRAPH_21.names]

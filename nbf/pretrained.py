@@ -1,6 +1,6 @@
-"""NBF's trained networks by name: `from_pretrained` of the networks, and what is shipped.
+"""NBF's trained networks by name, for `from_pretrained`.
 
-`MODEL_CARD.md` in each folder says what the network was trained on and how well it does.
+`MODEL_CARD.md` in each folder describes the training data and the accuracy.
 """
 
 from __future__ import annotations
@@ -31,6 +31,6 @@ def model_file(name: str | Path) -> Path:
       The `.keras` file.
 
     Raises:
-      ModelNotFoundError: there is none.
+      ModelNotFoundError: it is not found.
     """
     return find_model(name, NAMES)

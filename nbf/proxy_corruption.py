@@ -1,11 +1,11 @@
-"""What finders do wrong, done to true points and masks in training; all of it drawn from a seed.
+"""Adds the errors of detectors to true points and masks in training; all drawn from a seed.
 
 Points are `[B, 21, 2]` of PHOTOGRAPH_21 in the person's frame (`nbf.points_mask`), whose unit is
 the spread of the points, about half a metre; visibility is `[B, 21]`. A mask is `[B, S, S, 1]` of
-that frame's square. Every function takes a stateless seed, int `[2]`: same seed, same faults.
+that frame's square. Every function takes a stateless seed, int `[2]`: same seed, same errors.
 
-Source: STRAPS (Sengupta et al. 2020) and its successor name most of these corruptions; their sizes
-  here are ours.
+Source: STRAPS (Sengupta et al. 2020) and its successor have most of these corruptions; the sizes
+    here are ours.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ _FEET = [name for name in _NAMES if name.endswith(("heel", "big_toe"))]
 
 @dataclasses.dataclass(frozen=True)
 class Corruption:
-    """How often, of all people or points, and how far.
+    """Rates and sizes of the errors.
 
     Attributes:
-      deviation: standard deviation of a point that is surely seen, in spreads.
-      deviation_unseen: what is added to it as the visibility falls to 0.
-      mistake_rate: how often a point lies `mistake_deviation` off, whatever its visibility.
+      deviation: standard deviation of a clearly visible point, in spreads.
+      deviation_unseen: additional deviation at visibility 0.
+      mistake_rate: how often a point has the error `mistake_deviation`, whatever its visibility.
       mistake_deviation: of such a point, in spreads.
       doubt_rate: how often the visibility of a point is anything but high.
       missing_rate: how often a point is unknown.
-      hidden_limb_rate: how often an arm or a leg is guessed or unknown as a whole.
-      hidden_ends_rate: how often the face is unknown, and how often the feet: other annotations
-        do not have them.
+      hidden_limb_rate: how often a whole arm or leg is guessed or unknown.
+      hidden_ends_rate: how often the face is unknown, and how often the feet: some annotations
+        lack them.
       swapped_rate: how often left and right are exchanged in the whole person.
-      swapped_limbs_rate: how often in the arms alone, and in the legs.
-      box_rate: how often something covers a part of the person.
-      cut_rate: how often the picture's border cuts a part off.
+      swapped_limbs_rate: how often only in the arms, and how often only in the legs.
+      box_rate: how often an occluder covers a part of the person.
+      cut_rate: how often the picture's border cuts off a part.
       no_mask_rate: how often there is no mask.
-      added_rate: how often something beside the person is taken for a part of the mask.
+      added_rate: how often background next to the person is added to the mask.
     """
 
     deviation: float = 0.025
@@ -69,13 +69,13 @@ class Corruption:
 
 
 class Cover(NamedTuple):
-    """What is in front of people, or beside the picture, in the person's frame.
+    """Occluders and picture borders, in the person's frame.
 
     Attributes:
-      box: `[B, 4]` left, top, right, bottom of what covers a part; empty where nothing does.
-      added: `[B, 4]` of what is wrongly taken for the person.
+      box: `[B, 4]` left, top, right, bottom of an occluder; empty without one.
+      added: `[B, 4]` of background that is mistaken for the person.
       normal: `[B, 2]` points from the picture across its border, unit length.
-      reach: `[B]` how far the picture goes along it.
+      reach: `[B]` distance of the border along it.
     """
 
     box: tf.Tensor
@@ -84,7 +84,7 @@ class Cover(NamedTuple):
     reach: tf.Tensor
 
     def in_frame(self, centre: tf.Tensor, spread: tf.Tensor) -> Cover:
-        """The same, seen from another frame.
+        """The same, expressed in another frame.
 
         Args:
           centre: `[B, 2]` of that frame, in this one.
@@ -108,7 +108,7 @@ class Cover(NamedTuple):
 def draw_cover(
     batch_size: int | tf.Tensor, seed: tf.Tensor, corruption: Corruption = Corruption()
 ) -> Cover:
-    """Draws what covers people.
+    """Draws random occluders and borders.
 
     Args:
       batch_size: B.
@@ -131,7 +131,7 @@ def draw_cover(
 def corrupt_points(
     points: tf.Tensor, cover: Cover, seed: tf.Tensor, corruption: Corruption = Corruption()
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Makes of true points what a finder gives.
+    """Corrupts true points like a detector.
 
     Args:
       points: `[B, 21, 2]`, true.
@@ -147,11 +147,11 @@ def corrupt_points(
     uniform = tf.random.stateless_uniform
     visibility = tf.where(
         uniform(shape, seeds[0]) < corruption.doubt_rate,
-        # As BlazePose's are: a tenth of the points below 0.63, a twentieth below 0.42.
+        # Like BlazePose's: a tenth of the points below 0.63, a twentieth below 0.42.
         1.0 - 0.95 * tf.square(uniform(shape, seeds[1], 0.3, 1.0)),
         uniform(shape, seeds[2], 0.85, 1.0),
     )
-    # A finder guesses where covered points are, or leaves them out.
+    # A detector guesses hidden points, or leaves them out.
     covered = cover.hides(points) | cover.cuts_off(points)
     covered |= _hidden_limbs(shape[0], seeds[3], corruption.hidden_limb_rate)
     guess = uniform(shape, seeds[4], -0.1, 0.45)
@@ -171,7 +171,7 @@ def corrupt_points(
 
 
 def marked_elsewhere(points: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Moves hips and shoulders as other conventions have them: wider or narrower, higher or lower.
+    """Moves hips and shoulders like other conventions: wider or narrower, higher or lower.
 
     Args:
       points: `[B, 21, 2]`.
@@ -201,7 +201,7 @@ def marked_elsewhere(points: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def corrupt_mask(
     mask: tf.Tensor, cover: Cover, seed: tf.Tensor, corruption: Corruption = Corruption()
 ) -> tf.Tensor:
-    """Makes of a true mask what a finder gives.
+    """Corrupts a true mask like a detector.
 
     Args:
       mask: `[B, S, S, 1]` 0 to 1, in the frame of the corrupted points.
@@ -215,13 +215,13 @@ def corrupt_mask(
     """
     seeds = tf.unstack(tf.random.split(seed, 2))
     batch_size, size = tf.shape(mask)[0], mask.shape[1]
-    # A low threshold of the blurred mask lets it grow, a high one lets it shrink.
+    # A low threshold on the blurred mask grows it, a high one shrinks it.
     blurred = tf.nn.avg_pool2d(mask, 5, 1, "SAME")[..., 0]
     threshold = tf.random.stateless_uniform([batch_size, 1, 1], seeds[0], 0.12, 0.88)
     middles = map_middles(size)
     person = ((blurred > threshold) | _drawn(cover.added, middles)) & ~_drawn(cover.box, middles)
     given = tf.random.stateless_uniform([batch_size], seeds[1]) >= corruption.no_mask_rate
-    # Along the border's normal, a map's pixel is as far as its row and its column are together.
+    # The distance of a pixel along the border's normal is the sum of those of its row and column.
     across, down = (cover.normal[:, i, tf.newaxis] * middles for i in range(2))
     reach = tf.where(given, cover.reach, -1e3)
     room = reach[:, tf.newaxis, tf.newaxis] - down[:, :, tf.newaxis]
@@ -240,7 +240,7 @@ def _drawn(boxes, middles):
 
 
 def _boxes(batch_size, seed, rate, sides, farthest):
-    """Boxes `[B, 4]` with sides in a range, whose middles lie up to `farthest` off; or empty."""
+    """Boxes `[B, 4]` with sides in a range and centres up to `farthest` away; or empty."""
     seeds = tf.unstack(tf.random.split(seed, 3))
     middle = tf.random.stateless_uniform([batch_size, 2], seeds[0], -farthest, farthest)
     half = tf.random.stateless_uniform([batch_size, 2], seeds[1], *sides) / 2
@@ -262,7 +262,7 @@ def _hidden_limbs(batch_size, seed, rate):
 
 
 def _hidden_ends(batch_size, seed, rate):
-    """Which points belong to a face or to feet that nobody marked, bool `[B, 21]`."""
+    """Which points belong to an unannotated face or feet, bool `[B, 21]`."""
     members = tf.constant(_members([_FACE, _FEET]), tf.float32)
     hidden = tf.random.stateless_uniform([batch_size, 2], seed) < rate
     return tf.matmul(tf.cast(hidden, tf.float32), members) > 0

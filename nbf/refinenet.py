@@ -1,4 +1,4 @@
-"""RefineNet on ResNet-101 (Lin et al. 2017), as NBF's first stage has it."""
+"""RefineNet on ResNet-101 (Lin et al. 2017), NBF's first stage."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,7 +38,7 @@ class RefineNet(PartSegmenter):
           backbone: one of `nbf.backbones.BACKBONES`.
           backbone_weights: a file of weights for the backbone, or None.
           double_skip: add the input of a residual unit twice, as the released code does.
-          **kwargs: of `keras.Model`.
+          **kwargs: arguments of `keras.Model`.
 
         Raises:
           ValueError: if an argument has an unknown value.

@@ -1,4 +1,4 @@
-"""Part segmentation: what all segmenters share, and their loss (paper 3.1, 4.2, appendix B)."""
+"""Part segmentation: base class and loss of all segmenters (paper 3.1, 4.2, appendix B)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nbf.metrics import PartIoU
 from smpl_tf.parts import PartScheme, part_scheme
 from smpl_tf.saved_models import load_model
 
-# Mean colour of ImageNet's pictures, RGB; what keras.applications' ResNet and VGG subtract.
+# Mean colour of ImageNet's pictures, RGB; keras.applications' ResNet and VGG subtract it.
 _IMAGENET_MEAN = (123.68, 116.779, 103.939)
 
 
@@ -24,10 +24,10 @@ _IMAGENET_MEAN = (123.68, 116.779, 103.939)
 class SegmentationLoss:
     """Cross-entropy over pixels, plain or balanced by class.
 
-    What a segmenter's `compile(loss=...)` takes.
+    For a segmenter's `compile(loss=...)`.
 
-    Source: the paper names none; plain cross-entropy is RefineNet's. Balancing helps small parts
-      when training is short.
+    Source: the paper does not name its loss; RefineNet uses plain cross-entropy. Balancing helps
+      small parts when training is short.
     """
 
     def __init__(self, class_weights: Sequence[float] | None = None, weight_decay: float = 1e-4):
@@ -53,7 +53,7 @@ class SegmentationLoss:
         """Returns the cross-entropy of each picture.
 
         Args:
-          labels: `[B, H, W]` integers; pixels of a label < 0 do not count.
+          labels: `[B, H, W]` integers; pixels with a label < 0 do not count.
           logits: `[B, H, W, C]`.
 
         Returns:
@@ -102,10 +102,10 @@ class PartSegmenter(keras.Model):
           name: one of `nbf.pretrained.NAMES`, the folder of a finished run, or a `.keras` file.
 
         Returns:
-          The segmenter, not compiled; called on a subclass, one of that class.
+          The segmenter, not compiled; an instance of the class it is called on.
 
         Raises:
-          ValueError: there is none, it is damaged, or of another kind.
+          ValueError: it is missing, damaged, or of another kind.
 
         Example:
           >>> PartSegmenter.from_pretrained("small_synthetic_segmenter").scheme.name
@@ -119,7 +119,7 @@ class PartSegmenter(keras.Model):
         return part_scheme(self.num_parts)
 
     def build(self, input_shape: Any) -> None:
-        """Does nothing: `network` is built already."""
+        """Does nothing, since `network` is already built."""
 
     def call(self, pictures: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Segments pictures.
@@ -140,7 +140,7 @@ class PartSegmenter(keras.Model):
                 f"{tuple(pictures.shape)}; resize them first."
             )
         centred = tf.cast(pictures, tf.float32) - tf.constant(_IMAGENET_MEAN)
-        # Blue first, as the ImageNet weights of keras.applications have it.
+        # BGR, as the ImageNet weights of keras.applications expect.
         logits = self.network(centred[..., ::-1], training=training)
         logits = tf.cast(logits, tf.float32)
         return tf.image.resize(logits, [self.input_size, self.input_size])
@@ -186,10 +186,10 @@ class PartSegmenter(keras.Model):
 
 
 def check_input_size(input_size: int, multiple: int) -> None:
-    """Refuses a size that a network's strides do not divide.
+    """Rejects a size that a network's strides do not divide.
 
     Raises:
-      ValueError: if `input_size` is no multiple of `multiple`.
+      ValueError: if `input_size` is not a multiple of `multiple`.
     """
     if input_size <= 0 or input_size % multiple:
         raise ValueError(f"input_size={input_size}: expected a multiple of {multiple} pixels.")

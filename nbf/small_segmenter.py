@@ -1,4 +1,4 @@
-"""A small part segmenter for CPUs: the small encoder with a U-Net's way back up."""
+"""A small part segmenter for CPUs: the small encoder with a U-Net decoder."""
 
 from typing import Any
 
@@ -13,8 +13,9 @@ from smpl_tf.parts import part_scheme
 class SmallSegmenter(PartSegmenter):
     """The small residual encoder, and a decoder that adds each finer level in turn.
 
-    The last level sees the pixels themselves and has twice the width: four pixels' classes come
-    out of each of its places, and parts are a few pixels wide (measured in `nbf/README.md`).
+    The last level also takes the pixels themselves and has twice the width: each of its positions
+    gives the classes of four pixels, and parts are a few pixels wide (measured in
+    `nbf/README.md`).
 
     Source: no counterpart in the paper; same interface as RefineNet and DeepLab.
     """
@@ -37,7 +38,7 @@ class SmallSegmenter(PartSegmenter):
         for level in ("c4", "c3"):
             finer = encoder.output[level]
             features = _joined(features, finer, channels=finer.shape[-1])
-        # Four pixels of three colours, mapped linearly: nothing of them is lost on the way.
+        # Four pixels of three colours, mapped linearly without loss.
         pixels = keras.layers.Conv2D(width, 2, strides=2, use_bias=False)(encoder.input)
         pixels = keras.layers.BatchNormalization(momentum=0.9)(pixels)
         features = _joined(features, encoder.output["c2"], pixels, channels=2 * width)

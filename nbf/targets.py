@@ -1,4 +1,4 @@
-"""From Examples to what the fitting network takes and is compared with.
+"""Makes the inputs and targets of the networks from Examples.
 
 Everything here works on decoded Examples with any leading batch dimensions, in tf.data.
 """
@@ -18,7 +18,7 @@ from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.parts import merge_labels, part_scheme
 from smpl_tf.tensor_like import TensorLike
 
-# Features of an Example that targets read; the picture or the labels come on top.
+# Features of an Example that the targets need, in addition to the picture or the labels.
 TARGET_FEATURES = (
     "id",
     "image/height",
@@ -64,7 +64,7 @@ def normalised_intrinsics(
 
 
 def picture_camera(intrinsics: np.ndarray) -> Camera:
-    """Returns the camera of a picture of which only its normalised intrinsics are known.
+    """Returns the camera of a picture from its normalised intrinsics.
 
     Args:
       intrinsics: `[..., 3, 3]` for image coordinates from -1 to 1, as `normalised_intrinsics`.
@@ -77,15 +77,15 @@ def picture_camera(intrinsics: np.ndarray) -> Camera:
 
 
 def keeps_3d_labels(ids: tf.Tensor, share: float, seed: int) -> tf.Tensor:
-    """Draws which Examples keep their 3D labels, by their ids alone.
+    """Chooses which Examples keep their 3D labels, by their ids alone.
 
-    The draw does not depend on the order of the Examples, and a larger share keeps all that a
-    smaller one keeps.
+    The choice does not depend on the order of the Examples, and a larger share keeps all Examples
+    of a smaller one.
 
     Args:
       ids: `[...]` strings.
       share: from 0 to 1.
-      seed: of the draw.
+      seed: of the random choice.
 
     Returns:
       `[...]` bool; about `share` of them True.
@@ -107,20 +107,20 @@ def body_targets(
     """Builds the inputs and targets shared by all fitting networks.
 
     Args:
-      example: an Example, or a batch of Examples. What the data set does not know is masked, and
-        the camera and translation default to NBF's unless both are known.
+      example: an Example, or a batch of Examples. Unknown labels are masked, and the camera and
+        translation default to NBF's unless both are known.
       share_3d: share of Examples that keep 3D labels (L_lat and L_3D); the others keep 2D joints.
-      seed: of that draw.
-      landmarks: None, or 14 or 91 as the network's.
-      body: the body whose vertices the landmarks are; None: the open body.
+      seed: of that choice.
+      landmarks: None, 14 or 91, as in the network.
+      body: the body that the landmarks belong to; None: the open body.
 
     Returns:
       inputs: `translation` `[..., 3]` metres, camera frame; `intrinsics` `[..., 3, 3]` for image
         coordinates from -1 to 1.
-      targets: `parameters` `[..., 226]`, whose mask has that shape too, as a data set may know
-        pose without shape; `joints_3d` `[..., 24, 3]` metres without translation;
-        `joints_2d` `[..., 24, 2]` image coordinates from -1 to 1; with landmarks also
-        `landmarks_3d` and `landmarks_2d`; for each a mask `<name>_valid`, float32 `[..., N]`.
+      targets: `parameters` `[..., 226]`, with a mask of the same shape, since a data set may have
+        pose without shape; `joints_3d` `[..., 24, 3]` metres without translation; `joints_2d`
+        `[..., 24, 2]` image coordinates from -1 to 1; with landmarks also `landmarks_3d` and
+        `landmarks_2d`; for each a mask `<name>_valid`, float32 `[..., N]`.
 
     Source: paper 3.3; the targets are the released code's.
     """
@@ -129,7 +129,7 @@ def body_targets(
     width, height = example["image/width"], example["image/height"]
     intrinsics = normalised_intrinsics(example["camera/intrinsics"], width, height)
     translation = example["smpl/translation"][..., tf.newaxis, :]
-    # One without the other would put the body where nobody is.
+    # One without the other would put the body in the wrong place.
     placed = known_body & known_camera
     inputs = {
         "translation": _where(placed, example["smpl/translation"], NBF_TRANSLATION),
@@ -213,7 +213,7 @@ def _true_landmarks(example, inputs, count, body):
     points = landmark_points(posed, skeleton)
     camera = Camera(inputs["intrinsics"], 2, 2)
     projected = camera.project(points + inputs["translation"][..., tf.newaxis, :])
-    known = parameters_valid(example)[..., :1]  # of the betas, which need the pose too
+    known = parameters_valid(example)[..., :1]  # validity of the betas, which also need the pose
     return points, projected, tf.repeat(known, count, -1)
 
 

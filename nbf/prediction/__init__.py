@@ -1,4 +1,4 @@
-"""Bodies from photographs: squares, parts, bodies, refinement, audit."""
+"""Bodies from photographs: crops, part maps, fitting, refinement and audit."""
 
 from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
 from nbf.prediction.predictor import Predictor

@@ -1,11 +1,11 @@
-"""How far to trust a fitted body when nobody knows the truth.
+"""Estimates how reliable a fitted body is when the true body is unknown.
 
 NBF found that the quality of the parts predicts the quality of the fit. Here the fitted body's
-parts are drawn and compared with the segmenter's map, and with what the networks make of the
-mirrored picture: who is seen well is fitted alike from both. What that evidence says of the error
-is learnt on held-out people, see `audit_calibration`. Left and right can be swapped in the fit or
-in the map, so both are watched: the fit agrees better with the limbs exchanged, or the segmenter
-itself cannot tell the sides.
+parts are drawn and compared with the segmenter's map, and the fit is compared with the one to the
+mirrored picture: for a clearly visible person both agree. The relation between this evidence and
+the error is learnt on held-out people, see `audit_calibration`. Left and right can be swapped in
+the fit or in the map, so both are checked: whether the fit agrees better with the limbs exchanged,
+and whether the segmenter itself is unsure of the sides.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from nbf.prediction.fitted_person import PredictedPerson
 from nbf.prediction.part_finder import LIMBS, limb_classes
 from smpl_tf.parts import PartScheme
 
-_SWAPPED = 0.05  # by how much a swapped map must agree better
+_SWAPPED = 0.05  # required gain in agreement of a swapped map
 
 
 class Agreement(NamedTuple):
     """A fitted body compared with the segmenter's map.
 
     Attributes:
-      by_part: `[C - 1]` IoU of each part; NaN where neither has it.
-      mean: over the parts that there are.
-      swapped: by limbs, how much better the IoU is with left and right exchanged.
+      by_part: `[C - 1]` IoU of each part; NaN if neither map has the part.
+      mean: over the parts that occur.
+      swapped: limb -> gain in IoU with left and right exchanged.
     """
 
     by_part: np.ndarray
@@ -40,15 +40,15 @@ class Agreement(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What speaks for a fitted body, or against it; no truth is needed.
+    """The evidence used to judge a fitted body; the true body is not needed.
 
     Attributes:
-      agreement: mean IoU of its parts with the segmenter's.
-      mirrored_agreement: share of the person's pixels that are the same part when the picture is
-        mirrored.
-      mirrored_mm: mean distance of its joints from those of the body that the networks fit to the
-        mirrored picture, about the root.
-      doubt: how little the segmenter knows left from right, the worse of arms and legs.
+      agreement: mean IoU of the body's parts with the segmenter's.
+      mirrored_agreement: fraction of the person's pixels whose part stays the same when the
+        picture is mirrored.
+      mirrored_mm: mean root-centred distance of its joints from those of the body fitted to the
+        mirrored picture.
+      doubt: the segmenter's uncertainty between left and right, the larger of arms and legs.
     """
 
     agreement: float
@@ -58,11 +58,11 @@ class Evidence(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How far to trust a person's body, as it is: refined, if it was refined.
+    """How reliable a person's body is; it describes the refined body if it was refined.
 
     Attributes:
       agreement: with the part map.
-      expected_mm: error to expect; None without a calibration.
+      expected_mm: expected error; None without a calibration.
       flips: limbs whose left and right are likely swapped.
     """
 
@@ -91,7 +91,7 @@ class Verdict(NamedTuple):
 
 
 def agree(person: PredictedPerson, scheme: PartScheme) -> Agreement:
-    """Compares a body with the map that it was fitted to.
+    """Compares a body with the part map that it was fitted to.
 
     Args:
       person: the fitted person, with labels.
@@ -126,7 +126,7 @@ def gather(person: PredictedPerson, mirrored: PredictedPerson, agreement: Agreem
 
     Args:
       person: with labels.
-      mirrored: what the networks have of the mirrored picture, mirrored back.
+      mirrored: the fit to the mirrored picture, mirrored back.
       agreement: of the person.
 
     Returns:
@@ -151,20 +151,19 @@ def judge(
     scheme: PartScheme,
     calibration: Calibration | None,
 ) -> Verdict:
-    """Says how far to trust a fitted body.
+    """Judges how reliable a fitted body is.
 
     Args:
       person: with labels.
-      mirrored: what the networks have of the mirrored picture, mirrored back; None without a
-        calibration.
+      mirrored: the fit to the mirrored picture, mirrored back; None without a calibration.
       scheme: the parts.
-      calibration: what errors to expect, if that is known.
+      calibration: maps evidence to expected errors; None: unknown.
 
     Returns:
       The verdict.
 
     Raises:
-      ValueError: if there is a calibration and no mirrored person.
+      ValueError: if a calibration is given without a mirrored person.
     """
     agreement = agree(person, scheme)
     if calibration is None:
@@ -180,13 +179,13 @@ def judge(
 
 
 def mean_verdict(verdicts: Sequence[Verdict]) -> Verdict:
-    """Sums up the verdicts on one person in several frames.
+    """Combines the verdicts on one person in several frames.
 
     Args:
-      verdicts: one at least, all with a calibration or all without.
+      verdicts: at least one, all with a calibration or all without.
 
     Returns:
-      Means; flips that most frames name.
+      The means, and the flips that occur in most frames.
     """
     ious = np.stack([verdict.agreement.by_part for verdict in verdicts])
     known = np.isfinite(ious)
@@ -211,15 +210,15 @@ def mean_verdict(verdicts: Sequence[Verdict]) -> Verdict:
 def likely_flips(
     agreement: Agreement, person: PredictedPerson, calibration: Calibration
 ) -> list[str]:
-    """Names the limbs whose left and right are likely swapped.
+    """Returns the limbs whose left and right are likely swapped.
 
     Args:
       agreement: of the person.
       person: with the segmenter's doubt.
-      calibration: what much doubt is.
+      calibration: has the threshold of the doubt.
 
     Returns:
-      Some of LIMBS.
+      A subset of LIMBS.
     """
     return [
         limb

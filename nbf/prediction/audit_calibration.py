@@ -1,7 +1,7 @@
-"""What the evidence about a fitted body says of its error, learnt on held-out people.
+"""Predicts the error of a fitted body from the evidence about it, learnt on held-out people.
 
-A linear score of the evidence, fitted to the logarithm of the error by ridge regression, then a
-table from the score to the mean error, made monotone.
+A linear score of the evidence is fitted to the logarithm of the error by ridge regression; a
+monotone table then maps the score to the mean error.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from smpl_tf import json_files
 from smpl_tf.errors import one_line
 
 FILE = "audit.json"
-# What readers of the record ask for.
+# The keys that readers of the record need.
 _TESTED = ("expected_mm", "error_mm", "agreement")
 _TEST = ("people", "mean_error_mm", "rank_correlation", "worst_tenth_expected_mm")
 """The calibration's file, in the folder of the fitting network."""
 
 _KNOTS = 12
-_RIDGE = 0.02  # penalty of the weights, as a share of the people
+_RIDGE = 0.02  # penalty of the weights, as a fraction of the number of people
 
 
 class Calibration(NamedTuple):
-    """What evidence means.
+    """A map from evidence to expected error.
 
     Attributes:
       centre: `[E]` mean of each kind of evidence.
-      weights: `[E]` of the evidence about its mean, in the score.
+      weights: `[E]` of the centred evidence in the score.
       score: `[K]` increasing.
       error_mm: `[K]` expected error at these, not decreasing.
-      doubt: share of a limb's probability on the other side, from which on a flip is likely.
+      doubt: fraction of a limb's probability on the other side from which a flip is likely.
     """
 
     centre: Sequence[float]
@@ -46,7 +46,7 @@ class Calibration(NamedTuple):
     doubt: float
 
     def expected_mm(self, evidence: np.ndarray | Sequence[float]) -> np.ndarray:
-        """The error to expect of bodies with such evidence `[..., E]`, millimetres `[...]`."""
+        """The expected error of bodies with evidence `[..., E]`, millimetres `[...]`."""
         score = (np.asarray(evidence) - self.centre) @ np.asarray(self.weights)
         return np.interp(score, self.score, self.error_mm)
 
@@ -54,24 +54,24 @@ class Calibration(NamedTuple):
 def calibrate(
     evidence: np.ndarray, error_mm: np.ndarray, doubt: np.ndarray, flipped: np.ndarray
 ) -> Calibration:
-    """Learns what evidence and doubt mean.
+    """Fits a calibration to evidence and doubt.
 
     Args:
       evidence: `[N, E]` of held-out people.
       error_mm: `[N]` their true errors.
       doubt: `[M]` the segmenter's doubt about limbs.
-      flipped: `[M]` bool, whether these were swapped.
+      flipped: `[M]` bool, whether the limbs were swapped.
 
     Returns:
-      Error by score, in groups of as many people each, made monotone; and the doubt that tells
-      flips best by F1.
+      The error by score, in groups of equal size, made monotone; and the threshold of doubt with
+      the best F1 for flips.
 
     Raises:
       ValueError: there are too few people.
     """
     if len(evidence) < 2 * _KNOTS:
         raise ValueError(
-            f"{len(evidence)} people do not make a calibration; give {2 * _KNOTS} or more"
+            f"{len(evidence)} people are too few for a calibration; give {2 * _KNOTS} or more"
         )
     centre, spread = evidence.mean(0), evidence.std(0) + 1e-9
     weights = _ridge((evidence - centre) / spread, np.log(error_mm)) / spread
@@ -91,13 +91,13 @@ def _ridge(inputs: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
 
 def f1(warned: np.ndarray, flipped: np.ndarray) -> float:
-    """Harmonic mean of precision and recall of warnings; 0 without any right one."""
+    """Harmonic mean of precision and recall of warnings; 0 without any correct one."""
     right = (warned & flipped).sum()
     return float(2 * right / max(warned.sum() + flipped.sum(), 1))
 
 
 def fingerprint(*networks: keras.Model) -> str:
-    """Tells which weights a calibration belongs to."""
+    """Returns a fingerprint of the weights that a calibration belongs to."""
     digest = hashlib.sha256()
     for network in networks:
         for weights in network.get_weights():
@@ -106,12 +106,12 @@ def fingerprint(*networks: keras.Model) -> str:
 
 
 class Record(NamedTuple):
-    """What `calibrate_audit.py` left about two networks.
+    """The record that `calibrate_audit.py` wrote for two networks.
 
     Attributes:
-      calibration: what evidence means.
-      tested: of each person that it was tested on, `expected_mm`, `error_mm` and `agreement`.
-      test: what came of that, by name.
+      calibration: the map from evidence to error.
+      tested: for each test person `expected_mm`, `error_mm` and `agreement`.
+      test: the results of the test, by name.
     """
 
     calibration: Calibration
@@ -123,12 +123,12 @@ def read(path: Path, kinds: Sequence[str], *networks: keras.Model) -> Record | N
     """Reads the calibration of two networks.
 
     Args:
-      path: the JSON of `calibrate_audit.py`; it need not be there.
+      path: the JSON file of `calibrate_audit.py`; it may be missing.
       kinds: names of the evidence.
       *networks: the fitting network and the segmenter.
 
     Returns:
-      The record; None if there is none, or one of other networks or of other evidence.
+      The record; None if it is missing, or is for other networks or other evidence.
     """
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""NBF on squares of photographs, as `Predictor` wants it."""
+"""NBF on square crops of photographs, for `Predictor`."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class NBFBodies:
 
         Args:
           fitting: the trained fitting network.
-          finder: what finds the parts; a network that sees the picture itself can do without.
+          finder: finds the parts; not needed by a network that takes the picture itself.
 
         Raises:
-          ValueError: the networks do not go together.
+          ValueError: the networks do not fit together.
         """
         if fitting.input_map is None:
-            raise ValueError("the fitting network does not say which input map it was made for")
+            raise ValueError("the fitting network does not record which input map it was made for")
         if fitting.sees_points:
             raise ValueError(
-                "the fitting network sees points and a mask; nbf.prediction.point_bodies takes it"
+                "the fitting network takes points and a mask; use nbf.prediction.point_bodies"
             )
         input_map, encoding = fitting.input_map, input_maps.input_map(fitting.input_map)
         if encoding.joints:
@@ -53,8 +53,8 @@ class NBFBodies:
         if encoding.scheme is not None:
             if finder is None:
                 raise ValueError(
-                    f"the fitting network was trained on {input_map}, which a segmenter makes of "
-                    "a photograph; give one"
+                    f"the fitting network was trained on {input_map}, made by a segmenter from "
+                    "a photograph; give a segmenter"
                 )
             if encoding.scheme is not finder.scheme:
                 raise ValueError(
@@ -84,11 +84,11 @@ class NBFBodies:
           The people.
 
         Raises:
-          ValueError: if the network sees parts and there are none.
+          ValueError: if the network needs parts and there are none.
         """
         if self._chain is not None:
             if maps is None:
-                raise ValueError("maps: expected what PartFinder.look returns, got None.")
+                raise ValueError("maps: expected the result of PartFinder.look, got None.")
             seen, inputs = maps.seen, self._chain.input_map(maps.logits)
         else:
             seen = cut_all(pictures, squares, self._size)

@@ -1,4 +1,4 @@
-"""A body fitted to a person of a picture, and what is known of how it came about."""
+"""A body fitted to a person in a picture, with the network inputs, the verdict and the gain."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedPerson:
-    """A body fitted to a person of a picture.
+    """A body fitted to a person in a picture.
 
     Attributes:
       body: the SMPL layer whose parameters these are.
       betas: `[10]`.
       pose: `[24, 3, 3]` parent-relative rotations; the root's in the camera frame.
       translation: `[3]` metres, camera frame.
-      camera: of the whole picture; the body's own, as NBF's camera looks at its square.
+      camera: of the whole picture; specific to the body, since NBF's camera views its square.
     """
 
     body: SMPL
@@ -40,7 +40,7 @@ class FittedPerson:
 
     @functools.cached_property
     def posed(self) -> BodyModelOutput:
-        """The posed body, metres, camera frame; of several moments if pose and translation are."""
+        """The posed body, metres, camera frame; with a time axis if the pose has one."""
         return self.body(betas=self.betas, pose=self.pose, translation=self.translation)
 
     @property
@@ -59,14 +59,14 @@ class FittedPerson:
 
 
 class PersonView(NamedTuple):
-    """What the networks saw of a person.
+    """The network inputs for a person.
 
     Attributes:
       window: the person's square of the picture, at NBF's scale.
-      pixels: `[S, S, 3]` uint8, what the first network saw; None if it was not kept.
+      pixels: `[S, S, 3]` uint8, input of the first network; None if it was not kept.
       labels: `[S, S]` the segmenter's part of each pixel of the square; None without a segmenter.
-      doubt: by limbs, see `part_finder.side_doubt`; None without a segmenter.
-      found: what a finder or an annotator said of the person, without the mask; None: nothing.
+      doubt: limb -> doubt, see `part_finder.side_doubt`; None without a segmenter.
+      found: the person as detected or annotated, without the mask; None: unknown.
     """
 
     window: Window
@@ -80,7 +80,7 @@ class PersonView(NamedTuple):
         """The labels.
 
         Raises:
-          ValueError: if no segmenter found any.
+          ValueError: if no segmenter was used.
         """
         if self.labels is None:
             raise ValueError("Expected a person with labels of parts; use a segmenter.")
@@ -91,7 +91,7 @@ class PersonView(NamedTuple):
         """The doubt.
 
         Raises:
-          ValueError: if no segmenter had any.
+          ValueError: if no segmenter was used; there is no doubt.
         """
         if self.doubt is None:
             raise ValueError("Expected a person with doubt of limbs; use a segmenter.")
@@ -99,13 +99,13 @@ class PersonView(NamedTuple):
 
 
 class PredictedPerson(NamedTuple):
-    """Everything about a person of a picture.
+    """All results for a person in a picture.
 
     Attributes:
       person: the fitted body.
-      view: what the networks saw.
-      verdict: how far to trust the body; None if it was not judged.
-      gain: what the refinement brought; None if it was not refined.
+      view: the network inputs.
+      verdict: how reliable the body is; None if it was not judged.
+      gain: the improvement by refinement; None if it was not refined.
     """
 
     person: FittedPerson

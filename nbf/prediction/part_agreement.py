@@ -14,11 +14,11 @@ from smpl_tf.rasterizer import RasterOutput, label_map, rasterize
 
 
 def rasterized(vertices: np.ndarray, body: SMPL, size: int) -> RasterOutput:
-    """What each pixel of the people's squares sees of their bodies.
+    """Rasterizes bodies in the people's squares.
 
     Args:
       vertices: `[..., V, 3]` metres, NBF's camera frame.
-      body: the SMPL layer they are of.
+      body: the SMPL layer that made them.
       size: side of the squares, pixels.
 
     Returns:
@@ -43,7 +43,7 @@ def part_labels(raster: RasterOutput, body: SMPL, scheme: PartScheme) -> np.ndar
 
 @functools.lru_cache(maxsize=4)
 def _face_classes(model_data: SMPLModelData, scheme: PartScheme) -> np.ndarray:
-    """The class of each face; as slow as all the rest, and always the same."""
+    """Returns the class of each face; cached, since it is as slow as the rasterizer."""
     return merge_labels(face_labels(model_data), scheme)
 
 
@@ -52,18 +52,18 @@ def part_iou(labels_a: np.ndarray, labels_b: np.ndarray, scheme: PartScheme) -> 
 
     Args:
       labels_a: `[..., H, W]` classes of `scheme`.
-      labels_b: likewise.
+      labels_b: the same for the other map.
       scheme: the parts.
 
     Returns:
-      `[..., C - 1]` intersection over union of each part, without the background; NaN where
-      neither map has it.
+      `[..., C - 1]` intersection over union of each part, without the background; NaN if neither
+      map has the part.
     """
     return iou(confusion(labels_a, labels_b, scheme.num_classes))[..., 1:].numpy()
 
 
 def mean_part_iou(labels_a: np.ndarray, labels_b: np.ndarray, scheme: PartScheme) -> np.ndarray:
-    """The mean of `part_iou` over the parts that at least one of the maps has; 0 without any."""
+    """The mean of `part_iou` over the parts that occur in at least one map; 0 without any."""
     ious = part_iou(labels_a, labels_b, scheme)
     known = np.isfinite(ious)
     return np.where(known, ious, 0).sum(-1) / np.maximum(known.sum(-1), 1)

@@ -1,4 +1,4 @@
-"""Body parts in photographs: where the person is, and which limb is the left one."""
+"""Finds body parts in photographs, the person's square, and doubt between left and right."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LIMBS = ("arm", "leg")  # in the names of their parts
 
 
 class PartMaps(NamedTuple):
-    """The parts of N people.
+    """The body parts of N people.
 
     Attributes:
-      seen: `[N, S, S, 3]` uint8, their squares as the segmenter saw them.
+      seen: `[N, S, S, 3]` uint8, their squares, the segmenter's input.
       logits: `[N, S, S, C]`.
       labels: `[N, S, S]` uint8, the likeliest classes.
-      doubts: of each person, see `side_doubt`.
+      doubts: for each person, see `side_doubt`.
     """
 
     seen: np.ndarray
@@ -33,7 +33,7 @@ class PartMaps(NamedTuple):
 
 
 class PartFinder:
-    """Looks for the parts of people with a trained segmenter.
+    """Finds the parts of people with a trained segmenter.
 
     Attributes:
       segmenter: the network.
@@ -53,14 +53,14 @@ class PartFinder:
         self._segment = tf.function(segmenter, input_signature=[shape]).get_concrete_function()
 
     def find(self, pixels: np.ndarray, metres: float) -> Window | None:
-        """Looks for the person in a whole picture: the first of two passes.
+        """Finds the person in a whole picture: the first of two passes.
 
         Args:
           pixels: `[H, W, 3]` uint8 RGB.
           metres: stature of the mean body.
 
         Returns:
-          The square around the largest person; None if nobody is seen.
+          The square around the largest person; None if there is no person.
         """
         whole = windows.around(*pixels.shape[1::-1])
         labels = _likeliest(self._logits(whole.cut(pixels, self._size)[None]))[0]
@@ -71,7 +71,7 @@ class PartFinder:
         return Window(whole.left + left, whole.top + top, side)
 
     def look(self, pictures: Sequence[np.ndarray], squares: Sequence[Window]) -> PartMaps:
-        """Finds the parts of the person of each square.
+        """Finds the parts of the person in each square.
 
         Args:
           pictures: `[H, W, 3]` uint8 RGB, one for each square.
@@ -96,14 +96,14 @@ def cut_all(pictures: Sequence[np.ndarray], squares: Sequence[Window], size: int
 
 
 def limb_classes(scheme: PartScheme, limb: str) -> np.ndarray:
-    """The classes of both arms, or of both legs.
+    """Returns the classes of both arms, or of both legs.
 
     Args:
       scheme: the parts.
       limb: one of LIMBS.
 
     Returns:
-      `[K]` integers; none where the scheme does not tell limbs.
+      `[K]` integers; empty if the scheme does not distinguish limbs.
     """
     return np.array([i for i, name in enumerate(scheme.names) if limb in name.split("_")], int)
 
@@ -111,7 +111,7 @@ def limb_classes(scheme: PartScheme, limb: str) -> np.ndarray:
 def side_doubt(
     probabilities: np.ndarray, labels: np.ndarray, scheme: PartScheme
 ) -> list[dict[str, float]]:
-    """How little a segmenter knows which arm or leg is the left one.
+    """Computes a segmenter's doubt which arm or leg is the left one.
 
     Args:
       probabilities: `[N, S, S, C]`.
@@ -119,8 +119,8 @@ def side_doubt(
       scheme: the parts.
 
     Returns:
-      For each picture, limb -> the mean share, 0 to 0.5, of its pixels' probability that is on
-      the other side; 0 where none is seen.
+      For each picture, limb -> the mean fraction, 0 to 0.5, of its pixels' probability on the
+      other side; 0 if the limb is not visible.
     """
     own = np.take_along_axis(probabilities, labels[..., None].astype(int), -1)[..., 0]
     other = np.take_along_axis(probabilities, scheme.mirror[labels][..., None], -1)[..., 0]

@@ -1,9 +1,9 @@
-"""How far to trust a body that was fitted to found points, when nobody knows the truth.
+"""Estimates how reliable a body fitted to detected points is when the true body is unknown.
 
-Three witnesses, none of which needs the truth: how visible the finder says the joints are, how far
-the body misses the points, and how well its outline covers the finder's mask. Visibility becomes a
-distance by the error model that the network was trained with (`nbf.proxy_corruption`), so both
-distances are lengths at the person's place and add up as independent errors do.
+Three kinds of evidence: the visibility of the joints according to the detector, the distance
+between the body and the points, and the overlap of its outline with the detector's mask. The error
+model of the training (`nbf.proxy_corruption`) converts visibility to a distance, so both distances
+are lengths at the person's depth and add like independent errors.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _JOINTS = tuple(
     for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     for side in ("left", "right")
 )
-_HALF_HEAD = 14.2  # cm, on the open body: the distance from which on PCKh calls a joint wrong
+_HALF_HEAD = 14.2  # cm, on the open body: PCKh counts a joint as wrong from this distance
 _POOR_OVERLAP = 0.5
-_UNSURE = 0.5  # score of a finder
-_SIZE = 96  # pixels, longer side of the outlines that are compared
+_UNSURE = 0.5  # score of a detector
+_SIZE = 96  # pixels, longer side of the compared outlines
 
 
 class PointVerdict(NamedTuple):
-    """How far to trust a body that was fitted to found points.
+    """How reliable a body is that was fitted to detected points.
 
     Attributes:
-      expected_cm: mean distance of the limbs' joints from the true ones to expect, across the
-        view, at the person's distance, if the finder errs as the training assumed. On photographs
-        it errs more: the number ranks people, it is no promise.
-      missed_cm: mean distance of the body's joints from the found ones, by their visibility.
-      overlap: intersection over union of the body's outline and the finder's mask inside of the
+      expected_cm: expected mean error of the limbs' joints, perpendicular to the view, if the
+        detector errs as the training assumed. On photographs the errors are larger: use the
+        number to rank people, not as an error bound.
+      missed_cm: mean distance of the body's joints from the detected ones, weighted by visibility.
+      overlap: intersection over union of the body's outline and the detector's mask inside the
         picture; None without a mask.
-      score: of the finder: how sure it is of the person.
+      score: the detector's confidence in the person.
     """
 
     expected_cm: float
@@ -52,10 +52,10 @@ class PointVerdict(NamedTuple):
 
     @property
     def reasons(self) -> list[str]:
-        """Why the body is not to be trusted, in words; empty if nothing speaks against it."""
+        """Reasons why the body may be wrong, in words; empty if there are none."""
         reasons = []
         if self.score < _UNSURE:
-            reasons.append("the finder is unsure of this person")
+            reasons.append("the detector is unsure of this person")
         if self.expected_cm > _HALF_HEAD:
             reasons.append("joints are probably more than half a head off")
         if self.overlap is not None and self.overlap < _POOR_OVERLAP:
@@ -65,15 +65,15 @@ class PointVerdict(NamedTuple):
     def __str__(self) -> str:
         """The verdict in words."""
         words = [
-            f"joints {self.expected_cm:.0f} cm off if the finder errs as in training",
-            f"found points missed by {self.missed_cm:.0f} cm",
+            f"joints {self.expected_cm:.0f} cm off if the detector errs as in training",
+            f"detected points missed by {self.missed_cm:.0f} cm",
         ]
         if self.overlap is not None:
-            words.append(f"covers the outline by {100 * self.overlap:.0f} %")
+            words.append(f"overlaps the mask by {100 * self.overlap:.0f} %")
         return ", ".join(words)
 
     def record(self, scheme: PartScheme | None = None) -> dict:
-        """The verdict as JSON values; there are no parts, so the scheme is not read."""
+        """The verdict as JSON values; the scheme is not used, since there are no parts."""
         del scheme
         return {
             "expected_error_2d_cm": round(self.expected_cm, 2),
@@ -85,11 +85,11 @@ class PointVerdict(NamedTuple):
 
 
 def judge(predicted: PredictedPerson, found: FoundPerson) -> PointVerdict:
-    """Says how far to trust a fitted body.
+    """Judges how reliable a fitted body is.
 
     Args:
-      predicted: the person, as they will be shown: refined, if they were refined.
-      found: what the finder said of them, with its mask if it has one.
+      predicted: the final result: the refined person, if they were refined.
+      found: the detected person, with a mask if the detector gives one.
 
     Returns:
       The verdict.
@@ -101,7 +101,7 @@ def judge(predicted: PredictedPerson, found: FoundPerson) -> PointVerdict:
     visibility = np.where(known, seen.visibility, 0)
     joints = person.joints_3d
     focal = float(np.asarray(person.camera.intrinsics)[0, 0])
-    centimetres = 100 * max(float(joints[0, 2]), 0.1) / focal  # of a pixel, at the pelvis
+    centimetres = 100 * max(float(joints[0, 2]), 0.1) / focal  # per pixel, at the pelvis
 
     here, there = PHOTOGRAPH_21.indices(_JOINTS), SMPL_24.indices(_JOINTS)
     trust = visibility[here]
@@ -120,14 +120,14 @@ def judge(predicted: PredictedPerson, found: FoundPerson) -> PointVerdict:
 
 
 def outline_iou(person: FittedPerson, mask: np.ndarray) -> float | None:
-    """Compares a body's outline with a mask, as far as the picture goes.
+    """Compares a body's outline with a mask, inside the picture.
 
     Args:
       person: the body.
       mask: `[H, W]` uint8, 0 to 255, of the person's picture.
 
     Returns:
-      Intersection over union; None where neither shows anybody.
+      Intersection over union; None if both are empty.
     """
     height, width = mask.shape
     rows, columns = np.nonzero(mask > 127)

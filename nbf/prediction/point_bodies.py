@@ -1,4 +1,4 @@
-"""NBF from found points and masks, as `Predictor` wants it."""
+"""NBF from detected points and masks, for `Predictor`."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from smpl_tf.placing import place
 from smpl_tf.rotations import mirror_rotations, project_to_rotation
 from smpl_tf.skeleton import PHOTOGRAPH_21, SMPL_24
 
-_GAIN = 0.7  # of what an answer misses, that goes into the next question
-# The camera of a picture of some width and height, pixels.
+_GAIN = 0.7  # fraction of the miss that the next pass corrects
+# (width, height) in pixels -> the camera of such a picture.
 CameraOf = Callable[[int, int], Camera]
 
 
 class _Answer(NamedTuple):
-    """A fitted person, and where PHOTOGRAPH_21's points of the body are in the picture."""
+    """A fitted person, and the body's PHOTOGRAPH_21 points in the picture."""
 
     person: FittedPerson
     points_2d: np.ndarray
 
 
 class PointBodies:
-    """The fitting network that sees found 2D points and the person's mask.
+    """The fitting network whose input is detected 2D points and the person's mask.
 
     Attributes:
       bodies: the SMPL layer of the fitted bodies.
@@ -48,12 +48,12 @@ class PointBodies:
 
         Args:
           fitting: the trained network.
-          camera_of: what tells a picture's camera; by default a normal lens.
-          passes: how often the network is asked about a person. After each time the points that
-            it sees are moved by what its answer missed, so that the next one misses less.
+          camera_of: returns a picture's camera; by default a normal lens.
+          passes: how often the network runs on a person. After each pass its input points are
+            moved by the remaining miss, so that the next result misses less.
 
         Raises:
-          ValueError: the network sees something else, or is not asked at all.
+          ValueError: the network takes another input, or passes is less than 1.
         """
         if not fitting.sees_points:
             raise ValueError(
@@ -81,15 +81,15 @@ class PointBodies:
         squares: Sequence[Window],
         found: Sequence[FoundPerson],
     ) -> list[PredictedPerson]:
-        """Fits a body to each found person.
+        """Fits a body to each detected person.
 
         Args:
-          pictures: `[H, W, 3]` uint8, one for each person; only their size is looked at.
-          squares: where the people are, for who shows them.
+          pictures: `[H, W, 3]` uint8, one for each person; only their size is used.
+          squares: where the people are, for display.
           found: the people; points without visibility are not used.
 
         Returns:
-          The people, placed in the picture's camera so that their points meet the found ones.
+          The people, placed in the picture's camera so that their points match the detected ones.
 
         Raises:
           ValueError: a person has too few points.
@@ -118,7 +118,7 @@ class PointBodies:
         asked: Sequence[FoundPerson],
         cameras: Sequence[Camera],
     ) -> list[_Answer]:
-        """Asks the network about `asked`, and places its answers on the points of `found`."""
+        """Runs the network on `asked`, and places its results on the points of `found`."""
         seen = [
             person_inputs(person, camera, self._size)
             for person, camera in zip(asked, cameras, strict=True)
@@ -129,7 +129,7 @@ class PointBodies:
         betas, relative = betas.numpy(), relative.numpy()
         people = []
         for i, person in enumerate(found):
-            # What the network did not see, for being too uncertain, does not count here either.
+            # Points that were too uncertain for the network do not count here either.
             weights = seen[i].points[:, 2]
             places = person.in_skeleton(PHOTOGRAPH_21).points_2d
             translation = place(points[i], places, weights, cameras[i])
@@ -144,8 +144,8 @@ class PointBodies:
     def _fit(self, seen: Sequence[PersonInputs]) -> tuple[tf.Tensor, tf.Tensor]:
         """Betas `[N, 10]` and global rotations `[N, 24, 3, 3]`, camera frame.
 
-        The answers to a person and to the mirror image are averaged before they are projected to
-        rotations: what the network gets wrong in one of them alone, it gets half as wrong.
+        The results for a person and for the mirror image are averaged before the projection to
+        rotations, which halves errors that occur in only one of them.
         """
         views = [view for one in seen for view in (one, mirrored(one))]
         batch = {
@@ -167,18 +167,18 @@ class PointBodies:
 
 
 def _corrected(found: FoundPerson, asked: FoundPerson, answered: np.ndarray) -> FoundPerson:
-    """Moves the points that the network saw by what its answer missed of the found ones.
+    """Moves the network's input points by the miss of its result.
 
     Args:
-      found: the person as found.
-      asked: as the network saw them.
-      answered: `[21, 2]` where its answer has the points, pixels.
+      found: the detected person.
+      asked: the person as given to the network.
+      answered: `[21, 2]` the points of the result, pixels.
 
     Returns:
-      The person to ask about next.
+      The input of the next pass.
     """
     found, asked = found.in_skeleton(PHOTOGRAPH_21), asked.in_skeleton(PHOTOGRAPH_21)
-    # Doubtful points are not worth following.
+    # Doubtful points are not followed.
     trust = _GAIN * found.visibility[:, None] ** 2
     points = asked.points_2d + trust * (found.points_2d - answered)
     return dataclasses.replace(asked, points_2d=points)

@@ -1,8 +1,8 @@
-"""What the network of points and mask sees of a person whom a finder found in a photograph.
+"""Makes the inputs of the points-and-mask network for a person detected in a photograph.
 
-The network learnt from people on the camera's axis. A person elsewhere is therefore seen by the
-same camera turned towards them, and the answer turned back: beside the axis, a body that faces the
-photographer is seen from the side.
+The network was trained on people on the camera's axis. For a person off the axis the camera is
+therefore turned towards them, and the result is turned back: off the axis, a body that faces the
+photographer is seen partly from the side.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from smpl_tf.rotations import axis_angle_to_matrix
 from smpl_tf.skeleton import PHOTOGRAPH_21
 
 _LEAST_POINTS = 3
-_LEAST_DEPTH = 0.2  # of a ray whose length along the axis would be 1: 79 degrees off the axis
+_LEAST_DEPTH = 0.2  # x / z of a ray, 79 degrees off the axis
 
 
 class PersonInputs(NamedTuple):
-    """A person as the network sees them.
+    """The network inputs of a person.
 
     Attributes:
       points: `[21, 3]` of `nbf.points_mask.point_rows`.
       input_map: `[S, S, 1]` of PERSON, BACKGROUND and UNKNOWN.
       intrinsics: `[3, 3]` of the person's frame.
-      turn: `[3, 3]` from the axes of the turned camera to those of the picture's.
+      turn: `[3, 3]` from the axes of the turned camera to those of the picture's camera.
     """
 
     points: np.ndarray
@@ -50,7 +50,8 @@ def person_inputs(person: FoundPerson, camera: Camera, size: int) -> PersonInput
     """Makes the inputs of a person.
 
     Args:
-      person: with points of any skeleton that shares names with PHOTOGRAPH_21, and a mask or none.
+      person: with points of any skeleton that shares names with PHOTOGRAPH_21; the mask is
+        optional.
       camera: of the picture.
       size: side of the mask's map, pixels.
 
@@ -64,7 +65,7 @@ def person_inputs(person: FoundPerson, camera: Camera, size: int) -> PersonInput
     known = np.isfinite(found.points_2d).all(-1) & (found.visibility >= LEAST_VISIBILITY)
     if known.sum() < _LEAST_POINTS:
         raise ValueError(
-            f"a person has {known.sum()} of the points that the network sees, expected "
+            f"a person has {known.sum()} of the points that the network uses, expected "
             f"{_LEAST_POINTS} or more of {', '.join(PHOTOGRAPH_21.names)}"
         )
     visibility = np.where(known, found.visibility, 0.0).astype(np.float32)
@@ -84,7 +85,7 @@ def person_inputs(person: FoundPerson, camera: Camera, size: int) -> PersonInput
 
 
 def mirrored(inputs: PersonInputs) -> PersonInputs:
-    """The inputs of the mirrored person, in the mirrored picture; `turn` stays."""
+    """The inputs of the mirrored person, in the mirrored picture; `turn` is not mirrored."""
     points = inputs.points[PHOTOGRAPH_21.mirror] * np.array([-1, 1, 1], np.float32)
     intrinsics = inputs.intrinsics * np.array([[1, 1, -1], [1, 1, 1], [1, 1, 1]], np.float32)
     return inputs._replace(
@@ -93,7 +94,7 @@ def mirrored(inputs: PersonInputs) -> PersonInputs:
 
 
 def turn_towards(direction: np.ndarray) -> np.ndarray:
-    """Returns the smallest turn that takes the z axis to a direction, `[3, 3]` float64.
+    """Returns the smallest rotation that maps the z axis to a direction, `[3, 3]` float64.
 
     Args:
       direction: `[3]`, z positive, of any length.
@@ -106,7 +107,7 @@ def turn_towards(direction: np.ndarray) -> np.ndarray:
 
 
 def _rays(points_2d, camera):
-    """Rays through pixels, `[N, 3]` float64, 1 along the axis."""
+    """Rays through pixels, `[N, 3]` float64, with z = 1."""
     pixels = np.concatenate([points_2d, np.ones((len(points_2d), 1))], -1)
     return np.linalg.solve(np.asarray(camera.intrinsics, np.float64), pixels.T).T
 
@@ -126,7 +127,7 @@ def _mask_map(mask, frame, turn, camera, size):
     inside = (rays[..., 2] >= _LEAST_DEPTH) & np.all(
         (pixels >= 0) & (pixels < [width, height]), -1
     )
-    # Shrunk smoothly first: what follows looks at four pixels alone.
+    # Shrunk with antialiasing first, since the next step interpolates only four pixels.
     step = np.linalg.norm(pixels[size // 2, size // 2] - pixels[size // 2, size // 2 - 1])
     if step > 1:
         shrunk = max(1, round(width / step)), max(1, round(height / step))

@@ -1,8 +1,8 @@
-"""Moves a fitted body to the points that were found of the person, in 2D and in 3D.
+"""Refines a fitted body towards the detected points of the person, in 2D and in 3D.
 
-From the networks' answer, and not far from it: pose, shape and place are varied through the SMPL
-layer for a few dozen steps of gradient descent, seen by the person's own camera. The best of what
-was met on the way comes out, the start included.
+Starting from the networks' result, pose, shape and translation are optimised through the SMPL
+layer and the person's own camera for a few dozen steps of gradient descent, with a penalty for
+leaving the start. The best body on the way is returned, the start included.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ POINTS = Skeleton(
     name="Photograph points and SMPL's joints",
     names=tuple(dict.fromkeys(PHOTOGRAPH_21.names + SMPL_24.names)),
 )
-"""The points that a body is moved to; a finder gives some of them."""
+"""The points that a body is fitted to; a detector gives some of them."""
 
 _HIPS = POINTS.indices(("left_hip", "right_hip"))
 _STEPS = 100
 _LEARNING_RATE = 0.04
-_PIXELS = NBF_FOCAL / NBF_TRANSLATION[2]  # of 512 per metre: the unit of all costs below
-_SOFTENING_2D, _SOFTENING_3D = 2.0, 25.0  # errors below count by their square
-_SHARE_OF_3D = 0.6  # of an error in 3D, beside one in the picture
-# What a departure from the networks' answer costs.
+_PIXELS = NBF_FOCAL / NBF_TRANSLATION[2]  # pixels (of 512) per metre: the unit of all costs below
+_SOFTENING_2D, _SOFTENING_3D = 2.0, 25.0  # smaller errors are squared
+_SHARE_OF_3D = 0.6  # weight of an error in 3D relative to one in the picture
+# Costs of leaving the networks' result.
 _POSE_COST = 0.7  # per squared radian, summed over the joints
 _SHAPE_COST = 0.3  # per squared unit of betas
-_PLACE_COST = 4.0  # per squared step of place
-_STEP_OF_PLACE = 0.3  # metres across the view, and share of the distance along it
+_PLACE_COST = 4.0  # per squared step of translation
+_STEP_OF_PLACE = 0.3  # metres perpendicular to the view, and fraction of the distance along it
 
 
 class Refined(NamedTuple):
-    """What a refinement brought.
+    """The result of a refinement.
 
     Attributes:
       people: the refined people.
-      before: `[N]` criterion of the network's answer.
+      before: `[N]` criterion of the network's result.
       after: `[N]` criterion of the refined people.
     """
 
@@ -55,13 +55,13 @@ class Refined(NamedTuple):
 
 
 class _Evidence(NamedTuple):
-    """What was found of N people.
+    """The detected points of N people.
 
     Attributes:
       rays: `[N, P, 2]` x / z and y / z of the points.
-      weights_2d: `[N, P]`, of each person 1 in all.
+      weights_2d: `[N, P]`, sum to 1 for each person.
       points_3d: `[N, P, 3]` metres from the middle of the hips, camera axes.
-      weights_3d: `[N, P]`, of each person 1 in all, or 0.
+      weights_3d: `[N, P]`, sum to 1 or 0 for each person.
       distance: `[N]` metres, along the view.
     """
 
@@ -73,7 +73,7 @@ class _Evidence(NamedTuple):
 
 
 class PointRefiner:
-    """Refines people of one body; its graph is traced once, for any number of people.
+    """Refines people with the same body; its graph is traced once, for any number of people.
 
     Attributes:
       body: the SMPL layer of the fitted people.
@@ -84,7 +84,8 @@ class PointRefiner:
 
         Args:
           body: the SMPL layer of the fitted people.
-          share_of_3d: weight of an error of found 3D points; one in the picture has 1.
+          share_of_3d: weight of the error of detected 3D points; the error in the picture has
+            weight 1.
         """
         self.body = body
         self._share_of_3d = share_of_3d
@@ -108,15 +109,15 @@ class PointRefiner:
         )
 
     def __call__(self, people: Sequence[FittedPerson], found: Sequence[FoundPerson]) -> Refined:
-        """Moves bodies to found points.
+        """Moves bodies to detected points.
 
         Args:
-          people: the fitted people, before their cameras.
-          found: what was found of each; a point counts as much as its visibility.
+          people: the fitted people, in their camera frames.
+          found: the detection of each; visibility is the weight of a point.
 
         Returns:
           The refined people; the criterion is the mean distance of the points in the picture, in
-          pixels at NBF's scale, where 246 are a metre.
+          pixels at NBF's scale (246 pixels per metre).
         """
         start = tuple(
             tf.constant(np.stack([getattr(one, name) for one in people]), tf.float32)
@@ -132,7 +133,7 @@ class PointRefiner:
         return Refined(refined, before.numpy(), after.numpy())
 
     def _descent(self, start, evidence):
-        """Adam from the start on; the best parameters, and the error before and after."""
+        """Runs Adam; returns the best parameters, and the error before and after."""
         pose, betas, translation = start
         place = tf.stack([tf.ones_like(evidence.distance)] * 2 + [evidence.distance], -1)
         place *= _STEP_OF_PLACE
@@ -173,7 +174,7 @@ class PointRefiner:
         return best, before, after
 
     def _loss(self, changes, parameters, evidence):
-        """What is minimised, `[N]`, and the mean error in the picture, `[N]`."""
+        """Returns the objective `[N]`, and the mean error in the picture `[N]`."""
         turns, shapes, moves = changes
         pose, betas, translation = parameters
         body = self._points(pose=pose, betas=betas, translation=translation)
@@ -196,7 +197,7 @@ class PointRefiner:
 
 
 def _softened(squared, softening):
-    """Distances from squared ones, smooth at 0."""
+    """Returns square roots of squared distances, smooth at 0."""
     return tf.sqrt(squared + softening**2) - softening
 
 

@@ -26,18 +26,17 @@ from smpl_tf.skeleton import SMPL_24
 
 _BATCH = 16  # people at once
 
-# Pictures, the person's square of each, and their parts if there is a segmenter, to bodies.
+# (pictures, each person's square, and their parts if there is a segmenter) -> bodies.
 FitBodies = Callable[
     [Sequence[np.ndarray], Sequence[Window], PartMaps | None], list[PredictedPerson]
 ]
-# Pictures, the person's square of each, and what was found of them, to bodies. It says of itself
-# `needs_found = True`.
+# (pictures, each person's square, and the detections) -> bodies. Has `needs_found = True`.
 FitFound = Callable[
     [Sequence[np.ndarray], Sequence[Window], Sequence[FoundPerson]], list[PredictedPerson]
 ]
-# Who is in a picture `[H, W, 3]` uint8 RGB.
+# Detects the people in a picture `[H, W, 3]` uint8 RGB.
 FindPeople = Callable[[np.ndarray], Sequence[FoundPerson]]
-# What measures the stages by name.
+# Name of a stage -> context that measures its time.
 Timed = Callable[[str], AbstractContextManager]
 Picture = str | Path | np.ndarray
 
@@ -47,7 +46,7 @@ class Predictor:
 
     Attributes:
       bodies: the SMPL layers of the fitted bodies: one, or the female and the male one.
-      metres: stature of their mean.
+      metres: mean stature of these bodies.
       scheme: the segmenter's parts; None without a segmenter.
 
     Example:
@@ -69,27 +68,27 @@ class Predictor:
         refine: bool = False,
         timed: Timed = nullcontext,
     ):
-        """Joins what finds people and what fits them.
+        """Combines detectors and fitting networks.
 
         Args:
           fit: networks from squares to bodies.
-          bodies: which bodies these can be.
-          part_finder: what finds body parts, and a person where no `finder` is given; without
-            either, every picture is taken for one of a single person who fills it.
-          finder: what finds the people of a picture.
-          calibration: what error to expect of a body; None: unknown.
-          refine: whether bodies are moved to found points, or else to their part maps.
-          timed: a stage's name ("find", "segment", "fit", "refine", "audit") -> a context that
-            its time is spent in.
+          bodies: the SMPL layers of the possible bodies.
+          part_finder: finds body parts, and the person if no `finder` is given; without either,
+            every picture is assumed to show a single person who fills it.
+          finder: detects the people in a picture.
+          calibration: estimates the error of a body; None: unknown.
+          refine: whether to move bodies to detected points, or without those to their part maps.
+          timed: name of a stage ("find", "segment", "fit", "refine", "audit") -> context manager
+            around that stage.
 
         Raises:
-          ValueError: what fits found points is to be used with parts.
+          ValueError: a network for detected points is combined with a segmenter.
         """
         self._needs_found = bool(getattr(fit, "needs_found", False))
         if self._needs_found and part_finder is not None:
             raise ValueError(
-                "what fits found points and masks goes without a segmenter, which knows NBF's "
-                "fixed camera alone; leave it out"
+                "a network for detected points and masks takes no segmenter, which knows NBF's "
+                "fixed camera only; leave the segmenter out"
             )
         self.bodies = tuple(bodies)
         self.metres = float(np.mean([np.ptp(body().vertices[:, 1]) for body in bodies]))
@@ -117,19 +116,20 @@ class Predictor:
         Args:
           name: the fitting network: one of `nbf.pretrained.NAMES`, the folder of a finished run,
             or a `.keras` file.
-          segmenter: likewise, or a segmenter itself; None: the shipped one, for a network that
-            sees body parts.
-          finder: what finds the people of a picture; None: the segmenter, one person. A network
-            that sees points and masks (`nbf.pretrained.POINTS`) needs one.
-          body: the body that the network was trained with, or its file, if that has moved.
-          refine: whether bodies are moved to found 2D joints, or else to their part maps.
+          segmenter: the same for the segmenter, or a segmenter itself; None: the shipped one, for
+            a network whose input is body parts.
+          finder: detects the people in a picture; None: the segmenter finds one person. A network
+            whose input is points and masks (`nbf.pretrained.POINTS`) needs a finder.
+          body: the body that the network was trained with, or its file, if the file has moved.
+          refine: whether to move bodies to detected 2D joints, or without those to their part
+            maps.
           timed: see `Predictor`.
 
         Returns:
           The predictor.
 
         Raises:
-          ValueError: a network is not there or damaged, or the two do not go together.
+          ValueError: a network is missing or damaged, or the two do not fit together.
         """
         network = FittingNetwork.from_pretrained(name, body)
         if segmenter is None and network.sees_parts:
@@ -158,18 +158,18 @@ class Predictor:
     def predict(
         self, picture: Picture | Sequence[Picture]
     ) -> list[FittedPerson] | list[list[FittedPerson]]:
-        """Fits bodies to the people of a picture, or of several.
+        """Fits bodies to the people in one or several pictures.
 
         Args:
-          picture: a file, or `[H, W, 3]` uint8 RGB, or a list of such.
+          picture: a file, or `[H, W, 3]` uint8 RGB, or a list of these.
 
         Returns:
-          The people of the picture, none if nobody is found; a list of them for a list. Their
-          cameras are those of the file's pixels.
+          The people in the picture, [] if nobody is found; a list of such lists for a list. Their
+          cameras refer to the file's pixels.
 
         Raises:
           PictureError: a file does not decode.
-          ValueError: an array is no picture.
+          ValueError: an array is not a picture.
         """
         if not isinstance(picture, (str, Path, np.ndarray)):
             return [self._predict_one(one) for one in picture]
@@ -193,16 +193,16 @@ class Predictor:
         found: Sequence[FoundPerson] | None = None,
         audited: bool = True,
     ) -> list[PredictedPerson]:
-        """Finds the people of a picture, fits bodies to them, refines and judges these.
+        """Finds the people in a picture, fits bodies to them, refines and judges the bodies.
 
         Args:
           pixels: `[H, W, 3]` uint8 RGB.
-          found: who is there, if that is known.
-          audited: whether to judge the bodies: by their parts where there is a segmenter, by the
-            found points and mask where the networks see these.
+          found: the people, if already known.
+          audited: whether to judge the bodies: by their parts if there is a segmenter, by the
+            detected points and mask if these are the network's input.
 
         Returns:
-          The people; none if nobody is found.
+          The people; [] if nobody is found.
 
         Raises:
           ValueError: a found person lies outside of the picture, or nowhere.
@@ -226,14 +226,14 @@ class Predictor:
     def squares(
         self, pixels: np.ndarray, found: Sequence[FoundPerson] | None = None
     ) -> list[Window]:
-        """Finds the squares of a picture's people.
+        """Finds the squares of the people in a picture.
 
         Args:
           pixels: `[H, W, 3]` uint8.
-          found: who is there; None looks for one person.
+          found: the people; None searches for one person.
 
         Returns:
-          A square for each; none if nobody is there.
+          A square for each person; [] if nobody is found.
 
         Raises:
           ValueError: a found person lies outside of the picture, or nowhere.
@@ -248,13 +248,13 @@ class Predictor:
         return squares
 
     def find(self, pixels: np.ndarray) -> Window | None:
-        """Looks for the person in a whole picture, by the body parts.
+        """Finds the person in a whole picture, by the body parts.
 
         Args:
           pixels: `[H, W, 3]` uint8 RGB.
 
         Returns:
-          The square around the largest person; None if nobody is seen. Without a segmenter, the
+          The square around the largest person; None if nobody is found. Without a segmenter, the
           square around the picture.
         """
         if self._part_finder is None:
@@ -273,13 +273,13 @@ class Predictor:
         Args:
           pictures: `[H, W, 3]` uint8 RGB, one for each square.
           squares: where the people are.
-          found: who they are, for a network that sees points and masks.
+          found: the detections, for a network whose input is points and masks.
 
         Returns:
           The people, in the order of the squares; not refined, not judged.
 
         Raises:
-          ValueError: the network sees points, and nobody was found or has too few.
+          ValueError: the network needs points, and there are none or too few.
         """
         people = []
         for first in range(0, len(squares), _BATCH):
@@ -295,11 +295,11 @@ class Predictor:
 
         Args:
           pictures: `[H, W, 3]` uint8 RGB, one for each square.
-          squares: where the people are in the pictures as they are.
+          squares: where the people are in the unmirrored pictures.
 
         Returns:
-          The same people as of `fit`, fitted another time: were the networks sure, and the body
-          symmetric, these would be the same bodies.
+          The same people as from `fit`, fitted again. With perfect networks and a symmetric body
+          the results would be identical.
         """
         flipped = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
         people = self.fit(
@@ -336,14 +336,14 @@ class Predictor:
     def refine(
         self, people: list[PredictedPerson], found: Sequence[FoundPerson] | None = None
     ) -> list[PredictedPerson]:
-        """Moves bodies to found points, or else to their part maps, if that is asked for.
+        """Moves bodies to detected points, or without those to their part maps, if requested.
 
         Args:
           people: of `fit`.
-          found: what was found of each.
+          found: the detection of each person.
 
         Returns:
-          The people; their verdicts are gone.
+          The people, without verdicts.
         """
         if not self._refiners or not people:
             return people
@@ -353,14 +353,14 @@ class Predictor:
     def judge(
         self, pictures: Sequence[np.ndarray], people: Sequence[PredictedPerson]
     ) -> list[PredictedPerson]:
-        """Says how far to trust people, as they are.
+        """Judges how reliable the people's current bodies are.
 
         Args:
           pictures: `[H, W, 3]` uint8, one for each.
           people: of `fit`, refined or not.
 
         Returns:
-          The people with a verdict on each; without one where there are no parts.
+          The people with a verdict each; without verdicts if there are no parts.
         """
         if self.scheme is None:
             return list(people)
@@ -383,7 +383,7 @@ class Predictor:
         if self._needs_found:
             if found is None:
                 raise ValueError(
-                    "found points are needed, and nothing finds them; give a finder, such as "
+                    "detected points are needed, but there is no detector; give a finder, such as "
                     "datasets.photographs.finder.LandmarkFinder()"
                 )
             with self._timed("fit"):

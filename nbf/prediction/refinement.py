@@ -1,8 +1,8 @@
-"""Makes a fitted body agree better with found points or with a part map, by gradient descent.
+"""Refines a fitted body to detected points or to a part map, by gradient descent.
 
-From the network's answer, and not far from it: pose, shape and place are varied through the SMPL
-layer for a few dozen steps. What comes out is the best of what was met on the way by the criterion
-that is reported, the start included, so no person's criterion gets worse.
+Starting from the network's result, pose, shape and translation are optimised through the SMPL
+layer for a few dozen steps, with a penalty for leaving the start. The best body on the way by the
+reported criterion is returned, the start included, so no person's criterion gets worse.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from smpl_tf.parts import PartScheme
 
 _STEPS = 60
 _LEARNING_RATE = 0.02
-_ROUND = 10  # steps between two looks at what is visible
-_POINTS = 48  # of each part, on the body and in the map
+_ROUND = 10  # steps between two updates of visibility
+_POINTS = 48  # points of each part, on the body and in the map
 
-# What a departure from the network's answer costs, in pixels of error (of 512).
+# Costs of leaving the network's result, in pixels of error (of 512).
 _POSE_COST = 0.7  # per squared radian, summed over the joints
 _SHAPE_COST = 0.3  # per squared unit of betas
-_PLACE_COST = 4.0  # per squared step of place
-# One step of place, metres: along the view a metre changes the size by a twentieth only.
+_PLACE_COST = 4.0  # per squared step of translation
+# One step of translation, metres: along the view a metre changes the size by only a twentieth.
 _STEP_OF_PLACE = (0.3, 0.3, 6.0)
 _CAMERA = nbf_camera(NBF_IMAGE_SIZE)
-_LEAST_POINTS = 6  # known ones that a refinement starts from
-_SOFTENING = 2.0  # pixels: errors below count by their square
+_LEAST_POINTS = 6  # known points that a refinement needs
+_SOFTENING = 2.0  # pixels: smaller errors are squared
 
 
 class Gain(NamedTuple):
-    """What a refinement brought to a person.
+    """The improvement of a person by refinement.
 
     Attributes:
       kind: "points" or "parts".
-      before: the criterion of the network's answer.
+      before: the criterion of the network's result.
       after: that of the refined body.
     """
 
@@ -64,17 +64,17 @@ def refine(
     scheme: PartScheme | None,
     refiners: Sequence[Refiner],
 ) -> list[PredictedPerson]:
-    """Refines people to their found points, or else to their part maps.
+    """Refines people to their detected points, or without those to their part maps.
 
     Args:
       people: the fitted people.
-      found: what was found of each; None: nothing.
+      found: the detection of each; None: unknown.
       scheme: of the part maps; None where there are none.
-      refiners: one for each body that there is.
+      refiners: one for each body.
 
     Returns:
-      The people with their gains; without one where there was nothing to refine to. Verdicts on
-      the bodies before are gone.
+      The people with their gains; without a gain where there was nothing to refine to. Verdicts on
+      the previous bodies are dropped.
     """
     refined = list(people)
     known = [
@@ -105,11 +105,11 @@ def refine(
 
 
 class Refiner:
-    """Refines people of one body; its graphs are traced once, for any number of people.
+    """Refines people with the same body; its graphs are traced once, for any number of people.
 
     Attributes:
       body: the SMPL layer of the fitted people.
-      to_points: moves bodies to found points.
+      to_points: moves bodies to detected points.
     """
 
     def __init__(self, body: SMPL):
@@ -125,8 +125,8 @@ class Refiner:
     def to_parts(self, people: Sequence[PredictedPerson], scheme: PartScheme) -> Refined:
         """Moves bodies to the part maps that they were fitted to.
 
-        What the descent follows is the distance between points of each part in the map and on the
-        visible surface, to the nearest of each other; what decides is the overlap.
+        The objective is the distance between each part's points in the map and on the visible
+        surface, each to its nearest neighbour; the best body is chosen by overlap.
 
         Args:
           people: the fitted people, with labels.
@@ -167,7 +167,7 @@ def _part_loss(posed, target, corners, weights, both):
 
 
 def _posed(body, start, changes):
-    """The body after some changes, and its rotations, betas and translation."""
+    """Returns the changed body, and its rotations, betas and translation."""
     turns, shapes, moves = changes
     relative, betas, translation = start
     turned = tf.matmul(rotations.axis_angle_to_matrix(turns), relative)
@@ -176,7 +176,7 @@ def _posed(body, start, changes):
 
 
 def _compiled(body, loss):
-    """One round of Adam on the loss and the cost of leaving the start, as a graph."""
+    """Runs one round of Adam on the loss plus the cost of leaving the start, as a graph."""
 
     def cost(changes):
         turns, shapes, moves = changes
@@ -215,7 +215,7 @@ def _descend(
     criterion: Callable,
     sign: int,
 ) -> Refined:
-    """Descends, and keeps the best of each person's bodies by `sign` times the criterion."""
+    """Optimises, and keeps each person's best body by `sign` times the criterion."""
     names = ("pose", "betas", "translation")
     start = [
         tf.constant(np.stack([getattr(one.person, name) for one in people]), tf.float32)
@@ -227,7 +227,7 @@ def _descend(
     best = [value.numpy() for value in parameters]
     before = after = criterion(posed)
     for first in range(0, _STEPS, _ROUND):
-        # What is visible changes from round to round.
+        # Visibility changes from round to round.
         data = [tf.constant(values) for values in make_data(posed)]
         changes, means, squares = descend(start, changes, means, squares, tf.constant(first), data)
         posed, parameters = _posed(body, start, changes)
@@ -244,7 +244,7 @@ def _descend(
 
 
 def _softened(squared):
-    """Distances from squared ones, smooth at 0."""
+    """Returns square roots of squared distances, smooth at 0."""
     return tf.sqrt(squared + _SOFTENING**2) - _SOFTENING
 
 
@@ -274,7 +274,7 @@ def _points_of_surface(raster, labels, faces, scheme):
 
 
 def _spread(mask):
-    """Some pixels of a mask, evenly chosen, always as many; none if a few pixels are all."""
+    """Returns a fixed number of evenly chosen pixels of a mask; none from a tiny mask."""
     rows, columns = np.nonzero(mask)
     if len(rows) < 4:
         return rows[:0], columns[:0]

@@ -1,8 +1,8 @@
-"""Which square of a picture the networks see, and the camera that brings the body back to it.
+"""The square crop of a picture for the networks, and the camera back to the whole picture.
 
 NBF shows its networks people at one scale: 246.3 pixels per metre in 512, the pelvis a little
-above the middle (440 pixels for a person of 1.786 m). A square of that kind is found from 2D
-joints, from a box, or from a part map.
+above the middle (440 pixels for a person of 1.786 m). The square is found from 2D joints, from a
+box, or from a part map.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from smpl_tf.nbf_scale import (
 from smpl_tf.parts import PARTS_12, PARTS_24, PartScheme, merge_labels
 from smpl_tf.skeleton import SMPL_24
 
-# Share of the square that a metre of the person fills.
+# Fraction of the square that a metre of the person fills.
 SHARE_PER_METRE = NBF_FOCAL / NBF_TRANSLATION[2] / NBF_IMAGE_SIZE
 # A person standing upright fills the square from 41 to 460 of 512 pixels.
 _MIDDLE_OF_STANDING = (0.5, 250.5 / 512)
 # Measured on 160 synthetic people: the median of the larger side of the box around a person, in
-# statures. A standing one with raised arms is taller, a sitting one shorter.
+# statures. Raised arms make the box larger, sitting makes it smaller.
 _BOX_IN_STATURES = 0.955
 # From the middle of the hips to the pelvis, as a share of the way to the middle of the shoulders.
 _PELVIS_ABOVE_HIPS = 0.14
 
-# Middles of parts whose distance tells the stature, and that distance in statures; open body.
+# Pairs of parts whose centres' distance gives the stature, and that distance in statures; open
+# body.
 _STATURE_IN_PARTS = {
     ("head", "lower_torso"): 0.344,
     ("left_upper_leg", "left_lower_leg"): 0.251,
@@ -46,15 +47,15 @@ _STATURE_IN_PARTS = {
 _ROOT_OF_AREA = 0.438  # of all parts, in statures; open body in the rest pose
 # The geometric mean of both, over the stature: median of the same 160 people.
 _BIAS_OF_PARTS = 0.952
-_LEAST_SHARE = 0.004  # of a picture's pixels that must be a person's
+_LEAST_SHARE = 0.004  # fraction of a picture's pixels that must belong to a person
 
 
 class Window(NamedTuple):
-    """A square of a picture; it may leave the picture.
+    """A square of a picture; it may extend beyond the picture.
 
     Attributes:
-      left: of its left edge, pixels of the picture.
-      top: of its upper edge, pixels.
+      left: x of its left edge, pixels of the picture.
+      top: y of its upper edge, pixels.
       side: its width and height, pixels.
     """
 
@@ -63,7 +64,7 @@ class Window(NamedTuple):
     side: float
 
     def camera(self, width: int, height: int) -> Camera:
-        """The camera of the whole picture, which sees this square as NBF's camera does.
+        """The camera of the whole picture for which this square has NBF's camera.
 
         Args:
           width: of the picture, pixels.
@@ -78,7 +79,7 @@ class Window(NamedTuple):
         return square.crop(-self.left, -self.top, width, height)
 
     def cut(self, pixels: np.ndarray, size: int) -> np.ndarray:
-        """Cuts the square out of a picture, whose border is continued outwards.
+        """Cuts the square out of a picture, repeating the border pixels outside.
 
         Args:
           pixels: `[H, W, 3]` uint8.
@@ -89,7 +90,7 @@ class Window(NamedTuple):
         """
         height, width = pixels.shape[:2]
         zoom = size / self.side
-        if zoom < 1:  # shrunk smoothly first: what follows looks at four pixels alone
+        if zoom < 1:  # antialiased: the next step interpolates four pixels
             pixels = pictures.resize(
                 pixels, max(1, round(width * zoom)), max(1, round(height * zoom))
             )
@@ -130,7 +131,7 @@ def around(width: int, height: int) -> Window:
 
 
 def from_box(box: Sequence[float] | np.ndarray, metres: float) -> Window:
-    """The square for a person in a box, taken to stand upright.
+    """The square for a person in a box, assumed to stand upright.
 
     Args:
       box: `[4]` left, top, right, bottom; pixels.
@@ -174,14 +175,14 @@ def of_person(person: FoundPerson, metres: float) -> Window:
     """The square of a found person: by the joints, else by the box.
 
     Args:
-      person: who.
+      person: the person.
       metres: stature of the mean body.
 
     Returns:
       The window.
 
     Raises:
-      ValueError: neither says where the person is.
+      ValueError: the person has neither joints nor a box.
     """
     window = from_joints(person.joints_2d, metres)
     if window is None and person.box is not None:
@@ -194,8 +195,8 @@ def of_person(person: FoundPerson, metres: float) -> Window:
 def from_parts(labels: np.ndarray, scheme: PartScheme, metres: float) -> Window | None:
     """The square for the largest person of a part map.
 
-    Twelve parts tell the pelvis to 1.5 % of the stature and the scale to 8 %, in any pose; fewer
-    parts only the box around the person, which gives 6 % and 14 % (160 synthetic people).
+    Twelve parts give the pelvis to 1.5 % of the stature and the scale to 8 %, in any pose; with
+    fewer parts the box around the person gives 6 % and 14 % (160 synthetic people).
 
     Args:
       labels: `[S, S]` classes of `scheme`.
@@ -226,13 +227,13 @@ def from_parts(labels: np.ndarray, scheme: PartScheme, metres: float) -> Window 
 
 
 def check(window: Window, width: int, height: int, person: str) -> None:
-    """Refuses a square that shows nothing of a picture.
+    """Rejects a square that contains nothing of the picture.
 
     Args:
       window: the square.
       width: of the picture, pixels.
       height: of the picture, pixels.
-      person: who, for the message.
+      person: name of the person for the message.
 
     Raises:
       ValueError: it lies outside, or is smaller than a few pixels.
@@ -248,7 +249,7 @@ def check(window: Window, width: int, height: int, person: str) -> None:
 
 
 def _middles(labels, scheme):
-    """Name of a part -> the middle of its pixels; parts of a few pixels are left out."""
+    """Returns name of a part -> the centre of its pixels; parts of a few pixels are left out."""
     middles = {}
     for label, name in enumerate(scheme.names[1:], start=1):
         rows, columns = np.nonzero(labels == label)
@@ -258,7 +259,7 @@ def _middles(labels, scheme):
 
 
 def _placed(point, share, pixels, metres):
-    """The square that has a point at some share of its sides, and a stature at NBF's scale."""
+    """The square with a point at some fraction of its sides, and a stature at NBF's scale."""
     side = pixels / (metres * SHARE_PER_METRE)
     left, top = (float(point[i] - share[i] * side) for i in range(2))
     return Window(left, top, float(side))

@@ -105,7 +105,7 @@ def test_the_predictor_hands_found_people_on(fit):
     people = predictor.predict(PICTURE)
     assert len(people) == 2
     assert people[0].camera.width == WIDTH
-    with pytest.raises(ValueError, match="nothing finds them"):
+    with pytest.raises(ValueError, match="there is no detector"):
         Predictor(fit, fit.bodies).predict(PICTURE)
 
 
