@@ -3,7 +3,7 @@
 from smpl_tf.keras_settings import check_backend
 
 # ruff: noqa: E402
-check_backend()  # before the modules below import Keras
+check_backend()  # must run before the modules below import Keras
 
 from smpl_tf.version import __version__ as __version__
 from smplr.denoising_autoencoder import DenoisingAutoencoder

@@ -1,7 +1,7 @@
 """Points to bones and back: unit directions N and length residuals B (paper 3.2, eq. 1 and 2).
 
-Points are root-relative, metres, `[..., P, 3]` with P = 41 or 23; the root is the origin and not
-among them. Bone i ends at point i and starts at its parent in the tree.
+Points are root-relative, metres, `[..., P, 3]` with P = 41 or 23; the root is the origin and is
+not included. Bone i ends at point i and starts at its parent in the tree.
 
 A missing point (`valid` false, or not finite) leaves the bones that touch it unobserved: their
 direction is the zero vector and their length the template's, so N = 0 and B = 0 there.
@@ -14,13 +14,13 @@ import tensorflow as tf
 
 from smplr.landmarks import NUM_JOINTS, point_skeleton
 
-# Added to squared lengths: a bone of length zero gets direction zero and a finite gradient, and
-# one of a centimetre loses a part in 2e8 of its length.
+# Added to squared lengths: a bone of length zero gets direction zero and a finite gradient, and a
+# bone of a centimetre changes by a part in 2e8.
 _EPSILON = 1e-12
 
 
 def root_relative(joints: tf.Tensor, landmarks: tf.Tensor | None = None) -> tf.Tensor:
-    """Joins joints and landmarks and takes the root as the origin.
+    """Joins joints and landmarks and moves the root to the origin.
 
     Args:
       joints: SMPL's joints, metres, any frame, `[..., 24, 3]`.
@@ -43,7 +43,7 @@ def split_points(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def observed_points(
     points: tf.Tensor, valid: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Separates points that were seen from points that are missing.
+    """Separates valid points from missing ones.
 
     Args:
       points: `[..., P, 3]`, metres; a missing point may be NaN or infinite.
@@ -58,7 +58,7 @@ def observed_points(
 
 
 def _parents(points: tf.Tensor) -> np.ndarray:
-    """Returns the parent of each point, as an index into the points with the root in front."""
+    """Returns the parent of each point, as an index into the points with the root prepended."""
     return np.array(point_skeleton(points.shape[-2]).parents[1:], np.int32)
 
 
@@ -71,14 +71,14 @@ def bone_vectors(points: tf.Tensor) -> tf.Tensor:
 def bone_lengths(points: tf.Tensor) -> tf.Tensor:
     """Returns the length of each bone of root-relative points, metres, `[..., P]`.
 
-    For networks and losses: unlike `smpl_tf.metrics.bone_lengths`, a measure of any points, the
-    gradient of a bone of length zero is finite.
+    For networks and losses: unlike that of `smpl_tf.metrics.bone_lengths`, the gradient of a bone
+    of length zero is finite.
     """
     return tf.sqrt(tf.reduce_sum(tf.square(bone_vectors(points)), axis=-1) + _EPSILON)
 
 
 def observed_bones(valid: tf.Tensor) -> tf.Tensor:
-    """Returns which bones have both ends, bool `[..., P]`, from valid points `[..., P]`."""
+    """Returns which bones have two valid ends, bool `[..., P]`, from valid points `[..., P]`."""
     rooted = tf.concat([tf.ones_like(valid[..., :1]), valid], axis=-1)
     return tf.logical_and(valid, tf.gather(rooted, _parents(valid[..., None]), axis=-1))
 
@@ -103,7 +103,7 @@ def bone_directions(points: tf.Tensor, valid: tf.Tensor | None = None) -> tf.Ten
 def length_residuals(
     points: tf.Tensor, template_lengths: tf.Tensor, valid: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Computes B, how much longer each bone is than the template's.
+    """Computes B, the difference of each bone's length to the template's.
 
     Args:
       points: root-relative, metres, `[..., P, 3]`.
@@ -140,7 +140,7 @@ def points_from_bones(
 
 
 def bone_paths(parents: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Returns which bones lie between the root and each point.
+    """Returns which bones are on the path from the root to each point.
 
     Args:
       parents: of the points without the root, as indices into the points with the root, `[P]`.

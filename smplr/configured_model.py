@@ -1,4 +1,4 @@
-"""Functional Keras models that are rebuilt from the arguments of their constructor."""
+"""Functional Keras models that are rebuilt from their constructor's arguments."""
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ class ConfiguredModel(keras.Model):
     """A functional model whose saved form is its constructor's arguments, not its graph.
 
     Args:
-      inputs: what `keras.Input` gave.
-      outputs: what the network makes of it.
+      inputs: from `keras.Input`.
+      outputs: of the network.
       config: the constructor's arguments, by name.
       name: of the model.
     """
@@ -38,7 +38,7 @@ class ConfiguredModel(keras.Model):
           The network, not compiled.
 
         Raises:
-          ValueError: there is none, it is damaged, or of another kind.
+          ValueError: it is missing, damaged, or of another kind.
         """
         return load_model(pretrained.model_file(name), cls)
 

@@ -1,4 +1,4 @@
-"""The denoising autoencoder between an estimator of points and SMPLR (paper 3.4)."""
+"""The denoising autoencoder between a point estimator and SMPLR (paper 3.4)."""
 
 from typing import Any
 
@@ -17,26 +17,26 @@ from smplr.torso_frame import torso_rotation
 
 @keras.saving.register_keras_serializable(package="smplr")
 class DenoisingAutoencoder(ConfiguredModel):
-    """Noisy root-relative points to clean ones; lifts 2D points where their depth is set to 0.
+    """Cleans noisy root-relative points; lifts 2D points whose depth is set to 0.
 
-    Input and output: metres, camera axes, `[B, num_points, 3]`. A missing point is at the
-    origin in the input; trained so, the network fills it in.
+    Input and output: metres, camera axes, `[B, num_points, 3]`. A missing point is at the origin
+    in the input; trained this way, the network fills it in.
 
-    With `skeleton` the input are the points of somebody else's skeleton and how far each is
-    trusted, `[B, P, 4]` (x, y, z, weight from 0, missing, to 1), with any origin: whatever an
-    estimator calls its points, clean points of SMPLR come out. The network sees them centred and
-    turned so that the torso is upright before the camera; what it answers is turned back.
+    With `skeleton` the input is points of another skeleton with weights, `[B, P, 4]` (x, y, z,
+    weight from 0, missing, to 1), with any origin, and the output is still SMPLR's points. Inside,
+    the points are centred and turned so that the torso is upright before the camera; the output is
+    turned back.
 
     Args:
-      num_points: of the output; 41 with landmarks, 23 without.
-      keep_probability: share of numbers kept by both dropouts (paper 4.1: 0.8).
+      num_points: number of output points; 41 with landmarks, 23 without.
+      keep_probability: fraction of numbers kept by both dropouts (paper 4.1: 0.8).
       activation: of the hidden layers.
-      skeleton: name of the skeleton whose points go in
+      skeleton: name of the input points' skeleton
         (`smpl_tf.skeleton_points.SKELETONS`), or None for SMPLR's own.
 
     Source: paper 3.4; widths and the global residual (output = input + correction) as released
-    (3,411,579 trainable weights). The paper has ReLU, the released code ELU. Another skeleton's
-    points are not in the paper; there the residual is a linear map of the input, at first that of
+    (3,411,579 trainable weights). The paper has ReLU, the released code ELU. Other skeletons are
+    not in the paper; for them the residual is a linear map of the input, initialised to match
     equal names.
     """
 
@@ -70,26 +70,26 @@ class DenoisingAutoencoder(ConfiguredModel):
         code = layers.Dropout(1 - keep_probability)(dense_block(second, 512, activation))
         decoded = layers.Add()([dense_block(code, 1024, activation), second])
         decoded = layers.Add()([dense_block(decoded, 1024, activation), first])
-        # Zero at first: training starts from the identity.
+        # Initially zero: training starts from the identity.
         correction = layers.Dense(
             3 * num_points, kernel_initializer="zeros", name="correction", dtype="float32"
         )(decoded)
         cleaned = layers.Add(dtype="float32")([shortcut, correction])
         cleaned = layers.Reshape((num_points, 3), dtype="float32")(cleaned)
         if skeleton is not None:
-            # Rows times R turn them by its transpose: back.
+            # Row vectors times R are rotated by its transpose, that is, back.
             cleaned = layers.Dot(axes=(2, 1), dtype="float32")([cleaned, rotations])
         super().__init__(points, cleaned, config, name)
 
     @property
     def skeleton(self) -> Skeleton | None:
-        """The skeleton whose points go in; None: SMPLR's own."""
+        """The skeleton of the input points; None: SMPLR's own."""
         name = self._config["skeleton"]
         return None if name is None else find_skeleton(name)
 
 
 def _first_guess(skeleton: Skeleton, num_points: int) -> np.ndarray:
-    """Returns the map from what `_UprightPoints` gives to points of the same names.
+    """Returns the map from the output of `_UprightPoints` to points of the same names.
 
     Returns:
       float32 `[4 K + 3, 3 num_points]`: a point of the output is the input's point of that name
@@ -112,10 +112,10 @@ def _first_guess(skeleton: Skeleton, num_points: int) -> np.ndarray:
 
 
 class _UprightPoints(layers.Layer):
-    """Centres points and turns them upright; gives the turn as well.
+    """Centres points and turns them upright; returns the rotation as well.
 
     Args:
-      skeleton: whose points.
+      skeleton: of the points.
     """
 
     def __init__(self, skeleton: Skeleton, **kwargs: Any):
@@ -127,8 +127,8 @@ class _UprightPoints(layers.Layer):
         """Turns `[B, P, 4]`.
 
         Returns:
-          For each point that a body has, its place and weight, then the camera's axis as the
-          upright person sees it, `[B, 4 K + 3]`; rotations `[B, 3, 3]`.
+          For each point that a body has, position and weight, then the camera's axis in the
+          upright person's frame, `[B, 4 K + 3]`; rotations `[B, 3, 3]`.
         """
         points = tf.gather(points, self.columns, axis=1)
         weights = tf.clip_by_value(points[..., 3], 0.0, 1.0)

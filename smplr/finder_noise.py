@@ -1,8 +1,8 @@
-"""The errors of a network that finds a person's points in a photograph, in 3D.
+"""Simulates the 3D errors of networks that detect a person's points in a photograph.
 
-What people run today (BlazePose, lifting networks) errs otherwise than an hourglass trained on our
-own bodies: its people are of another build, its depth is weak, its limbs go wrong as a whole, its
-left and right change places, and it answers for points that the picture does not show.
+Current networks (BlazePose, lifting networks) make other errors than an hourglass trained on our
+own bodies: their people have another build, the depth is inaccurate, whole limbs are wrong, left
+and right are swapped, and they also output points that the picture does not show.
 """
 
 import functools
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from smpl_tf.skeleton import Skeleton
 
-# Point -> the point that takes it along when it is wrong, without the sides.
+# Point -> the point whose error it follows, without the sides.
 _HANGS_ON = {
     **{"elbow": "shoulder", "wrist": "elbow", "hand": "wrist", "hand_tip": "wrist"},
     **dict.fromkeys(("index", "pinky", "thumb"), "wrist"),
@@ -21,7 +21,7 @@ _HANGS_ON = {
     **dict.fromkeys(("heel", "big_toe", "small_toe"), "ankle"),
 }
 _FACE = ("eye_inner", "eye", "eye_outer", "ear", "mouth_corner")
-# Own error of a point in the picture plane, metres; any other point: the first.
+# Independent error of a point in the picture plane, metres; the first is for all other points.
 _TORSO_DEVIATION = 0.012
 _DEVIATIONS = {
     **{"elbow": 0.018, "wrist": 0.028, "knee": 0.018, "ankle": 0.025},
@@ -29,16 +29,16 @@ _DEVIATIONS = {
     **dict.fromkeys(("foot", "foot_tip", "heel", "big_toe", "small_toe"), 0.015),
     **dict.fromkeys(_FACE, 0.007),
 }
-_CARRIED = 0.8  # how much of its error a point hands on
+_CARRIED = 0.8  # fraction of its error that a point passes on
 _DEPTH_GAIN = 2.0
-_PERSON_SPREAD = 0.5  # of the logarithm of a person's error
-# Points of a limb that is hard to see err so much more, ...
+_PERSON_SPREAD = 0.5  # deviation of the logarithm of a person's error
+# Factor of the errors of a limb that is hard to see, ...
 _HARD_GAIN = 3.0
-# ... and this is how often a limb, the lower body, a side or everything is hard to see.
+# ... and how often a limb, the lower body, a side or everything is hard to see.
 _HARD_LIMB_RATE, _HARD_LOWER_RATE, _HARD_SIDE_RATE, _HARD_PERSON_RATE = 0.2, 0.05, 0.04, 0.04
 _LOST_RATE = 0.02  # of single points
 _LOST_SHARE = 0.25  # of what is hard to see
-_CONFUSED_RATE = 0.1  # of visibilities that tell nothing
+_CONFUSED_RATE = 0.1  # rate of uninformative visibilities
 # Logarithms of sizes over those of our bodies, mean and deviation: BlazePose's people are some 5 %
 # smaller and have wide hips, and faces, hands and feet of half to all of ours.
 _SIZE, _DEPTH_SIZE, _BONE, _HIPS, _SMALL = (-0.05, 0.1), (-0.05, 0.15), 0.08, (0.1, 0.12), 0.8
@@ -47,14 +47,14 @@ _SWAPPED_ARMS_RATE, _SWAPPED_LEGS_RATE, _SWAPPED_PERSON_RATE = 0.02, 0.04, 0.03
 
 
 class _Structure(NamedTuple):
-    """What the names of a skeleton's points tell, arrays of its P points.
+    """Arrays over a skeleton's P points, derived from their names.
 
     Attributes:
-      parents: the point that each hangs on, -1: the middle of the hips.
-      paths: which bones lead to a point, 0/1 `[P, P]`.
-      carried: turns independent errors into those that run along limbs, `[P, P]`.
-      deviations: of the own errors, metres.
-      mirror: the same point of the other side.
+      parents: the parent of each point, -1: the middle of the hips.
+      paths: which bones are on the path to a point, 0/1 `[P, P]`.
+      carried: maps independent errors to errors that accumulate along limbs, `[P, P]`.
+      deviations: of the independent errors, metres.
+      mirror: the same point on the other side.
       hips: 0/1; small: 0/1, points of face, hands and feet.
       arms, legs: 0/1, from elbow and knee outwards.
       beyond: 0/1 `[limb, start, P]`: from elbow or knee, from wrist or ankle outwards.
@@ -78,23 +78,22 @@ class _Structure(NamedTuple):
 def finder_noise(
     points: tf.Tensor, skeleton: Skeleton, seed: tf.Tensor, scale: float = 1.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mimics the 3D points of a network that finds people in photographs.
+    """Simulates the 3D points of a network that detects people in photographs.
 
-    People come out in another size and build, bones with their depth reversed now and then, left
-    and right exchanged at times. Errors are Gaussian, run along the limbs and are larger in depth,
-    larger for some people, and larger again where a limb, a side, the lower body or everybody is
-    hard to see; the visibility mostly tells it. Part of what is hard to see is lost.
+    Size and build change; the depth of bones is sometimes reversed, left and right are sometimes
+    swapped. Errors are Gaussian, accumulate along the limbs and are larger in depth, for some
+    people, and where a limb, a side, the lower body or everything is hard to see; the visibility
+    mostly reflects this. Some points that are hard to see are lost.
 
     Args:
       points: true points of a body, metres, camera axes, `[N, P, 3]`; hips among them.
-      skeleton: whose points.
+      skeleton: of the points.
       seed: int `[2]`; the same seed gives the same noise.
       scale: factor of the Gaussian errors.
 
     Returns:
-      Points, metres, camera axes, the origin midway between the hips, NaN where lost,
-      `[N, P, 3]`; how visible they are said to be, 0 where lost, above 0 and at most 1 elsewhere,
-      `[N, P]`.
+      Points, metres, camera axes, the origin midway between the hips, NaN where lost, `[N, P, 3]`;
+      the reported visibility, 0 where lost, above 0 and at most 1 elsewhere, `[N, P]`.
 
     Source: not in the paper, whose noise is an hourglass's (4.4.2).
     """
@@ -116,7 +115,7 @@ def finder_noise(
         return tf.constant(array, dtype)
 
     number = len(skeleton)
-    # Another build: bones from the hips' middle outwards, left and right alike.
+    # Another build: scales bones from the hips outwards, the same for left and right.
     points = points - _middle(points, table)
     starts = tf.gather(points, np.maximum(table.parents, 0), axis=1)
     hanging = constant(table.parents >= 0)[:, None]
@@ -137,7 +136,7 @@ def finder_noise(
     swapped = tf.maximum(swapped, happens(_SWAPPED_PERSON_RATE, 1))
     points = tf.where(swapped[..., None] > 0, tf.gather(points, table.mirror, axis=1), points)
 
-    # What is hard to see.
+    # The parts that are hard to see.
     first = tf.cast(uniform(len(table.beyond)) / _HARD_LIMB_RATE * 2, tf.int32)
     hard = tf.einsum("nls,lsp->np", tf.one_hot(first, 2, dtype=dtype), constant(table.beyond))
     hard = tf.maximum(hard, happens(_HARD_LOWER_RATE, 1) * constant(table.lower))
@@ -152,7 +151,7 @@ def finder_noise(
     errors *= scale * tf.exp(_PERSON_SPREAD * normal(1, 1)) * constant([1.0, 1.0, _DEPTH_GAIN])
     points += errors
 
-    # Visible points are near 1; the few unsure ones among them, and the hard ones, anywhere below.
+    # Visible points are near 1, except for a few; those and hard ones are anywhere below.
     draw = uniform(number)
     confused = happens(_CONFUSED_RATE, number)
     unsure = hard + confused - 2 * hard * confused
@@ -164,7 +163,7 @@ def finder_noise(
 
 
 def _middle(points: tf.Tensor, table: _Structure) -> tf.Tensor:
-    """Returns the middle of the hips, or of everything where there are none, `[N, 1, 3]`."""
+    """Returns the middle of the hips, or of all points if the hips are missing, `[N, 1, 3]`."""
     share = table.hips if table.hips.any() else np.ones_like(table.hips)
     share = tf.constant(share / share.sum(), points.dtype)
     return tf.einsum("p,npc->nc", share, points)[:, None]
@@ -175,7 +174,7 @@ def _bare(name: str) -> str:
 
 
 def _parent(name: str, names: tuple[str, ...]) -> str | None:
-    """The nearest point of the skeleton that takes a point along, or None."""
+    """Returns the skeleton's nearest point whose error a point follows, or None."""
     side = name.removesuffix(_bare(name))
     if _bare(name) in _FACE:
         return "nose" if "nose" in names else None
@@ -191,7 +190,7 @@ def _structure(skeleton: Skeleton) -> _Structure:
     number = len(names)
     found = [_parent(name, names) for name in names]
     parents = np.array([-1 if one is None else skeleton.index(one) for one in found])
-    # A point may come before what it hangs on: bones are counted outwards, not by index.
+    # A point may precede its parent, so the order is by depth, not by index.
     paths = np.eye(number)
     for _ in range(number):
         paths = np.eye(number) + np.where(parents[:, None] >= 0, paths[parents], 0)
@@ -202,7 +201,7 @@ def _structure(skeleton: Skeleton) -> _Structure:
         return np.array([_bare(name) in bare for name in names], np.float64)
 
     def outwards(*starts):
-        """Points that hang on any of these, themselves included."""
+        """Returns these points and all their descendants."""
         chosen = [skeleton.index(name) for name in starts if name in names]
         return paths[:, chosen].max(axis=1, initial=0.0)
 

@@ -1,4 +1,4 @@
-"""Points to a body by gradient descent through SMPL: a peer of SMPLR's networks.
+"""Fits a body to points by gradient descent through SMPL: a baseline for SMPLR's networks.
 
 Source: not in the paper. It follows SMPLify (Bogo et al. 2016) without its learned priors.
 """
@@ -11,7 +11,7 @@ from smplr.inverse_fit import InverseFit, flat_problem, torso_placed, unflatten
 from smplr.landmarks import NUM_JOINTS
 from smplr.point_model import PointModel
 
-# Rounds the corner of the distance at zero, metres.
+# Smooths the distance at zero, metres.
 _DISTANCE_ROUNDING = 1e-3
 
 
@@ -31,18 +31,18 @@ def gradient_fit(
       points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
       model: the body.
       weights: `[..., P]`, 0 for a missing point; None: equal weights.
-      start: where to begin, such as what networks say; None is the rest pose, turned and placed
-        as a whole like the torso.
-      steps: of gradient descent.
-      learning_rate: Adam's; falls to 0 along half a cosine.
-      beta_weight: pull of the betas towards 0, metres.
-      pose_weight: pull of the joints towards the rest pose, metres.
+      start: initial body, such as the networks' result; None is the rest pose, rigidly aligned to
+        the torso.
+      steps: number of gradient steps.
+      learning_rate: Adam's; decays to 0 along half a cosine.
+      beta_weight: weight of the pull of the betas towards 0, metres.
+      pose_weight: weight of the pull of the joints towards the rest pose, metres.
 
     Returns:
       The fit.
 
     Raises:
-      ValueError: if the number of points is not the skeleton's.
+      ValueError: if the number of points does not match the skeleton.
     """
     points, weights, leading = flat_problem(points, weights, model)
     count, dtype = tf.shape(points)[0], points.dtype
@@ -81,7 +81,7 @@ def gradient_fit(
 
 
 def _orthonormal(six_numbers):
-    """Turns two rows, `[..., 2, 3]`, into the rotation that they span, `[..., 3, 3]`."""
+    """Turns two rows, `[..., 2, 3]`, into a rotation by Gram-Schmidt, `[..., 3, 3]`."""
     first = tf.math.l2_normalize(six_numbers[..., 0, :], axis=-1)
     second = six_numbers[..., 1, :]
     second -= tf.reduce_sum(first * second, axis=-1, keepdims=True) * first
@@ -90,7 +90,7 @@ def _orthonormal(six_numbers):
 
 
 def _adam(objective, variables, steps, learning_rate):
-    """Lowers an objective of one value per sample; samples do not influence each other."""
+    """Minimises an objective with one value per sample; the samples are independent."""
     beta_1, beta_2 = 0.9, 0.999
 
     def step(index, variables, means, squares):

@@ -1,7 +1,7 @@
-"""The stacked volumetric hourglass: a picture to volumes and points (paper 3.3).
+"""The stacked volumetric hourglass: from a picture to volumes and points (paper 3.3).
 
 The network is Newell's, adapted as released: pre-activation bottleneck residuals without biases,
-four poolings, and per stack a volume for every point and limb that feeds the next stack.
+four poolings, and in each stack a volume for every point and limb, which feeds the next stack.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _STEM_STRIDE = 4
 
 @keras.saving.register_keras_serializable(package="smplr")
 class PictureStandardization(layers.Layer):
-    """Brings each picture to mean 0 and standard deviation 1, whatever its scale.
+    """Standardises each picture to mean 0 and standard deviation 1.
 
     Source: the released code does so before its augmentation by rotation.
     """
@@ -33,7 +33,7 @@ class PictureStandardization(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="smplr")
 class VolumeLogits(layers.Layer):
-    """Folds feature maps with all depth bins as channels into volumes.
+    """Reshapes feature maps with all depth bins as channels to volumes.
 
     Args:
       bins: depth bins; channel = bin * points + point, as released.
@@ -50,16 +50,16 @@ class VolumeLogits(layers.Layer):
         return tf.reshape(maps, [-1, num_stacks, rows, columns, self.bins, channels // self.bins])
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the layer."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "bins": self.bins}
 
 
 @keras.saving.register_keras_serializable(package="smplr")
 class SoftArgmax(layers.Layer):
-    """Reads the points off the last stack's volumes.
+    """Computes the points from the last stack's volumes.
 
     Args:
-      num_points: how many of the channels are points; limbs follow them.
+      num_points: number of point channels; limb channels follow.
       centred: see `VolumeGrid`.
       side: edge of the cube, metres.
     """
@@ -77,17 +77,17 @@ class SoftArgmax(layers.Layer):
         return soft_argmax(volumes[:, -1, ..., : self.num_points], grid)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the layer."""
+        """Returns the constructor's arguments."""
         own = {"num_points": self.num_points, "centred": self.centred, "side": self.side}
         return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="smplr")
 class StackedHourglass(ConfiguredModel):
-    """A picture of a person to volumetric heatmaps and root-relative points.
+    """Predicts volumetric heatmaps and root-relative points from a picture of a person.
 
-    Input: `[B, image_size, image_size, 3]`, RGB of any scale, the root in the middle and the
-    cube's width of 2.5 m filling the picture (see `targets.crop_window`).
+    Input: `[B, image_size, image_size, 3]`, RGB of any scale; the root is in the middle and the
+      cube's width of 2.5 m fills the picture (see `targets.crop_window`).
 
     Output, a dict: `volumes`, logits, float32 `[B, num_stacks, S, S, bins, num_points +
     num_limbs]` with S = image_size / 4; and `points`, metres, camera axes, float32
@@ -95,15 +95,15 @@ class StackedHourglass(ConfiguredModel):
 
     Args:
       image_size: edge of the input in pixels, a multiple of 64.
-      num_stacks: hourglasses in a row.
+      num_stacks: number of hourglasses.
       width: channels of the feature maps.
       bins: depth bins of the volumes.
       num_points: 41 with landmarks, 23 without.
       num_limbs: 4, or 0 for joints alone.
-      head_dropout: share of head features dropped; as released.
+      head_dropout: dropout rate of head features, as released.
       centred: see `VolumeGrid`.
       side: edge of the cube, metres.
-      prior_height: height of the targets under whose mean voxel the logits' biases start, see
+      prior_height: height of the targets whose mean voxel initialises the logits' biases, see
         `volumes.prior_log_odds`; None for no biases, as released.
 
     Raises:
@@ -168,7 +168,7 @@ class StackedHourglass(ConfiguredModel):
 
     @property
     def points_model(self) -> keras.Model:
-        """The same network with the points as its only output: `predict` keeps no volumes."""
+        """The same network with points as its only output, so that `predict` stores no volumes."""
         return keras.Model(self.input, self.output["points"], name="points_model")
 
 
@@ -178,11 +178,11 @@ def _convolution(filters, size, **kwargs):
 
 
 def _logits(channels, bias):
-    """The convolution that puts volumes out.
+    """The convolution that outputs volumes.
 
-    Without a bias at the log-odds of a voxel, a short training goes into pushing all logits down:
-    the features lose what they told of the picture on the way, and the network stays where it
-    says "empty" to every voxel.
+    Without a bias at the log-odds of a voxel, a short training mostly pushes all logits down: the
+    features lose their information about the picture, and the network stays at "empty" for every
+    voxel.
     """
     if bias is None:
         return _convolution(channels, 1)
@@ -196,7 +196,7 @@ def _normalised_relu(features):
 
 
 def _residual(features, width):
-    """Adds a pre-activation bottleneck; a 1x1 convolution on the skip where widths differ."""
+    """Adds a pre-activation bottleneck, with a 1x1 convolution on the skip if widths differ."""
     branch = _convolution(width // 2, 1)(_normalised_relu(features))
     branch = _convolution(width // 2, 3)(_normalised_relu(branch))
     branch = _convolution(width, 1)(_normalised_relu(branch))
@@ -206,7 +206,7 @@ def _residual(features, width):
 
 
 def _stem(pictures, width):
-    """Brings a picture to a quarter of its size and the width of the hourglasses."""
+    """Reduces a picture to a quarter of its size and expands it to the hourglasses' width."""
     features = PictureStandardization(dtype="float32")(pictures)
     features = layers.ZeroPadding2D(2)(features)
     features = _convolution(width // 4, 6, strides=2, padding="valid")(features)
@@ -215,7 +215,7 @@ def _stem(pictures, width):
 
 
 def _hourglass(features, width, poolings):
-    """Pools, recurses and upsamples, with a residual beside every level."""
+    """Pools, recurses and upsamples, with a residual at every level."""
     skip = _residual(features, width)
     low = _residual(layers.MaxPooling2D(2)(features), width)
     low = _hourglass(low, width, poolings - 1) if poolings > 1 else _residual(low, width)

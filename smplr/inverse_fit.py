@@ -1,4 +1,4 @@
-"""Points to a body in closed form: a peer of SMPLR's networks, and where other fits start.
+"""Fits a body to points in closed form: a baseline, and the start of other fits.
 
 Source: not in the paper. It alternates orthogonal Procrustes per joint with linear least squares
 for betas.
@@ -18,11 +18,11 @@ from smplr.bones import observed_points
 from smplr.landmarks import NUM_JOINTS
 from smplr.point_model import PointModel, PosedPoints
 
-# Points carried by these joints alone turn nearly as one piece.
+# Points that follow only these joints move nearly rigidly.
 _TORSO = ("pelvis", "spine1", "spine2", "spine3", "left_collar", "right_collar")
-# A point counts for the rotation of a joint that carries at least this share of it.
+# A point counts for the rotation of a joint if its weight is at least this.
 _LEAST_SHARE = 0.6
-# Settles the place where every point is missing.
+# Determines the position if every point is missing.
 _PLACE_PRIOR = 1e-9
 
 
@@ -45,7 +45,7 @@ class InverseFit(NamedTuple):
 def flat_problem(
     points: tf.Tensor, weights: tf.Tensor | None, model: PointModel
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Brings points and weights into the form that fits work in.
+    """Converts points and weights to the form that the fits use.
 
     Args:
       points: metres, `[..., P, 3]`; missing points may be NaN or infinite.
@@ -58,7 +58,7 @@ def flat_problem(
       body has no such point; the leading dimensions, int `[...]`.
 
     Raises:
-      ValueError: if the number of points is not the skeleton's.
+      ValueError: if the number of points does not match the skeleton.
     """
     points = tf.convert_to_tensor(points)
     if not points.dtype.is_floating:
@@ -78,7 +78,7 @@ def flat_problem(
 
 
 def unflatten(fit: InverseFit, leading: tf.Tensor) -> InverseFit:
-    """Gives a fit of `[N, ...]` bodies the leading dimensions that the points had."""
+    """Restores the leading dimensions of the points in a fit of `[N, ...]` bodies."""
     return InverseFit(
         *(tf.reshape(value, tf.concat([leading, value.shape[1:]], axis=0)) for value in fit)
     )
@@ -92,25 +92,25 @@ def closed_form_fit(
     twist_weight: float = 1e-4,
     beta_weight: float = 1e-5,
 ) -> InverseFit:
-    """Fits a body by turns: rotations joint by joint, then betas and place by least squares.
+    """Fits a body by alternating rotations per joint with least squares for betas and position.
 
-    A joint is turned so that the points fixed to it (child joints, and landmarks skinned mostly
-    to it) fit best. Where they leave the twist open, or are missing, it keeps its parent's
+    A joint is rotated so that the points fixed to it (child joints, and landmarks skinned mostly
+    to it) fit best. If they do not determine the twist, or are missing, it keeps its parent's
     orientation.
 
     Args:
       points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
       model: the body.
       weights: `[..., P]`, 0 for a missing point; None: equal weights.
-      iterations: rounds of rotations and betas.
-      twist_weight: pull of each joint towards its parent's orientation, square metres.
-      beta_weight: pull of the betas towards 0, square metres.
+      iterations: number of alternations.
+      twist_weight: weight of each joint's pull towards its parent's orientation, square metres.
+      beta_weight: weight of the pull of the betas towards 0, square metres.
 
     Returns:
-      The fit; the mean body at rest, its pelvis at the origin, where everything is missing.
+      The fit; if all points are missing, the mean body at rest with its pelvis at the origin.
 
     Raises:
-      ValueError: if the number of points is not the skeleton's.
+      ValueError: if the number of points does not match the skeleton.
     """
     points, weights, leading = flat_problem(points, weights, model)
     count, dtype = tf.shape(points)[0], points.dtype
@@ -138,7 +138,7 @@ def closed_form_fit(
 def torso_placed(
     points: tf.Tensor, weights: tf.Tensor, model: PointModel
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turns and moves the mean body at rest as a whole, so that its torso fits.
+    """Aligns the mean body at rest rigidly to the torso.
 
     Args:
       points: metres, `[N, P, 3]`.
@@ -146,7 +146,7 @@ def torso_placed(
       model: the body.
 
     Returns:
-      Rotations of the root `[N, 3, 3]` and places of the pelvis `[N, 3]`.
+      Rotations of the root `[N, 3, 3]` and positions of the pelvis `[N, 3]`.
     """
     rest = model.template - model.template[:1]
     mean = np.zeros((len(model.skeleton), 3))
@@ -157,14 +157,14 @@ def torso_placed(
 
 
 def _shares(model: PointModel) -> np.ndarray:
-    """Returns how much of each point each joint carries, `[P, 24]`."""
+    """Returns the weight of each joint in each point, `[P, 24]`."""
     shares = np.zeros((len(model.skeleton), NUM_JOINTS))
     np.add.at(shares, (model.target, model.carrier), model.factors.sum(axis=-1))
     return shares
 
 
 def _torso_points(model: PointModel) -> np.ndarray:
-    """Returns which points the torso carries, 0 or 1, `[P]`."""
+    """Returns which points move with the torso, 0 or 1, `[P]`."""
     carried = _shares(model)[:, SMPL_24.indices(_TORSO)].sum(axis=-1)
     return (carried > _LEAST_SHARE).astype(np.float64)
 
@@ -180,18 +180,19 @@ def _fit_rotations(
     model: PointModel,
     twist_weight: float,
 ) -> tf.Tensor:
-    """Turns each joint, parents first, so that the points fixed to it fit.
+    """Rotates each joint, parents first, so that the points fixed to it fit.
 
-    A joint stands where its parent's rotation puts it, not where it was observed: so that each
-    joint makes good what its ancestors could not, and noise does not add up along a limb.
+    A joint's position is the one that its parent's rotation gives, not the observed one. So each
+    joint corrects the remaining error of its ancestors, and noise does not accumulate along a
+    limb.
 
     Returns:
       Global rotations, `[N, 24, 3, 3]`.
     """
     shares = _shares(model)
     carriers = np.where(shares.max(axis=-1) >= _LEAST_SHARE, shares.argmax(axis=-1), -1)
-    # Seen from its carrier in the present pose, a landmark skinned to several joints moves rigidly
-    # with it.
+    # In the current pose, a landmark skinned to several joints is treated as rigidly fixed to its
+    # main joint.
     of_point = np.maximum(carriers, 0)
     arms = posed.points - tf.gather(posed.joints, of_point, axis=1)
     arms = tf.linalg.matvec(tf.gather(global_rotations, of_point, axis=1), arms, transpose_a=True)
@@ -232,7 +233,7 @@ def _levels(parents: Sequence[int]) -> list[list[int]]:
 
 
 def _fit_shape(points, weights, rotations, global_rotations, model, beta_weight):
-    """Solves for betas `[N, B]` and pelvis `[N, 3]` that bring the posed body to the points."""
+    """Solves for betas `[N, B]` and pelvis `[N, 3]` that move the posed body to the points."""
     dtype, num_betas = points.dtype, model.num_betas
     mean = model.rest_sources(rotations, tf.zeros([tf.shape(points)[0], num_betas], dtype))
     missed = points - model.pose(mean, global_rotations).points

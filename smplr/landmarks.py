@@ -1,8 +1,8 @@
-"""SMPLR's points on a body: which vertices, template bone lengths, limbs.
+"""SMPLR's points on a body: landmark vertices, template bone lengths, limbs.
 
-A body is observed through 24 joints and 18 surface points; their names and tree are in
-`smpl_tf.skeleton.SMPLR_42`. The pelvis is the origin, so networks see the 41 others, or the 23
-other joints where landmarks are left out (the `nL` rows of the paper's Table 1).
+A body is represented by 24 joints and 18 surface points; their names and tree are in
+`smpl_tf.skeleton.SMPLR_42`. The pelvis is the origin, so networks take the 41 other points, or the
+23 other joints without landmarks (the `nL` rows of the paper's Table 1).
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ LIMBS = {
 
 
 def point_skeleton(num_points: int) -> Skeleton:
-    """Returns the tree behind a number of root-relative points.
+    """Returns the tree for a number of root-relative points.
 
     Args:
       num_points: 41 (joints and landmarks) or 23 (joints alone), the root not counted.
@@ -63,14 +63,14 @@ def point_skeleton(num_points: int) -> Skeleton:
 
 
 def carrying_joints(num_points: int) -> np.ndarray:
-    """Returns the joint with which each point's bone turns.
+    """Returns the joint that rotates each point's bone.
 
     Args:
       num_points: see `point_skeleton`.
 
     Returns:
-      Index of a joint of `SMPL_24`, int `[num_points]`: the parent of a joint; of a landmark,
-      which may hang on another landmark, the joint that all of them hang on.
+      Index of a joint of `SMPL_24`, int `[num_points]`: the parent of a joint; for a landmark,
+      whose parent may be another landmark, the nearest ancestor that is a joint.
     """
     parents = np.array(point_skeleton(num_points).parents[1:])
     carriers = parents.copy()
@@ -80,16 +80,16 @@ def carrying_joints(num_points: int) -> np.ndarray:
 
 
 def landmark_vertex_ids(model_data: SMPLModelData) -> np.ndarray:
-    """Returns the vertices of a body that are SMPLR's landmarks.
+    """Returns the vertex ids of SMPLR's landmarks on a body.
 
     Args:
-      model_data: a body that names its landmarks, as the open body and official files do.
+      model_data: a body with named landmarks, such as the open body and official files.
 
     Returns:
       int32 `[18]`, in the order of `SMPLR_LANDMARKS`.
 
     Raises:
-      ValueError: if the body does not name them.
+      ValueError: if the body lacks them.
 
     Source: paper 3.2 and Fig. 3; ids as released.
     """
@@ -113,7 +113,7 @@ def template_lengths(model_data: SMPLModelData) -> np.ndarray:
       float64 `[41]`, metres: the released constants for a body whose landmarks are the official
       vertices, the lengths of its own template for any other.
 
-    Source: paper 3.2; constants as released. Which template the authors used is not told.
+    Source: paper 3.2; constants as released. The authors do not say which template they used.
     """
     if list(landmark_vertex_ids(model_data)) == list(SMPLR_LANDMARK_VERTICES.values()):
         return SMPL_TEMPLATE_LENGTHS.copy()

@@ -1,4 +1,4 @@
-"""Points to a body by damped Gauss-Newton steps: exact on clean points, a MAP estimate on noisy.
+"""Fits a body by damped Gauss-Newton: exact on clean points, a MAP estimate on noisy ones.
 
 Source: not in the paper; Levenberg-Marquardt with the derivatives of linear blend skinning.
 """
@@ -14,16 +14,16 @@ from smplr.landmarks import NUM_JOINTS
 from smplr.point_model import PointModel, PosedPoints
 
 _NUM_TURNS = 3 * NUM_JOINTS
-# The damping of the first step, as a share of the diagonal; then what a good and a bad step
-# change it by.
+# The damping of the first step, as a fraction of the diagonal; then its factors after a good and a
+# bad step.
 _FIRST_DAMPING = 1e-3
 _GOOD_STEP, _BAD_STEP = 0.1, 10.0
 _LEAST_DAMPING, _LARGEST_DAMPING = 1e-7, 1e3
-# A body that gains less, as a share and in square metres, has arrived.
+# A body that improves by less (relative, and in square metres) has converged.
 _LEAST_GAIN, _LEAST_COST = 1e-3, 1e-10
-# Keep Cholesky's roots positive in float32.
+# Keeps Cholesky's square roots positive in float32.
 _LEAST_DIAGONAL, _ROUNDING = 1e-6, 1e-6
-# What is believed of the noise before any residual is seen: metres, and coordinates' worth.
+# The prior of the noise: metres, and its weight as a number of coordinates.
 _PRIOR_NOISE, _PRIOR_COUNT = 5e-3, 1.0
 
 
@@ -38,30 +38,30 @@ def least_squares_fit(
     toward: tuple[tf.Tensor, tf.Tensor] | None = None,
     outlier_distance: float | None = None,
 ) -> InverseFit:
-    """Lowers the weighted squared distance of the points, with pulls on pose and shape.
+    """Minimises the weighted squared distance of the points, with priors on pose and shape.
 
-    With pulls of (noise / spread)^2 of the parameters this is their most probable value.
+    With prior weights of (noise / spread)^2 of the parameters, the result is their most probable
+    value.
 
     Args:
       points: metres, any frame, `[..., P, 3]`; missing points may be NaN or infinite.
       model: the body.
-      start: where to begin, such as `closed_form_fit` of the same points.
+      start: initial body, such as `closed_form_fit` of the same points.
       weights: `[..., P]`, 0 for a missing point; None: equal weights.
-      steps: of Gauss-Newton at most, fewer where all bodies have arrived; a step that does not
-        help is taken back and damped.
-      pose_weight: pull of the joints but the root, square metres per square radian, one number or
-        `[..., 23]`.
-      beta_weight: pull of the betas, square metres, one number or `[...]`.
-      toward: rotations `[..., 24, 3, 3]` and betas `[..., B]` that the pulls lead to; None is the
+      steps: maximum number of Gauss-Newton steps, fewer once all bodies have converged; a step
+        that does not help is undone and damped.
+      pose_weight: prior weight of the joints except the root, square metres per square radian, one
+        number or `[..., 23]`.
+      beta_weight: prior weight of the betas, square metres, one number or `[...]`.
+      toward: mean of the priors, rotations `[..., 24, 3, 3]` and betas `[..., B]`; None is the
         mean body at rest.
-      outlier_distance: beyond this the distance itself counts, not its square; metres. None
-        squares all.
+      outlier_distance: larger distances count linearly, not squared; metres. None squares all.
 
     Returns:
       The fit.
 
     Raises:
-      ValueError: if the number of points is not the skeleton's.
+      ValueError: if the number of points does not match the skeleton.
     """
     points, weights, leading = flat_problem(points, weights, model)
     problem = _Problem(points, weights, model, pose_weight, beta_weight, toward, outlier_distance)
@@ -75,7 +75,7 @@ def least_squares_fit(
     def step(index, state, cost, damping, _):
         proposed = problem.step(state, damping)
         new_cost = problem.cost(proposed, problem.pose(proposed))
-        # False also where the new cost is not a number.
+        # False also if the new cost is NaN.
         better = new_cost < cost
         state = tuple(
             tf.where(tf.reshape(better, [-1] + [1] * (new.shape.rank - 1)), new, old)
@@ -93,7 +93,7 @@ def least_squares_fit(
     cost = problem.cost(state, problem.pose(state))
     first = (tf.constant(0), state, cost, damping, tf.ones_like(cost, tf.bool))
     state = tf.while_loop(goes_on, step, first)[1]
-    # Products of rotations drift.
+    # Products of rotations accumulate rounding errors.
     rotations = project_to_rotation(state[0])
     state = (rotations, *state[1:])
     fitted = problem.pose(state).posed.points + state[2][:, None]
@@ -101,11 +101,11 @@ def least_squares_fit(
 
 
 class FitStatistics(NamedTuple):
-    """What the points left unexplained, and what that means for the body.
+    """The estimated noise of the points, and the joint errors that follow from it.
 
     Attributes:
       noise: standard deviation of a coordinate of a point of weight 1, metres, `[...]`.
-      joint_errors: to expect of SMPL's joints, metres, `[..., 24]`.
+      joint_errors: expected errors of SMPL's joints, metres, `[..., 24]`.
     """
 
     noise: tf.Tensor
@@ -121,13 +121,14 @@ def fit_statistics(
     pose_weight: tf.Tensor | float = 1e-6,
     beta_weight: tf.Tensor | float = 1e-7,
 ) -> FitStatistics:
-    """Estimates noise from the residuals of a fit, and the joints' errors from both.
+    """Estimates the noise from the residuals of a fit, and from it the joints' errors.
 
-    Residuals are few beside the parameters: bones keep their lengths, and that is all that they
-    tell. The noise is their square sum over the coordinates that the parameters leave free.
+    There are few residuals compared with the parameters: since bone lengths are fixed, only
+    changes of bone length are visible. The noise is their sum of squares divided by the degrees of
+    freedom.
 
     Args:
-      points: see `least_squares_fit`, likewise the other arguments.
+      points: as in `least_squares_fit`.
       model: the body.
       joint_model: the same body for SMPL_24.
       fit: of the points.
@@ -136,8 +137,8 @@ def fit_statistics(
       beta_weight: as in the fit.
 
     Returns:
-      The statistics. Errors that run alike through neighbouring points keep bones at their length:
-      they are not seen.
+      The statistics. Errors that are equal in neighbouring points do not change bone lengths and
+      are not included.
     """
     points, weights, leading = flat_problem(points, weights, model)
     problem = _Problem(points, weights, model, pose_weight, beta_weight, None, None)
@@ -167,7 +168,7 @@ def fit_statistics(
     )
     spread = tf.reduce_sum(tf.matmul(jacobian, covariance) * jacobian, axis=-1)
     spread = tf.reduce_sum(tf.reshape(spread, [-1, NUM_JOINTS, 3]), axis=-1)
-    # The mean length of a Gaussian vector is 0.92 of the root of its mean square.
+    # The mean length of a Gaussian vector is 0.92 of its root mean square.
     errors = 0.92 * noise[:, None] * tf.sqrt(tf.maximum(spread, 0.0))
     return FitStatistics(
         tf.reshape(noise, leading),
@@ -176,7 +177,7 @@ def fit_statistics(
 
 
 class _Pose(NamedTuple):
-    """What follows from a state: global rotations, posed points, and how far they miss."""
+    """Returns what follows from a state: global rotations, posed points, and residuals."""
 
     global_rotations: tf.Tensor
     posed: PosedPoints
@@ -222,7 +223,7 @@ class _Problem:
         return tf.reduce_sum(self.weights * squares, axis=-1) + pulls
 
     def linearised(self, state, pose):
-        """Returns the normal matrix of the points `[N, K, K]`, the pulls' diagonal, the moments.
+        """Returns the normal matrix of the points `[N, K, K]`, the priors' diagonal, the moments.
 
         K: turns of the joints about the outer axes, betas, pelvis.
         """
@@ -294,7 +295,7 @@ class _Problem:
 
 
 def _jacobian(model, global_rotations, posed):
-    """Differentiates points by turns of the joints about the outer axes, betas and pelvis."""
+    """Differentiates points by joint rotations about the outer axes, betas and pelvis."""
     leading, dtype = tf.shape(posed.points), global_rotations.dtype
     turns = tf.reshape(model.turn_jacobian(posed), tf.concat([leading, [_NUM_TURNS]], axis=0))
     moves = tf.broadcast_to(tf.eye(3, dtype=dtype), tf.concat([leading, [3]], axis=0))
@@ -305,7 +306,7 @@ def _jacobian(model, global_rotations, posed):
 def _factorised(normal, damping):
     """Scales a normal matrix to a diagonal of one, damps it, and takes its Cholesky factor.
 
-    What no point observes has a diagonal near zero and stays where it is.
+    Parameters that no point determines have a diagonal near zero and do not change.
     """
     scale = tf.math.rsqrt(tf.linalg.diag_part(normal) + _LEAST_DIAGONAL)
     scaled = normal * scale[:, :, None] * scale[:, None, :]

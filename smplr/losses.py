@@ -1,7 +1,7 @@
-"""SMPLR's losses (paper 3.2 to 3.4): functions with one value per sample, Keras losses over them.
+"""SMPLR's losses (paper 3.2 to 3.4): functions with one value per sample, and Keras losses.
 
-A target that is not finite is unknown and adds nothing; a sample without any target counts as 0.
-Everything is computed in float32, whatever the networks compute in.
+A target that is not finite is unknown and adds nothing; the loss of a sample without any target is
+0. Everything is computed in float32, also under mixed precision.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ def bone_length_error(true: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
     """Averages absolute differences of bone lengths: the L1 distance of the two B.
 
     Args:
-      true: root-relative points, metres, `[B, P, 3]`; not finite where unknown.
+      true: root-relative points, metres, `[B, P, 3]`; NaN or infinite where unknown.
       predicted: root-relative points, metres, `[B, P, 3]`.
 
     Returns:
@@ -68,7 +68,7 @@ def volume_cross_entropy(true_volumes: tf.Tensor, logits: tf.Tensor) -> tf.Tenso
     known = tf.math.is_finite(true_volumes[:, :1, :1, :1])
     true_volumes = tf.where(known, true_volumes, 0.0)
     logits = tf.cast(logits, tf.float32)
-    # softplus(x) - t x is the cross-entropy; the product is summed without being kept.
+    # softplus(x) - t x is the cross-entropy; the product is summed without being stored.
     entropy = tf.reduce_sum(tf.math.softplus(logits), axis=(1, 2, 3, 4))
     entropy -= tf.einsum("bsrcdk,brcdk->bk", logits, true_volumes)
     num_voxels = tf.cast(tf.reduce_prod(tf.shape(logits)[2:5]), tf.float32)
@@ -88,10 +88,10 @@ class MeanAbsoluteError(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="smplr")
 class ShapeLoss(keras.losses.Loss):
-    """L1 on betas and gender, and a little weight on small predictions.
+    """L1 on betas and gender, with a small penalty on the size of predictions.
 
     Args:
-      regularizer: factor of the mean absolute prediction; 0.01 as released, absent in the paper.
+      regularizer: factor of the mean absolute prediction; 0.01 as released, not in the paper.
     """
 
     def __init__(self, regularizer: float = 0.01, name: str = "shape_loss", **kwargs: Any):
@@ -104,7 +104,7 @@ class ShapeLoss(keras.losses.Loss):
         return mean_absolute_error(y_true, y_pred) + self.regularizer * penalty
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "regularizer": self.regularizer}
 
 
@@ -113,7 +113,7 @@ class PointLoss(keras.losses.Loss):
     """L1 on points and on their bone lengths: the loss of the denoising autoencoder.
 
     Args:
-      bone_weight: factor of the bone length term; the paper has it, the released code has not.
+      bone_weight: factor of the bone length term; in the paper, but not in the released code.
     """
 
     def __init__(self, bone_weight: float = 1.0, name: str = "point_loss", **kwargs: Any):
@@ -126,13 +126,13 @@ class PointLoss(keras.losses.Loss):
         return mean_absolute_error(y_true, y_pred) + self.bone_weight * bone_error
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "bone_weight": self.bone_weight}
 
 
 @keras.saving.register_keras_serializable(package="smplr")
 class VolumeLoss(keras.losses.Loss):
-    """Cross-entropy of a stacked hourglass; draws its target volumes from points on the fly.
+    """Cross-entropy of a stacked hourglass; computes the target volumes from points on the fly.
 
     Args:
       height: see `volumes.joint_volumes`.
@@ -173,7 +173,7 @@ class VolumeLoss(keras.losses.Loss):
         return volume_cross_entropy(targets, y_pred)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
+        """Returns the constructor's arguments."""
         own = {
             "height": self.height,
             "limb_profile": self.limb_profile,

@@ -1,7 +1,7 @@
 """The columns of SMPLR's tables: errors of points, bones, surface, rotations and gender.
 
-Functions of NumPy arrays or tensors that give named errors, one value per sample; `summary`
-averages them. Names carry their unit.
+Functions of NumPy arrays or tensors that return named errors, one value per sample; `summary`
+averages them. The names contain the unit.
 """
 
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ _MM = 1000.0
 
 
 def point_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]:
-    """Measures points by the columns of Table 1.
+    """Computes the columns of Table 1.
 
     Args:
       true: root-relative, metres, `[N, P, 3]` with P = 41 or 23.
-      predicted: likewise.
+      predicted: in the same form.
 
     Returns:
       Name -> `[N]`, mm: `<group>_mm` for the eight groups of joints; `joints_16_mm`, the average
-      that most rows of the paper's Table 1 have; `joints_23_mm`, over all joints but the root;
+      in most rows of the paper's Table 1; `joints_23_mm`, over all joints except the root;
       `pa_joints_mm` and `pa_rigid_joints_mm`, over all 24 after alignment (protocol 2);
       `landmarks_mm` where there are landmarks; `bones_mm`, absolute errors of bone lengths.
 
     Source: paper 4.3 and Table 1. In ten of its rows "Avg. Jt" is the mean of the eight groups, as
       that of 16 joints is; in the rows SHN and SHN_nL it is 2 mm more. So both are given.
     """
-    # The root is at the origin on both sides.
+    # The root is at the origin in both.
     true, predicted = (
         tf.pad(tf.cast(points, tf.float32), [[0, 0], [1, 0], [0, 0]])
         for points in (true, predicted)
@@ -58,11 +58,11 @@ def point_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]
 
 
 def surface_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]:
-    """Measures surfaces under both protocols.
+    """Computes surface errors under both protocols.
 
     Args:
       true: vertices, the root at the origin, metres, `[N, V, 3]`.
-      predicted: likewise.
+      predicted: in the same form.
 
     Returns:
       `surface_mm` and `pa_surface_mm`, `[N]`.
@@ -76,11 +76,11 @@ def surface_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarra
 
 
 def rotation_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]:
-    """Measures parent-relative rotations; leaf joints apart, whose twist no point observes.
+    """Computes errors of parent-relative rotations, separately for leaf joints.
 
     Args:
       true: rotations, `[N, 24, 3, 3]`.
-      predicted: rotations, not just matrices, `[N, 24, 3, 3]`.
+      predicted: proper rotation matrices, `[N, 24, 3, 3]`.
 
     Returns:
       `rotation_deg` over the root and the inner joints, and `leaf_rotation_deg`, `[N]`.
@@ -96,7 +96,7 @@ def rotation_errors(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarr
 
 
 def gender_hits(true: tf.Tensor, predicted: tf.Tensor) -> dict[str, np.ndarray]:
-    """Tells for whom the gender is right.
+    """Computes whether the gender is right.
 
     Args:
       true: `[N]`, +1 male, -1 female, NaN unknown.
@@ -119,7 +119,7 @@ def summary(errors: Mapping[str, np.ndarray]) -> dict[str, float]:
       errors: name -> `[N]`.
 
     Returns:
-      Name -> mean; a name that no sample has is left out.
+      Name -> mean; names without any known value are left out.
     """
     return {
         name: float(np.nanmean(values))

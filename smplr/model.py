@@ -1,4 +1,4 @@
-"""SMPLR: points (or a picture) to denoised points, bones, rotations, betas, gender, and a body."""
+"""SMPLR: from points or a picture to denoised points, bones, rotations, betas and a body."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,32 +23,32 @@ _PARTS = ("pose_regressor", "shape_regressor", "autoencoder", "hourglass")
 
 @keras.saving.register_keras_serializable(package="smplr")
 class SMPLR(keras.Model):
-    """Reverses SMPL: root-relative points to a body, with or without networks in front.
+    """Estimates a body from root-relative points, optionally with networks in front.
 
     hourglass -> autoencoder -> N, B -> Ω, Ψ -> SMPL; the first two are optional. A part whose
-    `trainable` is false runs as it does at inference: its dropouts rest and its normalisations
-    keep their statistics, while gradients pass through (paper 4.5).
+    `trainable` is false runs in inference mode: no dropout, fixed batch statistics, while
+    gradients pass through (paper 4.5).
 
-    A missing point is filled in by the autoencoder; without one, the bones that touch it are
-    unobserved, N = 0 and B = 0 (see `smplr.bones`). Nothing becomes NaN.
+    The autoencoder fills in missing points; without one, their bones are unobserved, N = 0 and B =
+    0 (see `smplr.bones`). No output is NaN.
 
     Args:
       pose_regressor: Ω; None makes a new one.
       shape_regressor: Ψ; None makes a new one.
       autoencoder: the DAE, or None.
-      hourglass: what turns pictures into points, or None for points as input.
+      hourglass: the network from pictures to points, or None for points as input.
       bodies: one body, or a female and a male one; None takes the open bodies.
       template_lengths: B*, metres, `[P]`; None takes those of the (female) body.
       gender_mode: see `PointBody`.
       surface: whether to compute the whole surface.
-      project_rotations: whether Ω's matrices are made rotations before SMPL sees them; the paper
-        and the released code leave them as they are.
-      upright: whether Ω sees everybody turned so that the torso is upright before the camera; its
-        root is turned back. One network then knows people from all sides and upside down. Not in
-        the paper.
+      project_rotations: whether Ω's matrices are projected to rotations before SMPL; the paper and
+        the released code do not project.
+      upright: whether to turn the input of Ω so that the torso is upright before the camera, and
+        to turn the root rotation back. One network then handles people from all sides and upside
+        down. Not in the paper.
 
     Raises:
-      ValueError: if the parts do not agree on the number of points.
+      ValueError: if the parts have different numbers of points.
 
     Source: paper 3.2, 3.4, 4.5 and Fig. 2.
     """
@@ -74,7 +74,7 @@ class SMPLR(keras.Model):
         self.shape_regressor = shape_regressor or ShapeRegressor()
         self.autoencoder = autoencoder
         self.hourglass = hourglass
-        # Whose points come in: the autoencoder's skeleton, or None for SMPLR's own.
+        # Skeleton of the input points: the autoencoder's, or None for SMPLR's own.
         self.skeleton = None if autoencoder is None else autoencoder.skeleton
         self.num_points = _common_number_of_points(
             self.pose_regressor, self.shape_regressor, autoencoder, hourglass
@@ -89,10 +89,10 @@ class SMPLR(keras.Model):
         self.template_lengths = tuple(float(length) for length in lengths)
         self.project_rotations = project_rotations
         self.upright = upright
-        self.built = True  # all parts are, from their constructors on
+        self.built = True  # all parts are built by their constructors
 
     def with_autoencoder(self, autoencoder: DenoisingAutoencoder | None) -> "SMPLR":
-        """Returns the same networks behind another autoencoder, or behind none."""
+        """Returns the same networks with another autoencoder, or without one."""
         return SMPLR(
             **{name: getattr(self, name) for name in _PARTS if name != "autoencoder"},
             autoencoder=autoencoder,
@@ -114,17 +114,15 @@ class SMPLR(keras.Model):
           inputs: points, root-relative, metres, camera axes, `[B, P, 3]`, missing ones NaN; those
             of the autoencoder's skeleton, with any origin, where it has one; or, with an
             hourglass, pictures `[B, S, S, 3]`; or a dict with `points` or `pictures` and any of
-            `valid`: bool `[B, P]`, which points are there;
-            `weights`: `[B, P]`, 0 to 1, how far the points of the autoencoder's skeleton are
-            trusted;
-            `rotations`: `[B, 24, 3, 3]`, in place of Ω's;
-            `shape`: `[B, num_betas + 1]`, in place of Ψ's.
+            `valid`: bool `[B, P]`, which points are present; `weights`: `[B, P]`, 0 to 1,
+            confidence in the points of the autoencoder's skeleton; `rotations`: `[B, 24, 3, 3]`,
+            replace Ω's; `shape`: `[B, num_betas + 1]`, replaces Ψ's.
           training: whether dropouts and normalisations of trainable parts are in training mode.
 
         Returns:
           A dict; points are root-relative, metres, camera axes:
             `volumes` (with an hourglass): see `StackedHourglass`;
-            `points` `[B, P, 3]`: what came in, or out of the hourglass; missing ones 0;
+            `points` `[B, P, 3]`: the input points, or those of the hourglass; missing ones 0;
             `denoised` (with an autoencoder) `[B, P, 3]`;
             `rotations` `[B, 24, 3, 3]`: parent-relative, the root's in camera axes;
             `shape` `[B, num_betas + 1]`: betas and gender;
@@ -165,7 +163,7 @@ class SMPLR(keras.Model):
         return {**outputs, **body}
 
     def _regress_rotations(self, run, points, valid):
-        """Asks Ω."""
+        """Runs Ω."""
         if not self.upright:
             return run(self.pose_regressor, bone_directions(points, valid))
         names = landmarks.point_skeleton(self.num_points).names[1:]
@@ -194,7 +192,7 @@ class SMPLR(keras.Model):
         return super().compute_metrics(x, y, _targeted(y, y_pred), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the model; the bodies by their names."""
+        """Returns the constructor's arguments; the bodies by their names."""
         parts = {name: getattr(self, name) for name in _PARTS}
         return {
             "name": self.name,
@@ -216,7 +214,7 @@ class SMPLR(keras.Model):
           The model, not compiled.
 
         Raises:
-          ValueError: there is none, it is damaged, of another kind, or its body is not at hand.
+          ValueError: it is missing, damaged, of another kind, or its body cannot be found.
 
         Example:
           >>> model = SMPLR.from_pretrained()
@@ -244,7 +242,7 @@ class SMPLR(keras.Model):
 
 
 def join_autoencoder(model: SMPLR, path: Path) -> SMPLR:
-    """Puts the autoencoder that is kept in a file beside a model in front of it, if there is one.
+    """Adds the autoencoder that is stored in a file next to a model, if there is one.
 
     Args:
       model: the loaded model.
@@ -265,7 +263,7 @@ def join_autoencoder(model: SMPLR, path: Path) -> SMPLR:
 def weighted_points(
     points: tf.Tensor, valid: tf.Tensor, weights: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Lays points out for an autoencoder that has a skeleton.
+    """Formats points for an autoencoder that has a skeleton.
 
     Args:
       points: metres, camera axes, `[B, P, 3]`.
@@ -282,7 +280,7 @@ def weighted_points(
 
 
 def _targeted(targets, outputs):
-    """Returns the outputs that have a target; Keras wants one for each."""
+    """Returns the outputs that have a target; Keras requires a target for each output."""
     return {name: outputs[name] for name in targets}
 
 

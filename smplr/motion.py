@@ -1,8 +1,8 @@
-"""Motion as free data: endless bodies from a pool of poses, computed in the graph (paper 3.1).
+"""Endless training bodies from a pool of poses, computed in the graph (paper 3.1).
 
-A pool holds poses from anywhere: AMASS sequences, the synthetic pose sampler, a data set's labels.
-Every batch draws poses from it, exchanges the limbs of people, turns and mirrors them, gives them
-a shape and a gender of their own, and computes their points with the SMPL layer.
+A pool holds poses from any source: AMASS sequences, the synthetic pose sampler, a data set's
+labels. Every batch draws poses from it, exchanges limbs between poses, rotates and mirrors people,
+gives them random shapes and genders, and computes their points with the SMPL layer.
 """
 
 import dataclasses
@@ -15,28 +15,29 @@ from smpl_tf.skeleton import SMPL_24
 from smplr.landmarks import NUM_JOINTS
 from smplr.point_body import PointBody
 
-# Limbs that are taken over as a whole: joints from the hip, the collar or the neck outwards.
+# Limbs that are exchanged as a whole: joints from the hip, the collar or the neck outwards.
 _LIMB_ROOTS = ("left_hip", "right_hip", "left_collar", "right_collar", "neck")
 
 
 @dataclasses.dataclass(frozen=True)
 class MotionConfig:
-    """How much a batch varies what the pool holds.
+    """How much a batch varies the poses of the pool.
 
     Attributes:
       exchange_rate: how often a limb comes from another pose of the pool.
-      pose_deviation: standard deviation of a random turn of each joint but the root, radians.
-      yaw_deviation: standard deviation of a turn about the camera's vertical, radians; None turns
-        by any angle alike.
-      pitch_deviation: likewise about the camera's horizontal, radians.
-      roll_deviation: likewise about the camera's axis, radians.
-      any_roll_rate: how often a person is turned about the camera's axis by any angle alike:
-        handstands, gymnasts, people who lie.
-      disturbed_rate: how often a whole pose is disturbed more.
-      disturbed_deviation: its `pose_deviation` then, radians.
-      mirror: whether half of the people are mirrored.
+      pose_deviation: standard deviation of a random rotation of each joint except the root,
+        radians.
+      yaw_deviation: standard deviation of a rotation about the camera's vertical axis, radians;
+        None: uniform over all angles.
+      pitch_deviation: the same about the camera's horizontal axis, radians.
+      roll_deviation: the same about the camera's optical axis, radians.
+      any_roll_rate: how often a person is rolled by a uniform random angle: handstands, gymnasts,
+        people who lie down.
+      disturbed_rate: how often a whole pose gets larger random rotations.
+      disturbed_deviation: the `pose_deviation` of these poses, radians.
+      mirror: whether to mirror half of the people.
       beta_deviation: standard deviation of the betas.
-      max_beta: the betas are clipped here.
+      max_beta: limit at which betas are clipped.
     """
 
     exchange_rate: float = 0.2
@@ -64,7 +65,7 @@ def motion_batch(
     Args:
       pool: axis-angles, parent-relative, the root's in camera axes, radians, `[M, 24, 3]`.
       body: the body or bodies.
-      batch_size: how many.
+      batch_size: number of bodies.
       seed: int `[2]`; the same seed gives the same batch.
       config: how much to vary.
 
@@ -72,7 +73,8 @@ def motion_batch(
       `points` `[N, 41, 3]` root-relative, metres, camera axes; `rotations` `[N, 24, 3, 3]`
       parent-relative; `betas` `[N, B]`; `gender` `[N]`, +1 male, -1 female.
 
-    Source: paper 3.1 and 3.2 ("millions of generated mocap data"); it does not tell the sampling.
+    Source: paper 3.1 and 3.2 ("millions of generated mocap data"), which do not describe the
+      sampling.
     """
     seeds = tf.unstack(tf.random.split(seed, 8))
     indices = tf.random.stateless_uniform(
@@ -85,7 +87,7 @@ def motion_batch(
     rotations = axis_angle_to_matrix(tf.where(taken[..., None] > 0, other, own))
 
     turns = tf.random.stateless_normal([batch_size, NUM_JOINTS - 1, 3], seeds[2])
-    # Streams beyond the eight, so that a seed gives the bodies that it gave without these options.
+    # Additional streams, so that a seed gives the same bodies as without these options.
     more = [tf.random.fold_in(seed, stream) for stream in range(8, 11)]
     disturbed = tf.random.stateless_uniform([batch_size, 1, 1], more[0]) < config.disturbed_rate
     deviation = tf.where(disturbed, config.disturbed_deviation, config.pose_deviation)
@@ -126,7 +128,7 @@ def motion_batches(
     config: MotionConfig = MotionConfig(),
     first_batch: int = 0,
 ) -> tf.data.Dataset:
-    """Makes an endless stream of batches; each depends on the seed and its number alone.
+    """Makes an endless stream of batches; each depends only on the seed and its number.
 
     Args:
       pool: see `motion_batch`.
@@ -134,10 +136,11 @@ def motion_batches(
       batch_size: bodies per batch.
       seed: of the stream.
       config: how much to vary.
-      first_batch: where to start: a training that goes on sees what it would have seen.
+      first_batch: number of the first batch; a resumed training gets the same batches as an
+        uninterrupted one.
 
     Returns:
-      A dataset of what `motion_batch` returns.
+      A dataset of the results of `motion_batch`.
     """
     pool = tf.constant(pool, tf.float32)
 
@@ -149,7 +152,7 @@ def motion_batches(
 
 
 def _limb_members() -> np.ndarray:
-    """Returns which joints belong to each of the limbs that are exchanged, 0/1 `[5, 24]`."""
+    """Returns the joints of each exchangeable limb, 0/1 `[5, 24]`."""
     members = np.zeros((len(_LIMB_ROOTS), NUM_JOINTS))
     for limb, name in enumerate(_LIMB_ROOTS):
         members[limb, SMPL_24.index(name)] = 1

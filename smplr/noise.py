@@ -1,4 +1,4 @@
-"""Noise that a denoising autoencoder learns to undo (paper 3.4 and 4.4.2).
+"""Noise that a denoising autoencoder learns to remove (paper 3.4 and 4.4.2).
 
 Every function takes root-relative points in metres and camera axes, `[..., P, 3]`, and a stateless
 seed, int `[2]`: the same seed gives the same noise. The root has no noise: it is the origin.
@@ -30,15 +30,15 @@ _LIMITS_MM = np.array(
     np.float64,
 )
 
-# Structured noise: how much of its error a point takes over from its parent, ...
+# Structured noise: the fraction of its parent's error that a point inherits, ...
 _LIMB_CORRELATION = 0.7
-# ... how often a limb is occluded from some joint on, and how much larger the error is there, ...
+# ... how often a limb is occluded from some joint outwards, and the factor of the error there, ...
 _OCCLUSION_RATE = 0.3
 _OCCLUSION_GAIN = 2.5
 _STARTS_PER_LIMB = 3
-# ... and how often the depth of an occluded limb is taken for its mirror image.
+# ... and how often the depth of an occluded limb is reversed.
 _DEPTH_REVERSAL_RATE = 0.25
-# Brings the mean error to about 60 mm on people in varied poses, that of the paper's hourglass.
+# Scales the mean error to about 60 mm on varied poses, as of the paper's hourglass.
 _STRUCTURED_SCALE = 1.75
 
 
@@ -48,7 +48,7 @@ def noise_limits(num_points: int) -> np.ndarray:
 
 
 def uniform_noise(points: tf.Tensor, seed: tf.Tensor, scale: float = 1.0) -> tf.Tensor:
-    """Adds independent noise, uniform within limits of each point and axis.
+    """Adds independent noise, uniform within limits for each point and axis.
 
     Args:
       points: metres, camera axes, `[..., P, 3]`.
@@ -76,7 +76,7 @@ def gaussian_noise(points: tf.Tensor, seed: tf.Tensor, scale: float = 1.0) -> tf
     Returns:
       Noisy points, metres, `[..., P, 3]`.
 
-    Source: paper 3.4 (the error of visible joints); it gives no size.
+    Source: paper 3.4 (the error of visible joints), without a size.
     """
     deviations = _limits(points) * (scale / np.sqrt(3))
     return points + deviations * tf.random.stateless_normal(
@@ -85,11 +85,11 @@ def gaussian_noise(points: tf.Tensor, seed: tf.Tensor, scale: float = 1.0) -> tf
 
 
 def structured_noise(points: tf.Tensor, seed: tf.Tensor, scale: float = 1.0) -> tf.Tensor:
-    """Mimics the errors of a network that estimates points from a picture.
+    """Simulates the errors of a network that estimates points from a picture.
 
-    Errors are Gaussian, largest in depth and at hands and feet, and run along the limbs. Limbs
-    are occluded at random, from a random joint outwards: their errors are larger, and now and
-    then their depth comes out reversed about the joint that they hang on.
+    Errors are Gaussian, largest in depth and at hands and feet, and accumulate along the limbs.
+    Limbs are occluded at random, from a random joint outwards: their errors are larger, and
+    sometimes their depth is reversed about the parent joint.
 
     Args:
       points: metres, camera axes, `[..., P, 3]`.
@@ -99,14 +99,14 @@ def structured_noise(points: tf.Tensor, seed: tf.Tensor, scale: float = 1.0) -> 
     Returns:
       Noisy points, metres, `[..., P, 3]`.
 
-    Source: paper 3.4 describes such errors and leaves their generation open.
+    Source: paper 3.4 describes such errors, but not how to generate them.
     """
     seeds = tf.unstack(tf.random.split(seed, 3))
     beyond, pivots, correlation = (
         tf.constant(table, points.dtype) for table in _structure(points.shape[-2])
     )
 
-    # Of each limb, the joint from which on it is occluded, one-hot; all zero if it is seen.
+    # For each limb, the joint from which it is occluded, one-hot; all zero if it is visible.
     limbs = tf.concat([tf.shape(points)[:-2], tf.shape(beyond)[:1]], axis=0)
     draws = tf.random.stateless_uniform(limbs, seeds[0], dtype=points.dtype)
     first = tf.cast(draws / _OCCLUSION_RATE * _STARTS_PER_LIMB, tf.int32)
@@ -132,16 +132,16 @@ def structured_noise(points: tf.Tensor, seed: tf.Tensor, scale: float = 1.0) -> 
 def foreign_bones(
     points: tf.Tensor, rotations: tf.Tensor, seed: tf.Tensor, deviation: float
 ) -> tf.Tensor:
-    """Turns every bone in its body's rest pose: the points of people who are built otherwise.
+    """Rotates every bone in its body's rest pose, as for people with another skeleton.
 
-    Bones keep their lengths, and each turns with the joint that it hangs on. What is trained so
-    reads rotations from the points of bodies that it does not know.
+    Bones keep their lengths and follow their joints. A network trained with this noise estimates
+    rotations from the points of unknown bodies.
 
     Args:
       points: of bodies in the pose of `rotations`, metres, camera axes, `[N, P, 3]`.
       rotations: parent-relative, the root's in camera axes, `[N, 24, 3, 3]`.
       seed: int `[2]`.
-      deviation: standard deviation of the turn about each axis, radians.
+      deviation: standard deviation of the rotation about each axis, radians.
 
     Returns:
       Points, metres, `[N, P, 3]`.
@@ -158,7 +158,7 @@ def foreign_bones(
 
 
 def without_depth(points: tf.Tensor) -> tf.Tensor:
-    """Sets the depth of all points to that of the root: what a 2D estimator knows.
+    """Sets the depth of all points to that of the root, as for a 2D estimator.
 
     Args:
       points: metres, camera axes, `[..., P, 3]`.
@@ -172,15 +172,15 @@ def without_depth(points: tf.Tensor) -> tf.Tensor:
 
 
 def missing_points(points: tf.Tensor, seed: tf.Tensor, rate: float) -> tf.Tensor:
-    """Loses points at random.
+    """Drops points at random.
 
     Args:
       points: metres, `[..., P, 3]`.
       seed: int `[2]`.
-      rate: the share of points to lose, 0 to 1.
+      rate: fraction of points to drop, 0 to 1.
 
     Returns:
-      Points, NaN where lost, `[..., P, 3]`.
+      Points, NaN where dropped, `[..., P, 3]`.
 
     Source: not in the paper.
     """
@@ -194,15 +194,15 @@ def _limits(points: tf.Tensor) -> tf.Tensor:
 
 @functools.cache
 def _structure(num_points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns what the tree says about structured noise.
+    """Returns the arrays that structured noise derives from the tree.
 
     Args:
       num_points: 41 or 23.
 
     Returns:
-      beyond: 0/1 `[limbs, starts, P]`, the points that are occluded with a limb's joint.
+      beyond: 0/1 `[limbs, starts, P]`, the points that are occluded together with a limb's joint.
       pivots: one-hot `[limbs, starts, P + 1]`, the parent of that joint, root included.
-      correlation: `[P, P]`, turns independent unit errors into correlated unit errors.
+      correlation: `[P, P]`, maps independent unit errors to correlated unit errors.
     """
     skeleton = point_skeleton(num_points)
     parents = skeleton.parents

@@ -1,4 +1,4 @@
-"""SMPL as SMPLR's decoder: a Keras layer from rotations, betas and gender to points."""
+"""SMPLR's decoder: a Keras layer from rotations, betas and gender to points."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -17,20 +17,20 @@ GenderMode = Literal["hard", "blend"]
 
 @keras.saving.register_keras_serializable(package="smplr")
 class PointBody(keras.layers.Layer):
-    """SMPL as SMPLR's decoder: rotations, betas and gender to 42 points, and to the surface.
+    """SMPLR's decoder: SMPL from rotations, betas and gender to 42 points and the surface.
 
     Args:
-      bodies: one body for everybody, or a female and a male one.
+      bodies: one body for all people, or a female and a male one.
       num_betas: shape components.
       gender_mode: "hard" takes the male body where the gender is at least 0, as released;
         "blend" mixes the two posed bodies and lets gradients reach the gender.
       surface: whether to compute all vertices.
 
     Raises:
-      ValueError: if there are not one or two bodies, or one lacks the landmarks, or the two differ
-        in them.
+      ValueError: if there are not one or two bodies, a body lacks the landmarks, or their
+        landmarks differ.
 
-    Source: paper 3.2. Betas are never blended: male and female ones span different spaces.
+    Source: paper 3.2. Betas are never blended: male and female betas span different spaces.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class PointBody(keras.layers.Layer):
         if landmark_ids[0] != landmark_ids[-1]:
             raise ValueError(
                 f"PointBody: bodies {bodies[0].name} and {bodies[1].name} have their landmarks at "
-                "different vertices; give two bodies of one family."
+                "different vertices; give two bodies of the same family."
             )
         self.bodies = tuple(bodies)
         self.num_betas = num_betas
@@ -67,7 +67,7 @@ class PointBody(keras.layers.Layer):
         else:
             female, male = bodies
             self.smpl = MixedGenderSMPL(male, female, blend=gender_mode == "blend", **options)
-        # Called once, so that nothing is left to build when Keras loads a model around it.
+        # Called once, so that everything is built before Keras loads a model that contains it.
         self(
             rotations=tf.eye(3, batch_shape=[1, 24]), betas=tf.zeros([1, num_betas]), gender=[1.0]
         )
@@ -80,8 +80,8 @@ class PointBody(keras.layers.Layer):
         Args:
           rotations: parent-relative, the root's in camera axes, `[N, 24, 3, 3]`; they need not
             be orthogonal.
-          betas: `[N, num_betas]`, in the space of the body that the gender picks.
-          gender: `[N]`, +1 male to -1 female; ignored where there is one body.
+          betas: `[N, num_betas]`, in the shape space of the gender's body.
+          gender: `[N]`, +1 male to -1 female; ignored if there is one body.
 
         Returns:
           A dict: `points` `[N, 41, 3]` and, with `surface`, `vertices` `[N, V, 3]`; metres, camera

@@ -1,4 +1,4 @@
-"""3D points of any named skeleton to SMPL parameters in one call."""
+"""Fits SMPL to 3D points of any named skeleton in one call."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -22,13 +22,13 @@ from smplr.traced_fit import fit_body_fast
 Method = Literal["auto", "closed_form", "optimise", "denoise", "networks"]
 METHODS = ("auto", "closed_form", "optimise", "denoise", "networks")
 
-# Noise, metres per coordinate, from which on "auto" takes the autoencoder's points, or, without an
-# autoencoder, SMPLR's answer: where they begin to be better than "optimise" (table in the README).
+# Noise, metres per coordinate, from which "auto" uses the autoencoder's points or, without an
+# autoencoder, SMPLR's result: there they become better than "optimise" (table in the README).
 DENOISE_FROM = 0.015
 NETWORKS_FROM = 0.045
-# Extents of a person, metres: outside, the unit is another one.
+# Plausible extents of a person, metres; otherwise the unit is wrong.
 _LEAST_EXTENT, _LARGEST_EXTENT, _CENTIMETRES, _MILLIMETRES = 0.05, 8.0, 25.0, 250.0
-# Turns a body that stands in its own frame to face a camera.
+# Turns a body from the model frame to face a camera.
 _TO_CAMERA = np.diag([1.0, -1.0, -1.0])
 
 
@@ -36,7 +36,7 @@ class UnitError(ValueError):
     """Points that are not in metres.
 
     Attributes:
-      unit: what they seem to be in, "mm" or "cm", or None.
+      unit: the likely unit, "mm" or "cm", or None.
     """
 
     def __init__(self, message: str, unit: str | None = None):
@@ -52,13 +52,13 @@ class PointFit(NamedTuple):
       rotations: parent-relative, the root's in the frame of the points, `[..., 24, 3, 3]`.
       pose: the same as axis-angles, radians, `[..., 24, 3]`.
       translation: such that `SMPL(betas, pose, translation)` is the body, `[..., 3]`.
-      gender: `[...]`: +1 male, -1 female, 0 where there is one body for all.
+      gender: `[...]`: +1 male, -1 female, 0 if there is one body for all.
       joints: SMPL's, `[..., 24, 3]`.
-      points: of the body where the skeleton has them, `[..., P, 3]`.
-      residuals: distances of the points that were given, `[..., P]`; 0 where missing.
+      points: the skeleton's points on the body, `[..., P, 3]`.
+      residuals: distances to the given points, `[..., P]`; 0 where missing.
       noise: estimated standard deviation of the points' coordinates, `[...]`.
-      joint_errors: to expect of the joints, `[..., 24]`.
-      method: name of what made the body, one of `METHODS`, a NumPy array of strings `[...]`.
+      joint_errors: expected errors of the joints, `[..., 24]`.
+      method: the method that made the body, one of `METHODS`, a NumPy array of strings `[...]`.
     """
 
     betas: tf.Tensor
@@ -86,37 +86,37 @@ def fit_points(
 ) -> PointFit:
     """Fits SMPL bodies to points.
 
-    "closed_form" is fast and takes every point at its word. "optimise" continues from there to the
-    most probable body under noise as large as the residuals tell. "denoise" does so with points
-    that SMPLR's autoencoder has cleaned. "networks" are the whole of SMPLR; those of this very
-    skeleton (`SMPLR.skeleton`) get the points as they are. "auto" optimises, and
-    denoises, or without an autoencoder asks the networks, if given, where the noise is large.
+    "closed_form" is fast and assumes exact points. "optimise" continues from there to the most
+    probable body, with the noise estimated from the residuals. "denoise" does the same with points
+    that SMPLR's autoencoder has cleaned. "networks" runs all of SMPLR; networks for exactly this
+    skeleton (`SMPLR.skeleton`) get the points unchanged. "auto" optimises; where the noise is
+    large it denoises or, without an autoencoder, uses the networks, if given.
 
-    Twists that no point observes stay with the parent's orientation. Where everything is missing,
-    the mean body at rest has its pelvis at the origin.
+    Twists that the points do not determine follow the parent's orientation. If all points are
+    missing, the result is the mean body at rest with its pelvis at the origin.
 
     Args:
       points: metres, any frame with right-handed axes, `[..., P, 3]`; missing points may be NaN
         or infinite.
-      skeleton: whose points, by name (`smpl_tf.skeleton_points.SKELETONS`).
-      weights: how far each point is trusted, `[..., P]`; 0 is missing. A point of weight 4 counts
-        like one with half the noise.
+      skeleton: name of the points' skeleton (`smpl_tf.skeleton_points.SKELETONS`).
+      weights: confidence in each point, `[..., P]`; 0 is missing. Weight 4 means half the noise of
+        weight 1.
       valid: bool `[..., P]`; false is missing.
       method: one of `METHODS`.
-      body: one body, or a female and a male one, of which the nearer is taken; None: the
-        networks', or the open neutral one.
-      networks: an `SMPLR` that starts from points; needed by "networks", and, with an
-        autoencoder, by "denoise".
-      camera_axes: whether the axes are a camera's (x right, y down, z away) and the noise that of
-        a picture. The networks then see the points as they are; otherwise they see them turned
+      body: one body, or a female and a male one, of which the better fit is chosen; None: the
+        networks' body, or the open neutral one.
+      networks: an `SMPLR` whose input is points; needed by "networks" and, with an autoencoder, by
+        "denoise".
+      camera_axes: whether the axes are a camera's (x right, y down, z away) and the noise comes
+        from a picture. The networks then get the points unchanged; otherwise they get them turned
         upright and towards the camera.
 
     Returns:
       The fit, `[...]` bodies.
 
     Raises:
-      ValueError: for an unknown skeleton or method, another shape, or networks that are missing
-        or do not fit the body.
+      ValueError: for an unknown skeleton or method, a wrong shape, or networks that are missing or
+        do not match the body.
       UnitError: if the points are not in metres.
 
     Example:
@@ -133,7 +133,7 @@ def fit_points(
         raise ValueError(f"Unknown method {method!r}; expected one of {', '.join(METHODS)}.")
     has_autoencoder = networks is not None and networks.autoencoder is not None
     if method == "networks" and networks is None:
-        raise ValueError("method='networks' needs the networks: an SMPLR that starts from points.")
+        raise ValueError("method='networks' needs networks: an SMPLR whose input is points.")
     if method == "denoise" and not has_autoencoder:
         raise ValueError("method='denoise' needs networks with an autoencoder.")
     bodies = _bodies(body, networks)
@@ -142,7 +142,7 @@ def fit_points(
     points = tf.reshape(points, [-1, len(skeleton), 3])
     weights = tf.reshape(weights, [-1, len(skeleton)])
 
-    # Networks that take these very points need no fit to fill others in.
+    # Networks for exactly these points need no fit to fill in others.
     asked_alone = method == "networks" and networks is not None and networks.skeleton == skeleton
     refine = method != "closed_form" and not asked_alone
     found = nearest_body(
@@ -186,7 +186,7 @@ def _bodies(
 
 
 def _checked(points, skeleton, weights, valid):
-    """Returns points `[..., P, 3]` and weights of the same leading shape; refuses other units."""
+    """Returns points `[..., P, 3]` and weights of the same leading shape; rejects other units."""
     points = tf.convert_to_tensor(points)
     if points.dtype != tf.float64:
         points = tf.cast(points, tf.float32)
@@ -207,7 +207,7 @@ def _checked(points, skeleton, weights, valid):
 
 
 def _check_unit(points: np.ndarray, given: np.ndarray) -> None:
-    """Refuses points that span far more or less than a person in metres."""
+    """Rejects points that span far more or less than a person in metres."""
     where = given[..., None]
     low = np.min(points, axis=-2, where=where, initial=np.inf)
     high = np.max(points, axis=-2, where=where, initial=-np.inf)
@@ -228,7 +228,7 @@ def _check_unit(points: np.ndarray, given: np.ndarray) -> None:
 
 
 def _view(points, found, camera_axes):
-    """Returns what turns points to what the networks see, `[N, 3, 3]`."""
+    """Returns the rotations from points to the networks' view, `[N, 3, 3]`."""
     if camera_axes:
         return tf.eye(3, batch_shape=[tf.shape(points)[0]], dtype=points.dtype)
     to_camera = tf.constant(_TO_CAMERA, points.dtype)
@@ -236,10 +236,10 @@ def _view(points, found, camera_axes):
 
 
 def _seen_by_networks(points, weights, found, skeleton, bodies, networks, view):
-    """Returns what goes into the networks, points in their view and weights, and the pelvises.
+    """Returns the networks' inputs, points in their view and weights, and the pelvises.
 
-    Points that the networks know and the skeleton lacks come from the fit; so do missing ones,
-    but for networks of this very skeleton, which know what a missing point is.
+    Points that the networks need and the skeleton lacks come from the fit. So do missing points,
+    except for networks of exactly this skeleton, which can handle missing points.
     """
     wanted = networks.skeleton or SMPLR_42
     if wanted == skeleton:
@@ -261,7 +261,7 @@ def _seen_by_networks(points, weights, found, skeleton, bodies, networks, view):
 
 
 def _denoise(found, bodies, networks, view, seen, pelvis):
-    """Optimises bodies on points that the autoencoder has cleaned; landmarks or none."""
+    """Optimises bodies on points that the autoencoder has cleaned, with or without landmarks."""
     skeleton = point_skeleton(networks.num_points)
     points, valid = observed_points(seen["points"])
     if networks.skeleton is not None:
@@ -276,7 +276,7 @@ def _denoise(found, bodies, networks, view, seen, pelvis):
 
 
 def _ask(points, weights, found, skeleton, bodies, networks, view, seen):
-    """Asks SMPLR for bodies."""
+    """Runs SMPLR."""
     outputs = networks(seen, training=False)
     rotations = tf.cast(project_to_rotation(outputs["rotations"]), points.dtype)
     root = tf.matmul(view, rotations[:, 0], transpose_a=True)

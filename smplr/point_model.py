@@ -1,7 +1,7 @@
-"""A body reduced to a few named points: how they move, and how fast with every parameter.
+"""A body reduced to a few named points: their positions and derivatives.
 
-Every point is a sum of joints and vertices, hence a sum of images of rest points under single
-joints. Joint i is moved by its parent as if it were a vertex skinned to it alone.
+Every point is a sum of joints and vertices, hence a sum of rest points moved by single joints.
+Joint i moves like a vertex that is skinned only to its parent.
 """
 
 import dataclasses
@@ -41,13 +41,13 @@ class PosedPoints(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PointModel:
-    """What a body model says about the points of a skeleton.
+    """The part of a body model that determines the points of a skeleton.
 
-    The S sources are the 24 joints and the vertices that the points need. Addend e of the E is
-    what joint `carrier[e]` contributes to point `target[e]`.
+    The S sources are the 24 joints and the vertices that the points need. Addend e of the E
+    addends is the contribution of joint `carrier[e]` to point `target[e]`.
 
     Attributes:
-      skeleton: whose points.
+      skeleton: of the points.
       template: sources at rest, mean shape, metres, `[S, 3]`.
       shapedirs: metres per unit of each beta, `[S, 3, B]`.
       posedirs: of the vertices among the sources, metres per entry of R - I, `[S - 24, 3, 207]`.
@@ -56,7 +56,7 @@ class PointModel:
       target: `[E]`.
       parents: of the joints, -1 for the root.
       observable: which points the body has, bool `[P]`.
-      looseness: how far a point may miss its convention's, metres, `[P]`.
+      looseness: possible distance of a point from its convention's, metres, `[P]`.
     """
 
     skeleton: Skeleton
@@ -74,11 +74,11 @@ class PointModel:
     def of(
         cls, model_data: SMPLModelData, skeleton: Skeleton = SMPLR_42, num_betas: int = 10
     ) -> "PointModel":
-        """Cuts the points out of a whole body model.
+        """Extracts the points from a whole body model.
 
         Args:
           model_data: the body.
-          skeleton: whose points.
+          skeleton: of the points.
           num_betas: shape components.
 
         Returns:
@@ -121,7 +121,7 @@ class PointModel:
 
     @property
     def root(self) -> int | None:
-        """The position of SMPL's pelvis among the points, or None."""
+        """The index of SMPL's pelvis among the points, or None."""
         return self.skeleton.names.index("pelvis") if "pelvis" in self.skeleton.names else None
 
     def rest_sources(self, rotations: tf.Tensor, betas: tf.Tensor) -> tf.Tensor:
@@ -170,7 +170,7 @@ class PointModel:
 
     @property
     def descent(self) -> np.ndarray:
-        """Which joints have which others, or themselves, as ancestors: 0 or 1, `[24, 24]`."""
+        """Returns each joint's ancestors, itself included: 0 or 1, `[24, 24]`."""
         descends = np.eye(NUM_JOINTS)
         for joint, parent in enumerate(self.parents):
             if parent >= 0:
@@ -188,17 +188,17 @@ class PointModel:
         """
         directions = tf.constant(np.moveaxis(self.shapedirs, -1, 0), global_rotations.dtype)
         count = tf.shape(global_rotations)[0]
-        # Every body is posed once per beta, with that beta's directions in the sources' place.
+        # Every body is posed once per beta, with that beta's directions instead of the sources.
         repeated = tf.repeat(global_rotations, self.num_betas, axis=0)
         posed = self.pose(tf.tile(directions, [count, 1, 1]), repeated).points
         posed = tf.reshape(posed, [count, self.num_betas, len(self.skeleton), 3])
         return tf.transpose(posed, [0, 2, 3, 1])
 
     def turn_jacobian(self, posed: PosedPoints) -> tf.Tensor:
-        """Differentiates the points by small turns of the joints, all that hangs on them included.
+        """Differentiates the points by small rotations of the joints and their descendants.
 
-        The change of the pose blend shapes is left out: it is small, and zero costs iterations
-        only.
+        The change of the pose blend shapes is left out: it is small, and omitting it costs only
+        iterations.
 
         Args:
           posed: from `pose`.
@@ -229,10 +229,10 @@ def posed_points(
     """Computes the points of a skeleton on posed bodies.
 
     Args:
-      models: of one body for everybody, or of a female and a male one.
+      models: of one body for all people, or of a female and a male one.
       rotations: parent-relative, the root's in camera axes, `[N, 24, 3, 3]`.
       betas: `[N, B]`.
-      gender: `[N]`, +1 male, -1 female; ignored where there is one body.
+      gender: `[N]`, +1 male, -1 female; ignored if there is one body.
 
     Returns:
       Metres, camera axes, the pelvis at the origin, `[N, P, 3]`; the origin for points that no

@@ -1,6 +1,6 @@
-"""SMPLR's trained networks by name: `from_pretrained` of the networks, and what is shipped.
+"""SMPLR's trained networks by name, for `from_pretrained`.
 
-`MODEL_CARD.md` in each folder says what the network was trained on and how well it does.
+`MODEL_CARD.md` in each folder describes the training data and the accuracy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ POSE_ANY_BODY = "small_synthetic_pose_any_body"
 AUTOENCODER = "small_synthetic_autoencoder"
 PHOTOGRAPHS = "photographs"
 AUTOENCODER_FILE = "autoencoder.keras"
-"""The autoencoder of a model whose own file has none, in the same folder: files stay small."""
+"""File of a model's autoencoder in the same folder, stored separately to keep files small."""
 
 NAMES = {
     POSE_SHAPE: "smplr_pose_shape",
@@ -35,6 +35,6 @@ def model_file(name: str | Path) -> Path:
       The `.keras` file.
 
     Raises:
-      ModelNotFoundError: there is none.
+      ModelNotFoundError: it is not found.
     """
     return find_model(name, NAMES)

@@ -1,4 +1,4 @@
-"""Points to the most probable body under noise that the points themselves tell."""
+"""Fits the most probable body to points, with the noise estimated from the points."""
 
 import functools
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from smplr.inverse_fit import closed_form_fit
 from smplr.least_squares_fit import fit_statistics, least_squares_fit
 from smplr.point_model import PointModel
 
-# What the first fit takes for the noise, metres per coordinate.
+# The noise that the first fit assumes, metres per coordinate.
 _FIRST_NOISE = 2e-3
-# A point as loose as this counts half as much as an exact one, metres.
+# A point with this looseness has half the weight of an exact one, metres.
 _HALF_TRUSTED = 5e-3
 _FIRST_STEPS, _LAST_STEPS = 10, 6
-# Beyond this a point pulls no harder, metres.
+# The pull of a point does not grow beyond this distance, metres.
 _OUTLIER_DISTANCE = 0.05
-# The joints' standard deviations from rest, radians about each axis: those of the synthetic
-# people's poses, none below 0.12.
+# The joints' standard deviations from rest, radians about each axis: of the synthetic people's
+# poses, at least 0.12.
 _POSE_SPREAD = {
     **dict.fromkeys(("hip", "knee", "elbow"), 0.4),
     **dict.fromkeys(("spine1", "spine2", "spine3", "neck", "head", "collar", "foot"), 0.12),
@@ -42,8 +42,8 @@ def fit_body(
 ) -> dict[str, tf.Tensor]:
     """Fits one body by the methods "optimise" or "closed_form"; works in a graph too.
 
-    The first fit takes the points for nearly exact. What it leaves over tells the noise, and the
-    second fit is the most probable body under it.
+    The first fit assumes nearly exact points. The noise is estimated from its residuals, and the
+    second fit is the most probable body under that noise.
 
     Args:
       points: metres, `[N, P, 3]`.
@@ -54,7 +54,7 @@ def fit_body(
 
     Returns:
       `rotations` `[N, 24, 3, 3]`, `betas` `[N, B]`, `pelvis` `[N, 3]`, `noise` `[N]` and
-      `joint_errors` `[N, 24]` in metres, and `cost` `[N]`, square metres, to compare bodies by.
+      `joint_errors` `[N, 24]` in metres, and `cost` `[N]`, square metres, for comparing bodies.
     """
     loose = tf.constant(1 / (1 + (model.looseness / _HALF_TRUSTED) ** 2), points.dtype)
     trust = weights * loose
@@ -84,20 +84,20 @@ def fit_body(
 
 
 def _pulls(noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the pulls of pose `[N, 23]` and shape `[N]` that suit a size of noise."""
+    """Returns the prior weights of pose `[N, 23]` and shape `[N]` for a noise level."""
     names = [name.removeprefix("left_").removeprefix("right_") for name in SMPL_24.names[1:]]
     spread = tf.constant([_POSE_SPREAD[name] for name in names], noise.dtype)
     return tf.square(noise[:, None] / spread), tf.square(noise)
 
 
 def nearest_body(found: list[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-    """Takes for each person the body that comes nearer.
+    """Chooses for each person the body that fits better.
 
     Args:
-      found: of one body, or of the female and the male one, from `fit_body`.
+      found: results of `fit_body` for one body, or for the female and the male one.
 
     Returns:
-      What `fit_body` returns, with `gender` `[N]`: 0 where there is one body.
+      The result of `fit_body`, with `gender` `[N]`: 0 if there is one body.
     """
     if len(found) == 1:
         return {**found[0], "gender": tf.zeros_like(found[0]["cost"])}
@@ -110,12 +110,12 @@ def nearest_body(found: list[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
 def choose(
     mask: tf.Tensor, ours: Mapping[str, tf.Tensor], theirs: Mapping[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
-    """Takes one or the other answer for each person.
+    """Chooses one of two results for each person.
 
     Args:
       mask: bool `[N]`.
       ours: taken where the mask is true.
-      theirs: taken elsewhere; its names are those of the result.
+      theirs: taken elsewhere; has the names of the result.
 
     Returns:
       Name -> `[N, ...]`.

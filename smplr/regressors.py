@@ -1,4 +1,4 @@
-"""Ω and Ψ: bone directions to rotations, bone lengths to shape and gender (paper 3.2)."""
+"""Ω: bone directions to rotations; Ψ: bone lengths to shape and gender (paper 3.2)."""
 
 import keras
 from keras import layers
@@ -17,7 +17,7 @@ def dense_block(features: keras.KerasTensor, width: int, activation: str) -> ker
 
 
 def _regress(features: keras.KerasTensor, num_outputs: int, activation: str) -> keras.KerasTensor:
-    """Applies SMPLR's nine layers and the side block that joins before the last one.
+    """Applies SMPLR's nine layers and the side block that joins in before the last one.
 
     The two intermediate heads have neither normalisation nor activation, as released; the paper
     says that all layers but the last have both.
@@ -43,8 +43,8 @@ class PoseRegressor(ConfiguredModel):
       num_points: 41 with landmarks, 23 without.
       activation: of the hidden layers.
 
-    Source: paper 3.2 (2,768,392 trainable weights). Its "11, 11" for the last two widths fits Ψ
-    only: here they are 216, as released. The paper has ReLU, the released code ELU.
+    Source: paper 3.2 (2,768,392 trainable weights). Its "11, 11" for the last two widths is right
+      only for Ψ: here they are 216, as released. The paper has ReLU, the released code ELU.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""What SMPLR is trained on: bodies to points, and where a picture is cut for the hourglass.
+"""SMPLR's training targets: points of bodies, and the crop of a picture for the hourglass.
 
-Points are recomputed from pose, betas and gender by the SMPL layer and never taken over from a
+Points are always recomputed from pose, betas and gender by the SMPL layer, never copied from a
 data set: SURREAL's joints come from another regressor, and the landmarks of a mirrored person are
 not the mirrored landmarks (the official vertices differ between left and right by some 2 cm).
 """
@@ -25,16 +25,16 @@ BODY_FEATURES = (
 
 
 def body_targets(examples: Mapping[str, tf.Tensor], body: PointBody) -> dict[str, tf.Tensor]:
-    """Turns a batch of Examples into what SMPLR's networks learn from.
+    """Converts a batch of Examples to the targets of SMPLR's networks.
 
     Args:
       examples: the keys of `BODY_FEATURES`, batched.
-      body: two bodies take the people's own betas and gender, one takes the neutral betas.
+      body: with two bodies the people's own betas and gender are used, with one the neutral betas.
 
     Returns:
       `points` `[N, 41, 3]` root-relative, metres, camera axes; `rotations` `[N, 24, 3, 3]`
-      parent-relative; `betas` `[N, B]`; `gender` `[N]`, +1 male, -1 female. What is not known is
-      NaN; with it the points that depend on it.
+      parent-relative; `betas` `[N, B]`; `gender` `[N]`, +1 male, -1 female. Unknown values are
+      NaN, and so are the points that depend on them.
     """
     gendered = len(body.bodies) == 2
     kind = "smpl/betas" if gendered else "smpl/neutral_betas"
@@ -57,11 +57,11 @@ def body_targets(examples: Mapping[str, tf.Tensor], body: PointBody) -> dict[str
 
 
 def known_bodies(examples: Mapping[str, tf.Tensor], gendered: bool) -> tf.Tensor:
-    """Finds whose pose, betas and gender are known.
+    """Finds the people whose pose, betas and gender are known.
 
     Args:
       examples: the keys of `BODY_FEATURES`, batched.
-      gendered: whether female and male bodies are wanted, or the neutral one.
+      gendered: whether female and male bodies are used, or the neutral one.
 
     Returns:
       bool `[N]`.
@@ -72,7 +72,7 @@ def known_bodies(examples: Mapping[str, tf.Tensor], gendered: bool) -> tf.Tensor
 
 
 def shape_vector(betas: tf.Tensor, gender: tf.Tensor) -> tf.Tensor:
-    """Joins betas `[N, B]` and gender `[N]` to the vector that Ψ predicts, `[N, B + 1]`."""
+    """Concatenates betas `[N, B]` and gender `[N]` to the vector that Ψ predicts, `[N, B + 1]`."""
     return tf.concat([betas, gender[..., None]], axis=-1)
 
 
@@ -85,12 +85,12 @@ def crop_window(root: tf.Tensor, intrinsics: tf.Tensor, side: float = CUBE_SIDE)
       side: edge of the cube, metres.
 
     Returns:
-      Left edge, upper edge, width and height in pixels, `[..., 4]`; the window may leave the
-      picture.
+      Left edge, upper edge, width and height in pixels, `[..., 4]`; the window may extend beyond
+      the picture.
 
     Source: as released: focal length * 2.5 m / depth, around the projected root. The cube's axes
-      stay the camera's, so off-root points do not lie exactly on their pixels; the network learns
-      that.
+      are the camera's, so points away from the root are not exactly at their pixels; the network
+      learns this.
     """
     size = intrinsics[..., 0, 0] * side / root[..., 2]
     centre = intrinsics[..., :2, 2] + root[..., :2] / root[..., 2:] * tf.linalg.diag_part(
@@ -101,7 +101,7 @@ def crop_window(root: tf.Tensor, intrinsics: tf.Tensor, side: float = CUBE_SIDE)
 
 
 def window_root(window: tf.Tensor, intrinsics: tf.Tensor, side: float = CUBE_SIDE) -> tf.Tensor:
-    """Returns where the pelvis of a person is whose cube a square shows: undoes `crop_window`.
+    """Returns the position of the pelvis from the crop: the inverse of `crop_window`.
 
     Args:
       window: left edge, upper edge, width and height, pixels, `[..., 4]`.

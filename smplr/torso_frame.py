@@ -1,6 +1,6 @@
-"""Turns people upright and towards the camera, by the points of their torso.
+"""Rotates people upright and towards the camera, by the points of their torso.
 
-Networks that see every person so need not learn that a body turned is the same body.
+Networks with such inputs need not learn invariance to rotation.
 """
 
 import functools
@@ -11,36 +11,36 @@ import tensorflow as tf
 
 from smpl_tf.rotations import project_to_rotation
 
-# A person who faces the camera upright, metres: x right, y down, z away; and how far each point is
-# trusted to turn with the torso. Only the directions between them matter.
+# A person who faces the camera upright, metres: x right, y down, z away; and a weight for each
+# point. Only the directions between the points matter.
 _TORSO = {
     "left_shoulder": ((0.17, -0.47, 0.0), 1.0),
     "right_shoulder": ((-0.17, -0.47, 0.0), 1.0),
     "left_hip": ((0.08, 0.0, 0.0), 1.0),
     "right_hip": ((-0.08, 0.0, 0.0), 1.0),
-    # Of the head a little: it decides where shoulders or hips are not seen.
+    # The head has a small weight: it matters only if shoulders or hips are not visible.
     "left_ear": ((0.07, -0.65, 0.0), 0.1),
     "right_ear": ((-0.07, -0.65, 0.0), 0.1),
     "nose": ((0.0, -0.63, -0.12), 0.1),
     "face": ((0.0, -0.63, -0.12), 0.1),
 }
-# Pulls towards upright and facing the camera, m²: decides only where the points do not.
+# Pulls towards upright and facing the camera, m²: matters only if the points do not suffice.
 _PULL = 1e-4
 
 
 def torso_rotation(
     points: tf.Tensor, names: Sequence[str], weights: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Finds the rotation that turns a person upright in front of the camera.
+    """Finds the rotation that makes a person upright and facing the camera.
 
     Args:
       points: metres, camera axes (x right, y down, z away), `[N, P, 3]`.
       names: of the points.
-      weights: how far each is trusted, `[N, P]`; 0: not at all. None: all alike.
+      weights: confidence in each point, `[N, P]`; None: equal weights.
 
     Returns:
-      Rotations `[N, 3, 3]`; `R @ point` is the point of the upright person. The identity where
-      nothing of the torso is known. No gradient flows through it.
+      Rotations `[N, 3, 3]`; `R @ point` is the point of the upright person. The identity if no
+      point of the torso is known. No gradient flows through it.
     """
     template, trust, columns = _torso(tuple(names))
     chosen = tf.gather(points, columns, axis=1)
@@ -53,14 +53,14 @@ def torso_rotation(
     )
     chosen = chosen - centre[:, None]
     covariance = tf.einsum("np,pa,npb->nab", trust, tf.constant(template, points.dtype), chosen)
-    # The weighted mean of the template need not be taken off: that of the points is.
+    # The template need not be centred, since the points are.
     pull = _PULL * tf.eye(3, dtype=points.dtype)
     return tf.stop_gradient(project_to_rotation(covariance + pull))
 
 
 @functools.cache
 def _torso(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns places `[T, 3]`, trust `[T]` and columns `[T]` of the torso's points."""
+    """Returns positions `[T, 3]`, weights `[T]` and columns `[T]` of the torso's points."""
     known = [name for name in _TORSO if name in names]
     if not known:
         raise ValueError(

@@ -1,8 +1,8 @@
-"""`fit_body` as a graph, where it pays.
+"""Runs `fit_body` as a graph where that is faster.
 
-Eagerly, most of the time of a small fit goes into handing its thousands of small operations to
-TensorFlow. A graph does not have that cost, but making it takes as long as several eager fits: so
-it is made only for who keeps on fitting.
+Eagerly, most of the time of a small fit is TensorFlow's overhead for thousands of small
+operations. A graph avoids it, but tracing takes as long as several eager fits. So the graph is
+traced only after repeated fits.
 """
 
 import functools
@@ -14,7 +14,7 @@ import tensorflow as tf
 from smplr.point_model import PointModel
 from smplr.probable_fit import fit_body
 
-# Fits of one kind that are done eagerly before the graph is made. Eight optimised fits of one body
+# Number of eager fits of one kind before the graph is traced. Eight optimised fits of one body
 # take about as long as the graph (2.9 and 3.4 s of CPU), eight closed forms half of it.
 EAGER_FITS = 8
 
@@ -55,16 +55,16 @@ def fit_body_fast(
     joint_model: PointModel,
     refine: bool = True,
 ) -> dict[str, tf.Tensor]:
-    """Does as `fit_body` does, to rounding; from the ninth fit of a kind on in a graph.
+    """Same as `fit_body` up to rounding errors; a graph from the ninth fit of a kind on.
 
     Args:
       points: metres, `[N, P, 3]`.
       weights: `[N, P]`, 0 is missing.
       model: the body for the skeleton of the points.
       joint_model: the same body for SMPL_24.
-      refine: whether to go on from the closed form.
+      refine: whether to continue from the closed form.
 
     Returns:
-      What `fit_body` returns.
+      The result of `fit_body`.
     """
     return _fit_of(model, joint_model, points.dtype, refine)(points, weights)

@@ -1,8 +1,8 @@
-"""Volumetric heatmaps: a cube of voxels around the root, its targets, and soft-argmax (paper 3.3).
+"""Volumetric heatmaps: a cube of voxels around the root, targets, and soft-argmax (paper 3.3).
 
 Volumes are `[..., rows, columns, bins, channels]`. The cube is axis-aligned with the camera:
 columns run along x (right), rows along y (down), bins along z (away). It is metric, not
-perspective: a point keeps its place in metres whatever its depth.
+perspective: a point's position in metres does not depend on its depth.
 """
 
 import dataclasses
@@ -16,23 +16,23 @@ from smplr.landmarks import LIMBS, point_skeleton
 Height = Literal["density", "peak"]
 LimbProfile = Literal["tube", "released"]
 
-# Log-odds of a target voxel are bounded to those of these probabilities.
+# Log-odds of a target voxel are clipped to those of these probabilities.
 _MIN_PROBABILITY = 1e-30
 _MAX_PROBABILITY = 1 - 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class VolumeGrid:
-    """Where the voxels of a volume lie.
+    """The voxel grid of a volume.
 
     Attributes:
       columns: voxels along x.
       rows: voxels along y.
       bins: voxels along z, depth.
       side: edge of the cube in metres, the root in its middle.
-      centred: whether voxel i spans [i, i + 1] and stands for its middle, which makes the grid
-        symmetric about the root; otherwise voxel i stands for its lower edge, so that the root
-        lies on a voxel, as released.
+      centred: whether the position of voxel i is the middle of [i, i + 1], which makes the grid
+        symmetric about the root; otherwise it is the lower edge, so that the root is on a voxel,
+        as released.
     """
 
     columns: int = 64
@@ -42,7 +42,7 @@ class VolumeGrid:
     centred: bool = False
 
     def axis(self, count: int) -> tf.Tensor:
-        """Returns what the `count` voxels of one axis stand for, metres, `[count]`."""
+        """Returns the positions of the `count` voxels of one axis, metres, `[count]`."""
         index = np.arange(count) + (0.5 if self.centred else 0.0)
         return tf.constant((index / count - 0.5) * self.side, tf.float32)
 
@@ -55,7 +55,7 @@ class VolumeGrid:
         Returns:
           `[..., 3]` as (column, row, bin).
 
-        Source: as released; the paper gives the cube only.
+        Source: as released; the paper gives only the cube.
         """
         counts = tf.constant([self.columns, self.rows, self.bins], points.dtype)
         return (points / self.side + 0.5) * counts - (0.5 if self.centred else 0.0)
@@ -80,8 +80,8 @@ def joint_volumes(points: tf.Tensor, grid: VolumeGrid, height: Height = "peak") 
 
     Source: paper 3.3; it leaves the height open. The optimal logits of a density give its exact
     mean under soft-argmax, but a background probability of 1e-6 shifts it by 20 to 35 mm; a peak
-    of 1 is learned sooner, shifts by less, and has a bias of its own towards the nearest voxel:
-    5 mm on average, 18 mm at most, nearly all of it in depth.
+    of 1 is learnt faster, shifts by less, and has a bias towards the nearest voxel: 5 mm on
+    average, 18 mm at most, nearly all of it in depth.
     """
     column, row, depth = tf.unstack(grid.to_voxels(tf.cast(points, tf.float32)), axis=-1)
     scale = (2 * np.pi) ** -0.5 if height == "density" else 1.0
@@ -98,14 +98,14 @@ def joint_volumes(points: tf.Tensor, grid: VolumeGrid, height: Height = "peak") 
 
 
 def prior_log_odds(grid: VolumeGrid, height: Height = "peak") -> float:
-    """Returns the logit of a network that knows nothing: the log-odds of a mean target voxel.
+    """Returns the logit of an untrained network: the log-odds of a mean target voxel.
 
     Args:
       grid: the voxels.
       height: see `joint_volumes`.
 
     Returns:
-      The log-odds of what a Gaussian well inside of the cube sums to, spread over all voxels.
+      The log-odds of the sum of a Gaussian inside the cube, divided by the number of voxels.
     """
     total = 1.0 if height == "density" else (2 * np.pi) ** 1.5
     share = total / (grid.columns * grid.rows * grid.bins)
@@ -120,7 +120,7 @@ def limb_volumes(points: tf.Tensor, grid: VolumeGrid, profile: LimbProfile = "tu
       grid: the voxels.
       profile: "tube" for a Gaussian of the distance to the bone, one voxel's standard deviation,
         peak 1; "released" for the released code's softmax over the volume of 1 / (d^2 + 1), which
-        is all but flat.
+        is nearly flat.
 
     Returns:
       Probabilities, float32 `[..., rows, columns, bins, 4]`, in the order of `LIMBS`; the
@@ -163,8 +163,8 @@ def _squared_distances(start: tf.Tensor, end: tf.Tensor, grid: VolumeGrid) -> tf
     along = end - start
     squared_length = tf.reduce_sum(tf.square(along), axis=-1) + 1e-12
 
-    # Per axis, the offset of each voxel from the segment's start, kept broadcastable: no array of
-    # voxels by three is ever made.
+    # Per axis, the broadcastable offset of each voxel from the segment's start, so that no array
+    # of voxels by three is needed.
     def offsets(axis, count, dims):
         offset = tf.range(count, dtype=tf.float32)[:, None] - start[..., None, :, axis]
         for dim in dims:
@@ -188,7 +188,7 @@ def _squared_distances(start: tf.Tensor, end: tf.Tensor, grid: VolumeGrid) -> tf
 
 
 def log_odds(probabilities: tf.Tensor) -> tf.Tensor:
-    """Returns the logits whose sigmoid is a target volume: what a perfect network would put out.
+    """Returns the logits whose sigmoid is a target volume: the output of a perfect network.
 
     Args:
       probabilities: in [0, 1], any shape.
@@ -197,12 +197,12 @@ def log_odds(probabilities: tf.Tensor) -> tf.Tensor:
       float32, same shape; finite.
     """
     bounded = tf.clip_by_value(tf.cast(probabilities, tf.float32), _MIN_PROBABILITY, 1.0)
-    # 1 - p is bounded apart from p: float32 has no number between 1 - 6e-8 and 1.
+    # 1 - p is clipped separately from p: float32 has no number between 1 - 6e-8 and 1.
     return tf.math.log(bounded) - tf.math.log1p(-tf.minimum(bounded, _MAX_PROBABILITY))
 
 
 def soft_argmax(logits: tf.Tensor, grid: VolumeGrid) -> tf.Tensor:
-    """Reads points off volumes: the mean place under a softmax over the whole volume.
+    """Computes points from volumes: the mean position under a softmax over the whole volume.
 
     Args:
       logits: `[..., rows, columns, bins, P]`, any floating type.

@@ -286,7 +286,7 @@ class TestNetworks:
             r"Expected points \[..., 14, 3\] .* got \[4, 42, 3\]",
         ),
         (1, {"method": "magic"}, "Unknown method 'magic'; expected one of auto"),
-        (1, {"method": "networks"}, "needs the networks"),
+        (1, {"method": "networks"}, "needs networks"),
         (1, {"method": "denoise"}, "needs networks with an autoencoder"),
     ],
 )
