@@ -103,7 +103,7 @@ def without_broken(rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Replaces rotations that are not finite by the identity.
 
     Products with matrices of zeros and ones, or of skinning weights, add 0 * NaN for joints that
-    have no part in a sum; so NaN is taken out before them, and `with_nan` puts it where it belongs.
+    have no part in a sum; so NaN is taken out before them, and `with_nan` puts it back in place.
 
     Args:
       rotations: [3, 3, J, N].

@@ -11,16 +11,22 @@ import argparse
 import os
 import resource
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
+
+import keras  # noqa: F401  once, for all processes that are forked
+import pytest
+import tensorflow as tf  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MOST_SURVIVORS = 4
-_SECONDS = 300  # a mutant that hangs is noticed
+_SECONDS = 300  # of a file of tests; a mutant that hangs is noticed
 _MEMORY = 16 << 30  # bytes of addresses; one that asks for all memory is noticed
 
 
@@ -254,25 +260,51 @@ def changed(mutant: Mutant, text: str) -> str:
 
 
 def _run(tree: Path, files: list[str], chosen: str) -> tuple[int, str]:
-    """Runs tests of a tree; returns pytest's status (-1: they hang) and what it said."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    environment = {
-        **os.environ,
-        **{"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-    }
+    """Runs tests of a tree in a process of their own, which has TensorFlow from this one.
+
+    Returns:
+      pytest's status, below 0 for tests that crash or hang, and what it said.
+    """
+    with tempfile.TemporaryFile() as screen:
+        child = os.fork()
+        if child == 0:
+            _run_and_exit(tree, files, chosen, screen.fileno())
+        deadline = time.monotonic() + _SECONDS * len(files)
+        while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+                ended = os.waitpid(child, 0)
+                break
+            time.sleep(0.05)
+        screen.seek(0)
+        return os.waitstatus_to_exitcode(ended[1]), screen.read().decode(errors="replace")
+
+
+def _run_and_exit(tree: Path, files: list[str], chosen: str, screen: int) -> NoReturn:
+    status = 70
     try:
-        done = subprocess.run(
-            [*command, *files, "-k", chosen],
-            cwd=tree,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS + 60 * len(files),
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY)),
-        )
-    except subprocess.TimeoutExpired:
-        return -1, "hangs"
-    return done.returncode, done.stdout + done.stderr
+        for stream in (1, 2):
+            os.dup2(screen, stream)
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        os.chdir(tree)
+        os.environ["PYTHONPATH"] = str(tree)
+        own = {str(REPOSITORY), str(REPOSITORY / "tests")}
+        sys.path[:] = [str(tree), *(one for one in sys.path if one not in own)]
+        status = pytest.main(["-q", "-x", "-p", "no:cacheprovider", *files, "-k", chosen])
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+@contextmanager
+def _with_change(mutant: Mutant, path: Path, number: int) -> Iterator[None]:
+    """Changes a file; its time is new, since Python compares no more than that and the size."""
+    text, before = path.read_text("utf-8"), path.stat()
+    path.write_text(changed(mutant, text), "utf-8")
+    os.utime(path, (before.st_mtime + number,) * 2)
+    yield
+    path.write_text(text, "utf-8")
+    os.utime(path, (before.st_mtime,) * 2)
 
 
 def main() -> int:
@@ -291,11 +323,8 @@ def main() -> int:
             return 2
         survivors = 0
         for number, one in enumerate(mutants, start=1):
-            path = tree / one.file
-            text = path.read_text("utf-8")
-            path.write_text(changed(one, text), "utf-8")
-            status, said = _run(tree, [one.tests], one.chosen)
-            path.write_text(text, "utf-8")
+            with _with_change(one, tree / one.file, number):
+                status, said = _run(tree, [one.tests], one.chosen)
             # 1: tests failed; below 0: hung or crashed. Others, such as no tests, prove nothing.
             killed = status == 1 or status < 0
             survivors += not killed
