@@ -7,7 +7,8 @@ r"""Evaluates a trained NBF run from its newest checkpoint, and writes a record 
 With --segmentation_run both stages are chained: pictures go in, and the parts that the segmenter
 finds are fitted; record and page then go to `chained` in --run instead of `evaluation`.
 
---data and --split choose other people than the run's own test split; --protocol scores measured
+--data and --split choose other people than the run's own test split, whose results go to a folder
+with their name, such as `evaluation_humaneva_val`; --protocol scores measured
 joints as HumanEva-I and Human3.6M have them. Next to the page are figure_4.png, people of every
 quarter of the errors, and of chained stages figure_3.png, fits over the quality of their parts.
 
@@ -72,7 +73,7 @@ def define_flags(values) -> None:
         **to,
     )
     flags.DEFINE_string("body_model", None, "Body model file of the run, if it was moved.", **to)
-    flags.DEFINE_string("output", None, "Folder to write (default: evaluation in --run).", **to)
+    flags.DEFINE_string("output", None, "Folder to write (default: in --run).", **to)
 
 
 def main(values) -> None:
@@ -103,7 +104,6 @@ def main(values) -> None:
         evaluation = stage.evaluate(network, run_values, split)
         record = stage.make_record(run, run_values, network, trained, evaluation)
         page = stage.make_page(run_values, network, evaluation, record)
-        output = shipped_runs.results_of(run) / "evaluation"
     else:
         network = networks.load_network(run, values.body_model)
         model = segmenters.join_stages(segmenters.load_segmenter(segmentation), network)
@@ -112,8 +112,9 @@ def main(values) -> None:
             run, run_values, model, trained, evaluation, segmentation
         )
         page = chained_evaluation.make_page(run_values, model, evaluation, record)
-        output = shipped_runs.results_of(run) / "chained"
-    output = Path(values.output) if values.output else output
+    name = "chained" if segmentation else "evaluation"
+    name += named_people(run_values, networks.flags_of(run))
+    output = Path(values.output or shipped_runs.results_of(run) / name)
     write_json(output / "record.json", record)
     report.write(page, output / "index.html")
     figures = nbf_report.pictures_of(page) if run_values.stage == "fitting" else {}
@@ -121,6 +122,24 @@ def main(values) -> None:
         write_bytes(output / name, pictures.encode(pixels, ".png"))
     print(f"{page.table}\n")
     print(f"record  {output / 'record.json'}\npage    {output / 'index.html'}")
+
+
+def named_people(values, own) -> str:
+    """Tells results on other people from those on the run's own test split.
+
+    Args:
+      values: the flags of the evaluation.
+      own: those of the run.
+
+    Returns:
+      What is added to the name of the folder; nothing for the run's own.
+    """
+    names = []
+    if Path(values.data) != Path(own.data):
+        names += [Path(folder).name for folder in values.data.split(",")]
+    if values.test_split != own.test_split:
+        names.append(values.test_split)
+    return "".join(f"_{name}" for name in names)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,9 @@ class SMPL(keras.layers.Layer):
           translation: [..., 3] metres; None is zero.
 
         Returns:
-          BodyModelOutput.
+          BodyModelOutput. A rotation that is not finite makes NaN of its joint's global rotation,
+          of the joints below it, and of the vertices with a skinning weight there; the others are
+          as if it were the rest pose's.
 
         Raises:
           ValueError: if an argument has another shape.
@@ -158,12 +160,20 @@ class SMPL(keras.layers.Layer):
             relative = rotations.axis_angle_to_matrix(relative)
         # From here on the batch is the last dimension.
         betas = tf.transpose(betas)
-        relative = kinematics.batch_last(relative, 3)
+        relative, broken = kinematics.without_broken(kinematics.batch_last(relative, 3))
         rest = self._joint_template + tf.tensordot(self._joint_shapedirs, betas, 1)
         global_rotations, placed = kinematics.forward_kinematics_batch_last(
             relative, rest, self.parents
         )
         vertices = lbs.pose_vertices(betas, relative, global_rotations, rest, placed, self._blocks)
+
+        def reached():
+            turned = kinematics.reached(broken, self.parents)
+            moved = kinematics.reached(broken, self.parents, itself=False)
+            return lbs.reached_vertices(turned, self._blocks)[..., None], moved, turned
+
+        posed = vertices, placed, global_rotations
+        vertices, placed, global_rotations = kinematics.with_nan(broken, posed, reached)
         batch = tf.shape(betas)[1:]
         joints = kinematics.batch_first(placed, batch)
         return vertices, joints, kinematics.batch_first(global_rotations, batch)

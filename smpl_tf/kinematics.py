@@ -4,7 +4,7 @@ Internally the batch is the last dimension: the motions of a tree are [3, 3 or 4
 one multiplication of two entries serves all bodies, and all joints of one depth move at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -21,13 +21,17 @@ def relative_to_global(rotations: TensorLike, parents: Sequence[int]) -> tf.Tens
       parents: the parent of each joint, -1 for a root; a parent stands before its children.
 
     Returns:
-      [..., J, 3, 3] rotations in the root's outer frame.
+      [..., J, 3, 3] rotations in the root's outer frame; NaN for a joint whose rotation is not
+      finite and for those below it, and for no other.
 
     Source: NBF section 3.2 predicts these.
     """
     rotations = tf.convert_to_tensor(rotations)
     leading = tf.shape(rotations)[:-3]
-    return batch_first(_chain(batch_last(rotations, 3), parents), leading)
+    finite, broken = without_broken(batch_last(rotations, 3))
+    chained = _chain(finite, parents)
+    (chained,) = with_nan(broken, [chained], lambda: [reached(broken, parents)])
+    return batch_first(chained, leading)
 
 
 def global_to_relative(rotations: TensorLike, parents: Sequence[int]) -> tf.Tensor:
@@ -59,15 +63,18 @@ def forward_kinematics(
       parents: the parent of each joint, -1 for a root; a parent stands before its children.
 
     Returns:
-      global_rotations [..., J, 3, 3] and posed joints [..., J, 3], metres.
+      global_rotations [..., J, 3, 3] and posed joints [..., J, 3], metres. A rotation that is not
+      finite makes its joint's global rotation and all below it NaN, and nothing else.
 
     Source: SMPL (Loper 2015), equations 3 and 4.
     """
     relative_rotations = tf.convert_to_tensor(relative_rotations)
     rest_joints = tf.convert_to_tensor(rest_joints, relative_rotations.dtype)
     leading = tf.shape(relative_rotations)[:-3]
-    global_rotations, joints = forward_kinematics_batch_last(
-        batch_last(relative_rotations, 3), batch_last(rest_joints, 2), parents
+    finite, broken = without_broken(batch_last(relative_rotations, 3))
+    posed = forward_kinematics_batch_last(finite, batch_last(rest_joints, 2), parents)
+    global_rotations, joints = with_nan(
+        broken, posed, lambda: [reached(broken, parents), reached(broken, parents, itself=False)]
     )
     return batch_first(global_rotations, leading), batch_first(joints, leading)
 
@@ -78,7 +85,8 @@ def forward_kinematics_batch_last(
     """Poses a skeleton as `forward_kinematics` does, with the batch last.
 
     Args:
-      relative_rotations: [3, 3, J, N].
+      relative_rotations: [3, 3, J, N], finite: its matrix products would carry a NaN from a joint
+        to all others of the same depth (see `without_broken`).
       rest_joints: [3, J, N] metres.
       parents: the parent of each joint, -1 for a root; a parent stands before its children.
 
@@ -88,6 +96,72 @@ def forward_kinematics_batch_last(
     bones = tf.matmul(_bones_from_joints(parents, rest_joints.dtype), rest_joints)
     motions = _chain(tf.concat([relative_rotations, bones[:, None]], axis=1), parents)
     return motions[:, :3], motions[:, 3]
+
+
+def without_broken(rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Replaces rotations that are not finite by the identity.
+
+    Products with matrices of zeros and ones, or of skinning weights, add 0 * NaN for joints that
+    have no part in a sum; so NaN is taken out before them, and `with_nan` puts it back in place.
+
+    Args:
+      rotations: [3, 3, J, N].
+
+    Returns:
+      The rotations [3, 3, J, N], and [J, N] bool: those that held a NaN or an infinity.
+    """
+    # Not is_finite, which TFLite lacks.
+    finite = tf.reduce_all(tf.abs(rotations) < np.inf, axis=[0, 1])
+    identity = tf.reshape(tf.eye(3, dtype=rotations.dtype), [3, 3, 1, 1])
+    return tf.where(finite, rotations, identity), tf.logical_not(finite)
+
+
+def reached(broken: tf.Tensor, parents: Sequence[int], itself: bool = True) -> tf.Tensor:
+    """Finds the joints that broken rotations turn.
+
+    Args:
+      broken: [J, N] bool.
+      parents: the parent of each joint, -1 for a root.
+      itself: whether a joint counts, too; its own place does not depend on its rotation.
+
+    Returns:
+      [J, N] bool.
+    """
+    above = np.eye(len(parents))
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            above[joint] += above[parent]
+    above -= 0.0 if itself else np.eye(len(parents))
+    return tf.matmul(tf.constant(above, tf.float32), tf.cast(broken, tf.float32)) > 0
+
+
+def with_nan(
+    broken: tf.Tensor, posed: Sequence[tf.Tensor], masks: Callable[[], Sequence[tf.Tensor]]
+) -> list[tf.Tensor]:
+    """Makes NaN of what broken rotations reach.
+
+    Args:
+      broken: [J, N] bool, from `without_broken`.
+      posed: results that are finite.
+      masks: gives a bool for each result, broadcast against it: what is reached. Called where
+        some rotation is broken; else the results are passed on as they are.
+
+    Returns:
+      The results. Gradients pass through them as if nothing were broken.
+    """
+
+    @tf.custom_gradient
+    def marked(*posed):
+        def spread():
+            return [
+                tf.where(mask, tf.constant(np.nan, one.dtype), one)
+                for mask, one in zip(masks(), posed, strict=True)
+            ]
+
+        found = tf.cond(tf.reduce_any(broken), spread, lambda: list(posed))
+        return found, lambda *upstream: upstream
+
+    return list(marked(*posed))
 
 
 def batch_last(tensor: tf.Tensor, inner: int) -> tf.Tensor:

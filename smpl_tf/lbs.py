@@ -99,8 +99,8 @@ def pose_vertices(
 
     Args:
       betas: [B, N].
-      relative_rotations: [3, 3, J, N].
-      global_rotations: [3, 3, J, N].
+      relative_rotations: [3, 3, J, N], finite.
+      global_rotations: [3, 3, J, N], finite.
       rest_joints: [3, J, N] metres, before posing.
       joints: [3, J, N] metres, after posing and with the translation.
       blocks: from `vertex_blocks`.
@@ -130,6 +130,23 @@ def pose_vertices(
         followed = tf.transpose(followed, [3, 0, 1, 2])
         posed.append(linear_blend_skinning(points, followed, block.weights))
     return posed[0] if len(posed) == 1 else tf.concat(posed, axis=1)
+
+
+def reached_vertices(reached: tf.Tensor, blocks: Sequence[VertexBlock]) -> tf.Tensor:
+    """Finds the vertices that follow some joints.
+
+    Args:
+      reached: [J, N] bool, the joints.
+      blocks: from `vertex_blocks`.
+
+    Returns:
+      [N, V] bool: which have a skinning weight for one of them.
+    """
+    found = [tf.zeros([tf.shape(reached)[1], 0], tf.bool)]
+    for block in blocks:
+        joints = tf.gather(tf.cast(reached, block.weights.dtype), block.moving_joints)
+        found.append(tf.matmul(joints, block.weights, transpose_a=True) > 0)
+    return tf.concat(found, axis=1)
 
 
 def linear_blend_skinning(points: tf.Tensor, motions: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -45,3 +46,19 @@ def test_another_body_than_the_one_trained_on_is_refused(finished, call, other_b
     assert answer.status == 1
     assert answer.err.count("\n") == 1
     assert "model.keras" in answer.err and "--body_model" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("data", "split", "name"),
+    [
+        ("data/small", "test", ""),
+        ("data/small/", "test", ""),
+        ("data/small", "val", "_val"),
+        ("data/humaneva", "test", "_humaneva"),
+        ("data/human36m/,data/up3d", "val", "_human36m_up3d_val"),
+    ],
+)
+def test_results_on_other_people_do_not_replace_those_on_the_runs_own(data, split, name):
+    own = SimpleNamespace(data="data/small", test_split="test")
+    values = SimpleNamespace(data=data, test_split=split)
+    assert evaluate_nbf.named_people(values, own) == name

@@ -331,3 +331,57 @@ def test_exported_model_takes_any_batch_and_converts_to_tflite(tmp_path):
         for name, tensor in served(parameters).items():
             np.testing.assert_allclose(tensor, expected[name], atol=1e-6)
             np.testing.assert_allclose(lite_output[name], expected[name], atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+@pytest.mark.parametrize("broken_value", [np.nan, np.inf])
+def test_a_broken_rotation_reaches_what_follows_its_joint_alone(mode, broken_value):
+    parameters = random_parameters(leading=(3,))
+    layer = SMPL(BODY, dtype="float64")
+    pose = layer
+    if mode != "eager":
+        pose = tf.function(lambda **given: layer(**given), jit_compile=mode == "xla")
+    parameters = {name: tf.constant(value) for name, value in parameters.items()}
+    whole = pose(**parameters)
+    elbow = SMPL_24.names.index("left_elbow")
+    rotations = parameters["pose"].numpy()
+    rotations[1, elbow, 2] = broken_value
+    found = pose(**{**parameters, "pose": tf.constant(rotations)})
+
+    below = {elbow}
+    for joint, parent in enumerate(SMPL_24.parents):
+        below |= {joint} if parent in below else set()
+    expected = np.zeros((3, 24), bool)
+    expected[1, sorted(below)] = True
+    np.testing.assert_array_equal(np.isnan(found.global_rotations).all((-2, -1)), expected)
+    vertices = np.zeros((3, 200), bool)
+    vertices[1] = BODY.weights[:, sorted(below)].any(axis=1)
+    assert 0 < vertices[1].sum() < 200
+    np.testing.assert_array_equal(np.isnan(found.vertices).all(-1), vertices)
+    expected[1, elbow] = False  # its own place depends on its parents alone
+    np.testing.assert_array_equal(np.isnan(found.joints).all(-1), expected)
+    for ours, true in zip(found[1:], whole[1:], strict=True):
+        kept = np.isfinite(ours)
+        np.testing.assert_allclose(ours[kept], true[kept], rtol=0, atol=1e-12)
+    assert np.isfinite(found.vertices).sum() == (~vertices).sum() * 3
+    others = [0, 2]
+    np.testing.assert_allclose(
+        found.vertices.numpy()[others], whole.vertices.numpy()[others], rtol=0, atol=1e-12
+    )
+
+
+def test_a_broken_rotation_leaves_the_gradients_of_other_bodies():
+    parameters = random_parameters(leading=(2,))
+    layer = SMPL(BODY, dtype="float64")
+
+    def gradient(pose):
+        pose = tf.constant(pose)
+        with tf.GradientTape() as tape:
+            tape.watch(pose)
+            vertices = layer(pose=pose, betas=parameters["betas"]).vertices
+            loss = tf.reduce_sum(vertices[0] ** 2)
+        return tape.gradient(loss, pose).numpy()[0]
+
+    broken = parameters["pose"].copy()
+    broken[1, 5] = np.nan
+    np.testing.assert_allclose(gradient(broken), gradient(parameters["pose"]), atol=1e-12)

@@ -122,3 +122,23 @@ def test_gradients_agree_with_finite_differences():
     np.testing.assert_allclose(by_rotations, expected, atol=1e-9)
     expected = jacobian(lambda j: loss(rotations, j), rest)
     np.testing.assert_allclose(by_rest, expected, atol=1e-9)
+
+
+def test_a_broken_rotation_reaches_the_joints_below_it_alone():
+    rotations, rest = random_skeleton(SMPL_24.parents, seed=3, leading=(2,))
+    whole = kinematics.forward_kinematics(rotations, rest, SMPL_24.parents)
+    knee = SMPL_24.names.index("left_knee")
+    rotations[1, knee, 0, 1] = np.nan
+    below = [joint for joint in range(24) if "left_" in SMPL_24.names[joint]]
+    below = [joint for joint in below if SMPL_24.names[joint][5:] in ("knee", "ankle", "foot")]
+    assert len(below) == 3
+    expected = np.zeros((2, 24), bool)
+    expected[1, below] = True
+    turned, joints = kinematics.forward_kinematics(rotations, rest, SMPL_24.parents)
+    chained = kinematics.relative_to_global(rotations, SMPL_24.parents)
+    for found in (turned, chained):
+        np.testing.assert_array_equal(np.isnan(found).any((-2, -1)), expected)
+        np.testing.assert_allclose(found[~expected], whole[0][~expected], atol=1e-12)
+    expected[1, knee] = False
+    np.testing.assert_array_equal(np.isnan(joints).any(-1), expected)
+    np.testing.assert_allclose(joints[~expected], whole[1][~expected], atol=1e-12)
