@@ -186,8 +186,8 @@ PENALTIES = Table(
         _no_better("Tukey's biweight is no better than L1", "tukey"),
         _no_better("91 landmarks are no better than 24 joints", "landmarks_91"),
     ),
-    "The paper says in words how these compare with L_lat + L_3D + L_2D, and gives no numbers. Its "
-    "text puts L_lat behind the projection to rotations, its code before it, as we do.",
+    "The paper says in words how these compare with L_lat + L_3D + L_2D, and gives no numbers. "
+    "Its text puts L_lat behind the projection to rotations, its code before it, as we do.",
 )
 
 LABELS = Table(
