@@ -12,11 +12,12 @@ from datasets.example import GENDERS, blank
 from smpl_tf import SMPL, load_model_data, pictures
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import SMPLModelData, require_smpl
-from smpl_tf.parts import face_labels
+from smpl_tf.part_cut import NBF_CUT, face_regions
 from smpl_tf.rasterizer import RasterOutput, label_map, rasterize
 from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from smpl_tf.skeleton import SMPLR_LANDMARKS
 
+PART_CUT = NBF_CUT  # of parts rendered from fits, so that they agree with UP-S31's
 OPEN_BODY = "open"
 
 
@@ -239,7 +240,7 @@ class PosedBodies:
         return rasterize(self.vertices[frame], self.data.faces, camera)
 
     def labels(self, raster: RasterOutput) -> np.ndarray:
-        """Returns the 24-part labels of a raster of this body, uint8 [H, W]."""
+        """Returns the part labels of a raster of this body in NBF's cut, uint8 [H, W]."""
         return label_map(raster, _face_labels(self.data))
 
 
@@ -297,7 +298,7 @@ def label_fields(labels: np.ndarray) -> dict[str, Any]:
     """Returns an Example's label map, and the box around the person in it.
 
     Args:
-      labels: [H, W] uint8, 24 parts; at least one pixel is not background.
+      labels: [H, W] uint8, `parts.REGIONS`; at least one pixel is not background.
     """
     return {
         "parts/encoded": pictures.encode(labels, ".png"),
@@ -349,7 +350,7 @@ def _layer(data: SMPLModelData, vertex_ids: tuple[int, ...] | None) -> SMPL:
 
 @functools.lru_cache
 def _face_labels(data: SMPLModelData) -> np.ndarray:
-    return face_labels(data)
+    return face_regions(data)
 
 
 @functools.lru_cache

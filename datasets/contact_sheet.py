@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets import records
 from smpl_tf import pictures
-from smpl_tf.parts import PARTS_24, colour_code
+from smpl_tf.parts import PARTS_24, colour_code, merge_labels
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24, Skeleton
 
 CELL = 288  # pixels, side of one Example
@@ -77,7 +77,7 @@ def _picture(example: Mapping[str, Any]) -> np.ndarray:
     labels = np.zeros(pixels.shape[:2], np.uint8)
     if example["parts/valid"]:
         labels = _decode(example["parts/encoded"], cv2.IMREAD_UNCHANGED)
-        pixels = _tinted(pixels, labels, _side_colours()[labels])
+        pixels = _tinted(pixels, labels, _side_colours()[merge_labels(labels, PARTS_24)])
     if example["objects/valid"]:
         labels = _decode(example["objects/encoded"], cv2.IMREAD_UNCHANGED)
         labels = np.where(labels == 255, 0, labels)

@@ -44,7 +44,13 @@ EXAMPLE_FEATURES: dict[str, Feature] = {
     "image/encoded": Feature((), "string", "", "", "RGB picture as PNG or JPEG"),
     "image/height": Feature((), "int64", "pixels", "", "height of the picture"),
     "image/width": Feature((), "int64", "pixels", "", "width of the picture"),
-    "parts/encoded": Feature((), "string", "", "", "24-part labels as 8-bit PNG; 0 = background"),
+    "parts/encoded": Feature(
+        (),
+        "string",
+        "",
+        "",
+        "labels of bones and their regions as 8-bit PNG; 0 = background",
+    ),
     "parts/valid": Feature((), "int64", "0 or 1", "", "whether the labels are known"),
     "objects/encoded": Feature(
         (), "string", "", "", "things as 8-bit PNG: k = the k-th thing, 0 = none, 255 = unclear"

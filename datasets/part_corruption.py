@@ -1,6 +1,6 @@
 """What segmenters do wrong, done to true part maps, for a fitting network that is to bear it.
 
-Label maps are `[H, W]` uint8 of PARTS_24; lengths are shares of the map's width. What is random
+Label maps are `[H, W]` uint8 of REGIONS; lengths are shares of the map's width. What is random
 takes a stateless seed, int `[2]`. The picture, the joints and the camera stay as they are.
 
 Source: STRAPS (Sengupta et al. 2020) hides limbs and boxes and shifts crops; outlines that shift
@@ -15,22 +15,22 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from smpl_tf.parts import PARTS_12, PARTS_24
+from smpl_tf.parts import PARTS_12, PARTS_24, REGIONS
 from smpl_tf.tensor_like import TensorLike
 
 _FIELD = 16  # cells of the field that shifts outlines, along each side
 _WHOLE = 0.15  # of the maps stay as they are
 _LEGS = [
     label
-    for label, name in enumerate(PARTS_24.names)
-    if name.endswith(("hip", "knee", "ankle", "foot"))
+    for label, bone in enumerate(PARTS_24.from_regions)
+    if PARTS_24.names[bone].endswith(("hip", "knee", "ankle", "foot"))
 ]
 
 
 def hide_parts(labels: tf.Tensor, seed: tf.Tensor, rate: TensorLike) -> tf.Tensor:
     """Leaves parts of PARTS_12 out, each with the same probability."""
     drawn = tf.random.stateless_uniform([PARTS_12.num_classes], seed) < rate
-    hidden = tf.gather(drawn, PARTS_12.from_24) & (tf.range(PARTS_24.num_classes) > 0)
+    hidden = tf.gather(drawn, PARTS_12.from_regions) & (tf.range(REGIONS.num_classes) > 0)
     return tf.where(tf.gather(hidden, tf.cast(labels, tf.int32)), tf.zeros_like(labels), labels)
 
 
@@ -99,8 +99,8 @@ def grow(labels: tf.Tensor, pixels: int) -> tf.Tensor:
 
 def swap_legs(labels: tf.Tensor) -> tf.Tensor:
     """Exchanges the labels of left and right legs."""
-    swapped = np.arange(PARTS_24.num_classes)
-    swapped[_LEGS] = PARTS_24.mirror[_LEGS]
+    swapped = np.arange(REGIONS.num_classes)
+    swapped[_LEGS] = REGIONS.mirror[_LEGS]
     return tf.cast(tf.gather(swapped, tf.cast(labels, tf.int32)), labels.dtype)
 
 

@@ -70,7 +70,7 @@ class ThreeDPW:
 
     def config(self) -> dict[str, Any]:
         """See `Source`."""
-        return {"every": self.every}
+        return {"every": self.every, "part_cut": bodies_lib.PART_CUT}
 
     def inventory(self) -> Inventory:
         """See `Source`."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from smpl_tf import camera as camera_lib
 from smpl_tf.nbf_scale import PELVIS_IN_CROP, stature
-from smpl_tf.parts import PARTS_24, mirror_labels
+from smpl_tf.parts import REGIONS, mirror_labels
 from smpl_tf.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_axis_angle
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24, SMPLR_42
 
@@ -52,7 +52,7 @@ def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -
     width = tf.cast(tf.shape(example["image"])[1], tf.float32)
     result["image"] = example["image"][:, ::-1]
     if "parts" in example:
-        result["parts"] = mirror_labels(example["parts"], PARTS_24)
+        result["parts"] = mirror_labels(example["parts"], REGIONS)
     if "mask" in example:
         result["mask"] = example["mask"][:, ::-1]
     if "smpl/pose" in example:

@@ -59,7 +59,8 @@ class UP3D:
 
     def config(self) -> dict[str, Any]:
         """See `Source`."""
-        return {"parts": "rendered" if self._s31() is None else "UP-S31, else rendered"}
+        parts = "rendered" if self._s31() is None else "UP-S31, else rendered"
+        return {"parts": parts, "part_cut": bodies_lib.PART_CUT}
 
     def inventory(self) -> Inventory:
         """See `Source`."""

@@ -69,6 +69,7 @@ def main(values) -> None:
             "num_parts": segmenter.num_parts,
             "pictures": source.fingerprint,
             "crop": [run_values.crop_size, run_values.crop_by],
+            **{key: value for key, value in source.manifest.config.items() if key == "part_cut"},
         },
         source=run_values.data,
     )

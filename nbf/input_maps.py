@@ -84,7 +84,7 @@ def resize_nearest(labels: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def part_map(labels: TensorLike, scheme: PartScheme, size: int) -> tf.Tensor:
-    """Colour-codes a 24-part label map.
+    """Colour-codes a label map of `parts.REGIONS`.
 
     Args:
       labels: `[..., H, W]` integers of PARTS_24.
@@ -101,7 +101,7 @@ def part_map(labels: TensorLike, scheme: PartScheme, size: int) -> tf.Tensor:
 
 
 def probability_map(labels: tf.Tensor, scheme: PartScheme, size: int) -> tf.Tensor:
-    """Encodes a 24-part label map as the probabilities of a perfect segmenter.
+    """Encodes a label map of `parts.REGIONS` as the probabilities of a perfect segmenter.
 
     Args:
       labels: `[..., H, W]` integers of PARTS_24.
@@ -155,7 +155,7 @@ def encode(example: Mapping[str, tf.Tensor], name: str, size: int) -> tf.Tensor:
     """Makes the input map of a decoded Example, or of a batch of Examples.
 
     Args:
-      example: `image` uint8 `[..., H, W, 3]` for "rgb", or `parts` uint8 `[..., H, W]` (24 parts).
+      example: `image` uint8 `[..., H, W, 3]` for "rgb", or `parts` uint8 `[..., H, W]`.
       name: one of `INPUT_MAPS` but the joint maps, which are drawn from joints (`joint_map`).
       size: side of the map, pixels.
 

@@ -3,6 +3,11 @@
 Class 0 is the background; left and right are the person's. The 24 parts are the bones of SMPL's
 rig: a vertex belongs to the joint with its largest skinning weight. All other schemes merge
 these 24, so one label map serves every experiment of NBF's Table 1.
+
+NBF cuts 12 parts beyond the joints, through these bones. Label maps may therefore have classes 25
+to 38, each the region of a bone that NBF gives to another part (`REGIONS`; `part_cut` finds them
+on a body). In PARTS_24 such a region is its bone, in coarser schemes it is NBF's part. Maps
+without these classes are cut at the bones.
 """
 
 from __future__ import annotations
@@ -40,6 +45,7 @@ class PartScheme:
       colours: [C, 3] uint8 RGB, all distinct.
       mirror: [C] int32, the class of each class in the mirrored picture.
       from_24: [25] int32, the class of this scheme for each class of PARTS_24.
+      from_regions: [39] int32, the class of each class of REGIONS; the first 25 are from_24.
     """
 
     name: str
@@ -47,11 +53,28 @@ class PartScheme:
     colours: np.ndarray
     mirror: np.ndarray
     from_24: np.ndarray
+    from_regions: np.ndarray
 
     @property
     def num_classes(self) -> int:
         """Number of classes, the background included."""
         return len(self.names)
+
+
+# Bone, and a bone of the part that NBF gives a region of it to.
+CUT_BONES = (
+    ("left_elbow", "left_shoulder"), ("right_elbow", "right_shoulder"),
+    ("left_knee", "left_hip"), ("right_knee", "right_hip"),
+    ("left_hip", "pelvis"), ("right_hip", "pelvis"),
+    ("left_collar", "spine3"), ("right_collar", "spine3"),
+    ("left_collar", "left_shoulder"), ("right_collar", "right_shoulder"),
+    ("spine3", "left_shoulder"), ("spine3", "right_shoulder"),
+    ("spine3", "neck"), ("spine1", "spine2"),
+)  # fmt: skip
+
+
+def _classes(bones):
+    return [SMPL_24.names.index(bone) + 1 for bone in bones]
 
 
 def _scheme(groups):
@@ -62,7 +85,18 @@ def _scheme(groups):
         from_24[[SMPL_24.names.index(joint) + 1 for joint in joints]] = label
     mirror = np.zeros(len(names), np.int32)
     mirror[from_24[1:]] = from_24[1:][np.asarray(SMPL_24.mirror)]
-    return PartScheme(f"parts_{len(groups)}", names, _PALETTE[: len(names)], mirror, from_24)
+    # 24 parts are whole bones.
+    regions = from_24[_classes(bone for bone, _ in CUT_BONES)]
+    if len(groups) < 24:
+        regions = from_24[_classes(part for _, part in CUT_BONES)]
+    return PartScheme(
+        f"parts_{len(groups)}",
+        names,
+        _PALETTE[: len(names)],
+        mirror,
+        from_24,
+        np.concatenate([from_24, regions]),
+    )
 
 
 def _limb(side, *joints):
@@ -75,9 +109,9 @@ _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_
 
 PARTS_24 = _scheme({name: (name,) for name in SMPL_24.names})
 
-# NBF's classes in its order. On SMPL's mesh its own map has another part at 754 of 6,890 vertices:
-# at the joints, and on spine1, which it splits evenly; here spine1 is lower torso, so that both
-# torso parts keep NBF's sizes.
+# NBF's classes in its order. Cut at the bones, 754 of SMPL's 6,890 vertices have another part than
+# in NBF's own map: at the joints, and on spine1, which it splits evenly; there spine1 is lower
+# torso, so that both torso parts keep NBF's sizes.
 PARTS_12 = _scheme(
     {
         "head": ("head",),
@@ -118,6 +152,24 @@ PARTS_3 = _scheme(
 )
 
 PARTS_1 = _scheme({"person": SMPL_24.names})
+
+
+def _regions():
+    """Makes the scheme of stored label maps: the 24 bones less their regions, then these."""
+    names = PARTS_24.names + tuple(f"{bone}_as_{part}" for bone, part in CUT_BONES)
+    swapped = [
+        tuple(SMPL_24.names[SMPL_24.mirror[SMPL_24.names.index(bone)]] for bone in pair)
+        for pair in CUT_BONES
+    ]
+    mirror = [*PARTS_24.mirror, *(25 + CUT_BONES.index(pair) for pair in swapped)]
+    bones = PARTS_24.colours[_classes(bone for bone, _ in CUT_BONES)]
+    parts = PARTS_24.colours[_classes(part for _, part in CUT_BONES)]
+    colours = np.concatenate([PARTS_24.colours, bones // 2 + parts // 2])
+    classes = np.arange(len(names), dtype=np.int32)
+    return PartScheme("regions", names, colours, np.int32(mirror), classes[:25], classes)
+
+
+REGIONS = _regions()
 
 _SCHEMES = {len(s.names) - 1: s for s in (PARTS_1, PARTS_3, PARTS_6, PARTS_12, PARTS_24)}
 
@@ -175,19 +227,19 @@ def _argmax_labels(weights):
 
 
 def merge_labels(labels: TensorLike, scheme: PartScheme) -> np.ndarray | tf.Tensor:
-    """Merges labels of PARTS_24 into a coarser scheme.
+    """Merges labels of REGIONS, and so of PARTS_24, into a coarser scheme.
 
     Args:
-      labels: [...] integers 0..24, NumPy or tensor.
+      labels: [...] integers 0..38, NumPy or tensor.
       scheme: the scheme wanted.
 
     Returns:
       [...] labels of `scheme` in the dtype and kind of `labels`.
 
     Raises:
-      ValueError: if a NumPy label is not one of PARTS_24.
+      ValueError: if a NumPy label is not one of REGIONS.
     """
-    return _lookup(scheme.from_24, labels, "parts_24", _dtype(labels))
+    return _lookup(scheme.from_regions, labels, REGIONS.name, _dtype(labels))
 
 
 def mirror_labels(labels: np.ndarray | tf.Tensor, scheme: PartScheme) -> np.ndarray | tf.Tensor:

@@ -98,7 +98,11 @@ class Human36M:
 
     def config(self) -> dict[str, Any]:
         """See `Source`."""
-        return {"every": self.every, "smpl_parameters": self.smpl_path is not None}
+        return {
+            "every": self.every,
+            "smpl_parameters": self.smpl_path is not None,
+            "part_cut": bodies_lib.PART_CUT,
+        }
 
     def inventory(self) -> Inventory:
         """See `Source`."""

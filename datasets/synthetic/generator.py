@@ -16,10 +16,9 @@ from datasets.bodies import OPEN_BODY, Bodies, MissingBodyError
 from datasets.frames import RecordError
 from datasets.splits import Split, open_split
 from datasets.synthetic import appearance, people, scenes
-from smpl_tf import pictures
+from smpl_tf import part_cut, pictures
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import nbf_camera
-from smpl_tf.parts import face_labels
 from smpl_tf.rasterizer import label_map, rasterize
 
 PEOPLE_PER_SHARD = 256
@@ -46,6 +45,8 @@ class SyntheticConfig:
     # Folder of shards whose poses the people of a split take from its split of the same name, or
     # from train if it has no other; None: everyday activities.
     poses: str | None = None
+    # How 12 and fewer parts are cut: at the bones, which the shipped networks know, or as NBF's.
+    part_cut: str = part_cut.BONES_CUT
 
     def __post_init__(self) -> None:
         """Refuses what would give no picture, nobody in it, or bodies that cannot be compared."""
@@ -59,6 +60,10 @@ class SyntheticConfig:
                 raise ValueError(
                     f"synthetic {name} must lie in [{low}, {high}], got {getattr(self, name)}"
                 )
+        if self.part_cut not in part_cut.CUTS:
+            raise ValueError(
+                f"synthetic part_cut must be one of {part_cut.CUTS}, got {self.part_cut!r}"
+            )
         given = self.bodies.given
         if not given:
             raise MissingBodyError("synthetic people need a body: neutral, or female and male")
@@ -144,6 +149,8 @@ def generate(
     """
     own = dataclasses.asdict(config)
     del own["bodies"]  # their fingerprints say more than paths
+    if config.part_cut == part_cut.BONES_CUT:
+        del own["part_cut"]  # as in data from before there was a choice
     own["poses"] = None if config.poses is None else _motion(config.poses, split).fingerprint
     manifest = manifests.Manifest(
         dataset="synthetic",
@@ -241,7 +248,8 @@ def _draw(config, person, body, rng):
     """Picture [H, W, 3] and labels [H, W], uint8; box [4] around the visible part."""
     camera = nbf_camera(config.image_size)
     data = config.bodies.data(person.gender)
-    labels = label_map(rasterize(body.vertices, data.faces, camera), _face_labels(data))
+    faces = _face_labels(data, config.part_cut)
+    labels = label_map(rasterize(body.vertices, data.faces, camera), faces)
     outfit, light = appearance.draw_outfit(rng), appearance.draw_light(rng)
     samples = 2 if config.image_size <= _LARGEST_SUPERSAMPLED else 1
     rgba = appearance.paint(body.vertices, data, config.image_size, outfit, light, samples)
@@ -256,5 +264,5 @@ def _draw(config, person, body, rng):
 
 
 @functools.lru_cache
-def _face_labels(data: SMPLModelData) -> np.ndarray:
-    return face_labels(data)
+def _face_labels(data: SMPLModelData, cut: str) -> np.ndarray:
+    return part_cut.face_labels_of(data, cut)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from experiments.runs.common import UserError
 from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from nbf import body_fitting_model
 from smpl_tf import SMPLModelData
+from smpl_tf.part_cut import BONES_CUT
 
 
 class Feed(NamedTuple):
@@ -66,6 +67,28 @@ def check_body_of(split: Split, body: SMPLModelData | None) -> None:
     # Without a neutral body, nothing in the split depends on one.
     if body is not None and "neutral" in bodies:
         check_body(body, bodies["neutral"], f"{split.directory}, split '{split.name}'")
+
+
+def check_part_cut(feed: Feed, splits: Sequence[Split]) -> None:
+    """Refuses people whose parts are cut in different ways, where parts are needed.
+
+    Args:
+      feed: what the network needs.
+      splits: what it is trained and watched on.
+
+    Raises:
+      UserError: two of them differ.
+    """
+    if "parts/encoded" not in feed.features:
+        return
+    cuts = {split.manifest.config.get("part_cut", BONES_CUT): split for split in splits}
+    if len(cuts) > 1:
+        (one, of_one), (other, of_other) = list(cuts.items())[:2]
+        raise UserError(
+            f"expected parts cut in one way; those of {of_one.directory} are cut as '{one}', "
+            f"those of {of_other.directory} as '{other}': convert the older data again, or give "
+            "--synthetic_part_cut=nbf"
+        )
 
 
 def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:

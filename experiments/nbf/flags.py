@@ -51,6 +51,12 @@ def define_run_flags(values: flags.FlagValues) -> None:
         "Regressor of Human3.6M's joints, .npy [17, V] (default: SMPL's joints).",
     )
     define_synthetic_flags(f, 64)
+    f.enum(
+        "synthetic_part_cut",
+        "bones",
+        ["bones", "nbf"],
+        "How parts of synthetic people are cut: at the bones, or beyond the joints as NBF's.",
+    )
     f.integer(
         "crop_size", 0, "Side of the person crop at NBF's scale, pixels (0: no cropping).", 0
     )

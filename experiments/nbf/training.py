@@ -57,11 +57,15 @@ def train(
     if checkpoint is None and values.initial_run:
         # Before the network is compiled: the earlier run's optimiser stays behind.
         networks.start_from(RunFolder.existing(values.initial_run, "NBF"), network)
-    made = synthetic_people.generate(values, networks.people_of(values)) if opened.is_chief else {}
+    made = {}
+    if opened.is_chief:
+        of = networks.people_of(values)
+        made = synthetic_people.generate(values, of, values.synthetic_part_cut)
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
     read = epochs.open_splits(values, made)
     for split in read.every:
         nbf_data.check_body_of(split, body)
+    nbf_data.check_part_cut(feed, [*read.train.splits, read.val])
     train_set, val, data = read.train, read.val, read.fingerprints
     steps = epochs.steps_per_epoch(train_set, values.batch_size)
     with strategy.scope():

@@ -12,14 +12,18 @@ from datasets.splits import Split
 from datasets.synthetic.generator import PEOPLE_PER_SHARD
 from datasets.synthetic.people import OPEN_BODIES
 from experiments.runs.common import quiet_c
+from smpl_tf.part_cut import BONES_CUT
 
 
-def generate(values: flags.FlagValues, bodies: Bodies = OPEN_BODIES) -> dict[str, Split]:
+def generate(
+    values: flags.FlagValues, bodies: Bodies = OPEN_BODIES, part_cut: str = BONES_CUT
+) -> dict[str, Split]:
     """Makes the synthetic people that are asked for and not there yet.
 
     Args:
       values: the flags of the run.
       bodies: that the people have.
+      part_cut: of their parts, one of `smpl_tf.part_cut.CUTS`.
 
     Returns:
       Name -> split, of those that were asked for.
@@ -28,7 +32,10 @@ def generate(values: flags.FlagValues, bodies: Bodies = OPEN_BODIES) -> dict[str
       RecordError: the folder holds other data.
     """
     config = synthetic.SyntheticConfig(
-        seed=values.synthetic_seed, image_size=values.synthetic_image_size, bodies=bodies
+        seed=values.synthetic_seed,
+        image_size=values.synthetic_image_size,
+        bodies=bodies,
+        part_cut=part_cut,
     )
     counts = {name: values[f"synthetic_{name}"].value for name in ("train", "val", "test")}
     counts = {name: count for name, count in counts.items() if count}

@@ -10,6 +10,7 @@ TABLES = {
         nbf.INPUTS,
         nbf.PART_QUALITIES,
         nbf.LOSSES,
+        nbf.PENALTIES,
         *nbf_retrained.LOSSES_RETRAINED,
         nbf.LABELS,
         *nbf_retrained.LABELS_RETRAINED,

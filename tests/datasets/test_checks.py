@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from datasets import bodies, checks, conversion, frames, manifests, records, up3d
 from datasets import example as example_lib
-from smpl_tf.parts import PARTS_24
+from smpl_tf.parts import REGIONS
 from smpl_tf.skeleton import LSP_14, SMPL_24
 from tests.datasets import fake_up3d, fakes
 
@@ -34,7 +34,7 @@ def png(array):
 
 def swap_labels(example):
     labels = fakes.labels_of(example)
-    return {"parts/encoded": png(PARTS_24.mirror[labels].astype(np.uint8))}
+    return {"parts/encoded": png(REGIONS.mirror[labels].astype(np.uint8))}
 
 
 BREAKS = {

@@ -122,7 +122,7 @@ def test_unknown_labels_counts_and_rigs_are_refused_in_one_line():
         parts.part_scheme(7)
     with pytest.raises(ValueError, match=r"parts_12 are 0\.\.12; got 0\.\.13"):
         parts.colour_code(np.arange(14), parts.PARTS_12)
-    with pytest.raises(ValueError, match=r"parts_24 are 0\.\.24; got -1\.\.3"):
+    with pytest.raises(ValueError, match=r"regions are 0\.\.38; got -1\.\.3"):
         parts.merge_labels(np.array([-1, 3]), parts.PARTS_3)
     body = types.SimpleNamespace(weights=np.ones((5, 52)))
     with pytest.raises(ValueError, match="24 joints; this body has 52"):

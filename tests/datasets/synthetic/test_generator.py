@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from datasets import pipelines, records, synthetic
 from datasets.synthetic import people
 from smpl_tf import SMPL
 from smpl_tf.camera import Camera
+from smpl_tf.parts import PARTS_24, merge_labels
 from smpl_tf.skeleton import SMPLR_LANDMARKS
 
 CONFIG = synthetic.SyntheticConfig(seed=4, image_size=48, occluder_share=0.5)
@@ -125,3 +128,18 @@ def test_one_process_and_two_write_the_same_bytes(tmp_path):
         for workers in ("1", "2")
     )
     assert first == second
+
+
+def test_the_cut_of_the_parts_changes_the_12_parts_alone():
+    cut = dataclasses.replace(CONFIG, part_cut="nbf")
+    for one, other in zip(
+        synthetic.read_examples(CONFIG, "train", 0, 2),
+        synthetic.read_examples(cut, "train", 0, 2),
+        strict=True,
+    ):
+        bones, regions = (labels_of(example) for example in (one, other))
+        assert one["image/encoded"] == other["image/encoded"]
+        np.testing.assert_array_equal(bones, merge_labels(regions, PARTS_24))
+        assert 0.03 < np.mean((bones != regions)[bones > 0]) < 0.5
+    with pytest.raises(ValueError, match="part_cut must be one of"):
+        dataclasses.replace(CONFIG, part_cut="elbows")
