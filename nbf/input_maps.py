@@ -87,7 +87,7 @@ def part_map(labels: TensorLike, scheme: PartScheme, size: int) -> tf.Tensor:
     """Colour-codes a label map of `parts.REGIONS`.
 
     Args:
-      labels: `[..., H, W]` integers of PARTS_24.
+      labels: `[..., H, W]` integers of REGIONS.
       scheme: the scheme to show.
       size: side of the map, pixels.
 
@@ -104,7 +104,7 @@ def probability_map(labels: tf.Tensor, scheme: PartScheme, size: int) -> tf.Tens
     """Encodes a label map of `parts.REGIONS` as the probabilities of a perfect segmenter.
 
     Args:
-      labels: `[..., H, W]` integers of PARTS_24.
+      labels: `[..., H, W]` integers of REGIONS.
       scheme: the scheme to show.
       size: side of the map, pixels.
 

@@ -76,11 +76,12 @@ def picture_camera(intrinsics: np.ndarray) -> Camera:
     return Camera(shift @ np.asarray(intrinsics), 2, 2)
 
 
-def keeps_3d_labels(ids: tf.Tensor, share: float, seed: int) -> tf.Tensor:
-    """Chooses which Examples keep their 3D labels, by their ids alone.
+def keeps_labels(ids: tf.Tensor, share: float, seed: int) -> tf.Tensor:
+    """Chooses which Examples keep their labels, by their ids alone.
 
     The choice does not depend on the order of the Examples, and a larger share keeps all Examples
-    of a smaller one.
+    of a smaller one. With shares of 2D labels as large as those of 3D labels, every Example that
+    keeps its 3D labels keeps its 2D labels.
 
     Args:
       ids: `[...]` strings.
@@ -103,6 +104,7 @@ def body_targets(
     seed: int = 0,
     landmarks: int | None = None,
     body: SMPLModelData | None = None,
+    share_2d: float = 1.0,
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Builds the inputs and targets shared by all fitting networks.
 
@@ -113,6 +115,7 @@ def body_targets(
       seed: of that choice.
       landmarks: None, 14 or 91, as in the network.
       body: the body that the landmarks belong to; None: the open body.
+      share_2d: share of Examples that keep 2D labels (L_2D).
 
     Returns:
       inputs: `translation` `[..., 3]` metres, camera frame; `intrinsics` `[..., 3, 3]` for image
@@ -136,7 +139,8 @@ def body_targets(
         "intrinsics": _where(placed, intrinsics, NBF_INTRINSICS),
     }
     half = tf.cast(tf.stack([width, height], -1), tf.float32)[..., tf.newaxis, :] / 2.0
-    keep_3d = keeps_3d_labels(example["id"], share_3d, seed)[..., tf.newaxis]
+    keep_3d = keeps_labels(example["id"], share_3d, seed)[..., tf.newaxis]
+    keep_2d = keeps_labels(example["id"], share_2d, seed)[..., tf.newaxis]
     known_3d = known_body[..., tf.newaxis] & keep_3d
     targets = {
         "parameters": parameter_targets(example),
@@ -144,12 +148,12 @@ def body_targets(
         "joints_3d": example["joints/3d"] - translation,
         "joints_3d_valid": tf.cast(example["joints/3d/valid"], tf.bool) & known_3d,
         "joints_2d": example["joints/2d"] / half - 1.0,
-        "joints_2d_valid": tf.cast(example["joints/2d/valid"], tf.bool),
+        "joints_2d_valid": tf.cast(example["joints/2d/valid"], tf.bool) & keep_2d,
     }
     if landmarks:
         points_3d, points_2d, valid = _true_landmarks(example, inputs, landmarks, body)
         targets |= {"landmarks_3d": points_3d, "landmarks_3d_valid": valid & keep_3d}
-        targets |= {"landmarks_2d": points_2d, "landmarks_2d_valid": valid}
+        targets |= {"landmarks_2d": points_2d, "landmarks_2d_valid": valid & keep_2d}
     return inputs, {
         name: tf.cast(value, tf.float32) if name.endswith("_valid") else value
         for name, value in targets.items()
@@ -174,8 +178,8 @@ def fitting_targets(
     example = {key: tf.convert_to_tensor(value) for key, value in example.items()}
     inputs, targets = body_targets(example, **options)
     joints = input_maps.input_map(input_map).joints
-    if joints == 24:
-        points, valid = targets["joints_2d"], targets["joints_2d_valid"]
+    if joints == 24:  # the input knows joints whose labels are kept from the loss
+        points, valid = targets["joints_2d"], tf.cast(example["joints/2d/valid"], tf.float32)
         inputs["input_map"] = input_maps.joint_map(points, valid, input_size)
     elif joints == 14:
         _, points, valid = _true_landmarks(example, inputs, 14, options.get("body"))

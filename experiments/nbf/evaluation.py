@@ -120,7 +120,7 @@ def evaluate(network: FittingNetwork, values: flags.FlagValues, split: Split) ->
       RecordError: the split is damaged.
       UserError: its parameters belong to another body.
     """
-    return measure(network, values, split, networks.feed(values))
+    return measure(network, values, split, networks.feed(values, held_out=True))
 
 
 def measure(

@@ -145,6 +145,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     )
     f.number("weight_decay", 1e-4, "Weight decay: factor of half the squared norm of the kernels.")
     f.number("share_3d", 1.0, "Share of the training set whose 3D labels are used.", 1.0)
+    f.number("share_2d", 1.0, "Share of the training set whose 2D labels are used.", 1.0)
 
     f.integer("epochs", 10, "Number of epochs.", 1)
     f.integer("batch_size", 32, "Examples per step.", 1)

@@ -22,11 +22,12 @@ from smpl_tf import SMPLModelData, keras_files, load_model_data
 from smpl_tf.model_data import BodyNotFoundError
 
 
-def feed(values: flags.FlagValues) -> Feed:
+def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
     """How the fitting network takes Examples.
 
     Args:
       values: the flags of the run.
+      held_out: whether it is measured on them; --share_3d and --share_2d are of the training set.
 
     Returns:
       What it needs of them, and what makes inputs and targets of them.
@@ -44,7 +45,8 @@ def feed(values: flags.FlagValues) -> Feed:
             examples,
             values.input_map,
             values.input_size,
-            share_3d=values.share_3d,
+            share_3d=1.0 if held_out else values.share_3d,
+            share_2d=1.0 if held_out else values.share_2d,
             seed=values.seed,
             landmarks=landmarks,
             body=body,
@@ -69,7 +71,7 @@ def prepare_network(network: FittingNetwork, values: flags.FlagValues, train: Mi
     examples = pipelines.load_mixture(train, features=features, decode=False)
     if values.share_3d < 1:
         examples = examples.filter(
-            lambda example: targets.keeps_3d_labels(example["id"], values.share_3d, values.seed)
+            lambda example: targets.keeps_labels(example["id"], values.share_3d, values.seed)
         )
     try:
         mean, _ = parameters.parameter_statistics(examples.batch(256))

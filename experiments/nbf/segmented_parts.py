@@ -14,11 +14,12 @@ from experiments.runs.run_folder import RunFolder
 from nbf import FittingNetwork, input_maps
 
 
-def feed(values: flags.FlagValues) -> Feed:
+def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
     """How the fitting network takes Examples seen through the segmenter of --segmentation_run.
 
     Args:
       values: the flags of the fitting network's run.
+      held_out: whether it is measured on them.
 
     Returns:
       What it needs of them, and what makes inputs and targets of them; pictures are segmented as
@@ -30,7 +31,7 @@ def feed(values: flags.FlagValues) -> Feed:
     run = RunFolder.existing(values.segmentation_run, "NBF")
     segmenter = segmenters.load_segmenter(run)
     segmenters.check_parts(segmenter, values.input_map)
-    of_parts = networks.feed(values)
+    of_parts = networks.feed(values, held_out)
     # Of each class, the first of the 24 parts that are merged to it.
     classes = range(segmenter.scheme.num_classes)
     part_of_class = np.array([np.argmax(segmenter.scheme.from_24 == c) for c in classes])
@@ -58,4 +59,4 @@ def evaluate(network: FittingNetwork, values: flags.FlagValues, split: Split) ->
       RecordError: the split is damaged.
       UserError: its parameters belong to another body, or the segmentation does not fit.
     """
-    return evaluation.measure(network, values, split, feed(values))
+    return evaluation.measure(network, values, split, feed(values, held_out=True))

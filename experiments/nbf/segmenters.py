@@ -24,15 +24,17 @@ from nbf.segmentation import PartSegmenter
 FEATURES = ("image/encoded", "image/height", "image/width", "parts/encoded", "parts/valid")
 
 
-def feed(values: flags.FlagValues) -> Feed:
+def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
     """How a segmenter takes Examples.
 
     Args:
       values: the flags of the run.
+      held_out: whether it is measured on them, which makes no difference here.
 
     Returns:
       What it needs of them, and what makes pictures and label maps of them.
     """
+    del held_out
     return Feed(
         FEATURES,
         lambda examples: targets.segmentation_targets(

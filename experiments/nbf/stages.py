@@ -24,7 +24,7 @@ class Stage(NamedTuple):
 
     Attributes:
       load: run, body model file or None -> the trained network.
-      feed: flags -> how the network takes Examples.
+      feed: flags, whether it is measured on them -> how the network takes Examples.
       build: flags, body -> the network.
       compile: network, flags, steps of the whole training.
       prepare: a new network, flags, training set; takes from it what the network starts with.

@@ -82,7 +82,8 @@ def train(
     elif not values.initial_run:
         with nbf_data.naming_damage(*train_set.splits):
             stage.prepare(network, values, train_set)
-    watched = nbf_data.held_out_batches(values, val, feed)
+    held_out_feed = stage.feed(values, held_out=True)
+    watched = nbf_data.held_out_batches(values, val, held_out_feed)
     distribution.prepare_fit(strategy, network, watched.element_spec)
     drawers = []
     if opened.is_chief:
@@ -93,7 +94,7 @@ def train(
         return nbf_data.training_batches(values, train_set, epoch, feed, reader)[0]
 
     def val_batches(reader):
-        return nbf_data.held_out_batches(values, val, feed, reader)
+        return nbf_data.held_out_batches(values, val, held_out_feed, reader)
 
     with nbf_data.naming_damage(*train_set.splits, val):
         training.fit(

@@ -92,7 +92,7 @@ class FlagFile:
     def _changed_meaning(self) -> list[str]:
         """What the same flags do otherwise than they once did; nothing for most files."""
         if "share_3d" in self.values and self.values.share_3d < 1:
-            return ["mean of the 226 numbers: over the kept 3D labels"]  # once: over all
+            return ["mean of the 226 numbers: over the kept 3D labels; tried on everybody"]
         return []
 
     def difference(self, run: RunFolder, command: list[str]) -> str | None:

@@ -16,7 +16,7 @@ SCRIPTS = sorted(
 # They find what an earlier call has done: checkpoints, shards, records.
 RESUMING = {
     *("train_nbf", "train_smplr", "train_points"),
-    *("convert_dataset", "segment_dataset", "reproduce_tables"),
+    *("convert_dataset", "segment_dataset", "reproduce_tables", "label_budget"),
 }
 
 

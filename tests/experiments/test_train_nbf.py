@@ -72,6 +72,22 @@ def test_the_batches_of_an_epoch_do_not_depend_on_where_the_training_started(tin
     np.testing.assert_allclose(*sums, rtol=1e-4)
 
 
+def test_shares_of_labels_are_of_the_training_set_alone(tiny):
+    values = flags.FlagValues()
+    define_run_flags(values)
+    values(["", *tiny, "--share_3d=0.2", "--share_2d=0.5"])
+    test = open_split(values.data, "test")
+    known = {}
+    for held_out in (False, True):
+        feed = networks.feed(values, held_out)
+        batches = nbf_data.held_out_batches(values, test, feed)
+        true = [targets for _, targets in batches]
+        for name in ("joints_3d_valid", "joints_2d_valid"):
+            known[name, held_out] = np.concatenate([one[name] for one in true]).any(-1).sum()
+    assert known["joints_3d_valid", True] == known["joints_2d_valid", True] == 16
+    assert known["joints_3d_valid", False] < known["joints_2d_valid", False] < 16
+
+
 @pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize("readers", [1, 2])
 def test_a_batch_is_the_same_for_any_number_of_readers_and_found_again_by_its_step(

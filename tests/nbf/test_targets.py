@@ -97,17 +97,28 @@ def test_the_joint_map_of_14_shows_as_many_discs():
 
 def test_a_larger_share_keeps_what_a_smaller_one_keeps():
     ids = tf.constant([f"person/{i}" for i in range(2000)])
-    kept = {share: targets.keeps_3d_labels(ids, share, 7).numpy() for share in (0, 0.2, 0.5, 1)}
+    kept = {share: targets.keeps_labels(ids, share, 7).numpy() for share in (0, 0.2, 0.5, 1)}
     assert not kept[0].any() and kept[1].all()
     assert np.all(kept[0.5][kept[0.2]])
     assert abs(kept[0.2].mean() - 0.2) < 0.03 and abs(kept[0.5].mean() - 0.5) < 0.03
-    assert np.any(kept[0.5] != targets.keeps_3d_labels(ids, 0.5, 8))
+    assert np.any(kept[0.5] != targets.keeps_labels(ids, 0.5, 8))
 
 
 def test_weak_supervision_leaves_2d_labels_alone():
     _, true = convert(people(), share_3d=0.0)
     assert not np.any(true["parameters_valid"]) and not np.any(true["joints_3d_valid"])
     assert np.all(true["joints_2d_valid"])
+
+
+def test_who_keeps_3d_labels_is_among_those_who_keep_as_many_2d_labels():
+    inputs, true = convert(people(), share_3d=0.3, share_2d=0.6, seed=3)
+    has_3d = np.any(true["joints_3d_valid"], -1)
+    has_2d = np.any(true["joints_2d_valid"], -1)
+    assert 0 < has_3d.sum() < has_2d.sum() < len(has_2d)
+    assert has_2d[has_3d].all()
+    # What the network sees is not a label.
+    whole, _ = convert(people())
+    np.testing.assert_array_equal(inputs["input_map"], whole["input_map"])
 
 
 def test_segmentation_targets_keep_labels_whole():
