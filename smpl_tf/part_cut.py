@@ -30,12 +30,12 @@ class _Rule(NamedTuple):
     """Which vertices of a bone belong to another part.
 
     Attributes:
-      count: of SMPL's vertices; None: all that no earlier rule takes.
+      vertices: how many of SMPL's vertices; None: all that no earlier rule takes.
       start: the joint that they are nearest to.
       end: the order is along the way to this joint; None: by the distance from `start`.
     """
 
-    count: int | None
+    vertices: int | None
     start: str
     end: str | None
 
@@ -106,9 +106,9 @@ def _regions(model_data, labels, points):
     for region, (bone, part) in enumerate(CUT_BONES, start=PARTS_24.num_classes):
         rule, of_bone = _rule(bone, part), SMPL_24.index(bone) + 1
         limit = np.inf
-        if rule.count is not None:
+        if rule.vertices is not None:
             order = np.sort(_order(vertices[left == of_bone], rule, joints))
-            count = round(rule.count * len(vertices) / NUM_OFFICIAL_VERTICES)
+            count = round(rule.vertices * len(vertices) / NUM_OFFICIAL_VERTICES)
             count = min(count, int(_MOST * len(order)))
             # The cut lies between the last vertex that it takes and the next one.
             limit = order[count - 1 : count + 1].mean() if count else -np.inf

@@ -166,7 +166,8 @@ def _regions():
     parts = PARTS_24.colours[_classes(part for _, part in CUT_BONES)]
     colours = np.concatenate([PARTS_24.colours, bones // 2 + parts // 2])
     classes = np.arange(len(names), dtype=np.int32)
-    return PartScheme("regions", names, colours, np.int32(mirror), classes[:25], classes)
+    mirror_classes = np.array(mirror, np.int32)
+    return PartScheme("regions", names, colours, mirror_classes, classes[:25], classes)
 
 
 REGIONS = _regions()
