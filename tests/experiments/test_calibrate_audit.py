@@ -28,7 +28,7 @@ def test_a_calibration_is_written_for_the_pair_and_shown(pair, people, call, mon
     arguments = (f"--run={fitting}", f"--segmentation_run={torso}", f"--data={people}")
     answer = call(calibrate_audit, *arguments)
     assert answer.status == 1 and answer.err.count("\n") == 1
-    assert "8 people do not make a calibration" in answer.err
+    assert "8 people are too few for a calibration" in answer.err
     assert not (fitting / "audit.json").exists()
     monkeypatch.setattr(audit_calibration, "_KNOTS", 3)
     answer = call(calibrate_audit, *arguments)

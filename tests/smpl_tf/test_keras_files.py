@@ -67,17 +67,26 @@ CONFIGS = {
         },
         "weights, of which the file holds",
     ),
-    "Lambda": (layer("Lambda", function="x"), "Lambda, which no network"),
-    "reads a file": (layer("StringLookup", vocabulary="/etc/passwd"), "StringLookup, which no"),
-    "loads a program": (layer("TFSMLayer", filepath="/tmp/x"), "TFSMLayer, which no network"),
-    "a function of Python": (layer("system", module="os"), "os.system, which no network"),
+    "Lambda": (layer("Lambda", function="x"), "Lambda, which none of our networks"),
+    "reads a file": (
+        layer("StringLookup", vocabulary="/etc/passwd"),
+        "StringLookup, which none of our networks",
+    ),
+    "loads a program": (
+        layer("TFSMLayer", filepath="/tmp/x"),
+        "TFSMLayer, which none of our networks",
+    ),
+    "a function of Python": (
+        layer("system", module="os"),
+        "os.system, which none of our networks",
+    ),
     "a function by reference": (
         {"module": "os", "class_name": "function", "config": "system", "registered_name": "x"},
-        "os.system, which no network",
+        "os.system, which none of our networks",
     ),
     "a function of Keras": (
         {"module": "keras.utils", "class_name": "function", "config": "get_file"},
-        "keras.utils.get_file, which no network",
+        "keras.utils.get_file, which none of our networks",
     ),
     "a lambda": ({"class_name": "__lambda__", "config": {"value": "x"}}, "__lambda__, which no"),
     "a tensor": ({"class_name": "__numpy__", "config": {"value": [1]}}, "__numpy__, which no"),
@@ -108,7 +117,7 @@ WEIGHTS = {
         lambda file: file.__setitem__("x", h5py.ExternalLink("/tmp/other.h5", "x")),
         "a link to another object",
     ),
-    "a soft link": (lambda file: file.__setitem__("x", h5py.SoftLink("/y")), "a link: not"),
+    "a soft link": (lambda file: file.__setitem__("x", h5py.SoftLink("/y")), "is a link"),
     "another file's bytes": (
         lambda file: file.create_dataset("x", (4,), "u1", external=[("/etc/passwd", 0, 4)]),
         "stored in another file, which is not read",

@@ -308,5 +308,5 @@ def test_truncated_file_is_refused(tmp_path):
 
 def test_other_npz_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    with pytest.raises(ValueError, match="has no array 'faces'"):
+    with pytest.raises(ValueError, match="array 'faces' is missing"):
         data_file.read(tmp_path / "other.npz", "male")

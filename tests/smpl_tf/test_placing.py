@@ -39,7 +39,7 @@ def test_the_place_minimises_the_weighted_squares():
 
 
 def test_one_point_has_no_size():
-    with pytest.raises(ValueError, match="two points with a weight or more, got 1"):
+    with pytest.raises(ValueError, match="2 or more points with a weight, got 1"):
         place(points(), np.zeros((12, 2)), np.eye(12)[0], pinhole(64, 48))
 
 

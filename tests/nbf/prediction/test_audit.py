@@ -128,7 +128,7 @@ def test_a_calibration_is_monotone_and_tells_the_error():
 
 
 def test_too_few_people_are_refused():
-    with pytest.raises(ValueError, match="5 people do not make a calibration"):
+    with pytest.raises(ValueError, match="5 people are too few for a calibration"):
         audit_calibration.calibrate(np.ones((5, 2)), np.ones(5), np.ones(5), np.ones(5, bool))
 
 
