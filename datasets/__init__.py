@@ -23,7 +23,7 @@ __all__ = ["EXAMPLE_FEATURES", "load", "write"]
 _HOME = {"EXAMPLE_FEATURES": "example", "load": "pipelines", "write": "writing"}
 
 
-# By which code that means Hugging Face's package of this name is known.
+# Names by which code that expects Hugging Face's package of this name is recognised.
 _OTHERS = ("load_dataset", "load_from_disk", "Dataset", "DatasetDict", "IterableDataset")
 
 
@@ -31,8 +31,8 @@ def __getattr__(name: str) -> Any:
     if name in _OTHERS:
         raise ImportError(
             f"datasets.{name} is Hugging Face's, but {__file__} is neural-body-fitting's "
-            "package, found first in its checkout. Run from another folder, or install "
-            "the wheel (pip install . in the repository), which leaves the name alone."
+            "package, found first inside its checkout. Run from another folder, or install "
+            "the wheel (pip install . in the repository), which does not use this name."
         )
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

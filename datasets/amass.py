@@ -1,13 +1,13 @@
 """AMASS: motion capture as SMPL+H parameters, without pictures.
 
-Layout: `<data set>/<subject>/<sequence>_poses.npz` beside a `shape.npz` that is no motion; some
-archives unpack to `CMU/CMU/<subject>/…`. Of the SMPL-X release, `*_stageii.npz`, the 22 joints
-that SMPL has too are read, where a sequence is not there as SMPL+H; its shapes are of another
-space, so the betas are zero.
+Layout: `<data set>/<subject>/<sequence>_poses.npz` next to a `shape.npz` without motion; some
+  archives unpack to `CMU/CMU/<subject>/…`. From the SMPL-X release, `*_stageii.npz`, the 22 joints
+  that SMPL has too are read if a sequence does not exist as SMPL+H; its shape space is different,
+  so the betas are zero.
 
-What is repaired here: the world's z is up, ours points down the picture; the hands' joints that
-SMPL does not have are left out and SMPL's two are straight. The betas are SMPL+H's: close to
-SMPL's but not equal, hence `smpl/betas/valid` is 0.
+Conversions: the world's z is up, our y points down the picture; the finger joints are left out and
+SMPL's two hand joints are straight. The betas are SMPL+H's: close to SMPL's but not equal, hence
+`smpl/betas/valid` is 0.
 """
 
 import dataclasses
@@ -25,8 +25,7 @@ from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, SourceError
 from smpl_tf import array_files
 
-# The split of AMASS's authors by data set; later releases of AMASS renamed
-# some of the folders.
+# The split of AMASS's authors by data set; later releases renamed some of the folders.
 SPLITS = {
     "train": (
         *("CMU", "MPI_Limits", "PosePrior", "TotalCapture", "Eyes_Japan_Dataset", "ACCAD"),
@@ -39,7 +38,7 @@ SPLITS = {
 }
 # World (z up) to a camera that looks along the world's y: x right, y down, z away.
 _WORLD_TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-_DEPTHS = ("*", "*/*")  # folders of subjects, and those of archives around them
+_DEPTHS = ("*", "*/*")  # depths of subjects' folders: with and without the archive's folder
 _BODY_JOINTS = 22  # of SMPL+H's 52 and SMPL-X's 55, the same as SMPL's first
 _WIDTHS = {"poses": 156, "stageii": 165}  # of a pose: SMPL+H's, SMPL-X's
 
@@ -56,7 +55,7 @@ class AMASS:
     Attributes:
       root: the folder of the data sets.
       split: "train", "val" or "test".
-      bodies: of the genders that occur.
+      bodies: for the genders that occur.
       every: take every n-th frame; most sequences have 120 a second.
     """
 
@@ -77,7 +76,7 @@ class AMASS:
         return Inventory(len(self.items()), None, "sequences")
 
     def left_out(self) -> tuple[str, ...]:
-        """Says what is in the tree and in none of the splits, a line each."""
+        """Lists the folders that belong to none of the splits, one line each."""
         return _left_out(Path(self.root))
 
     def items(self) -> list[str]:
@@ -120,7 +119,7 @@ def _sequences(root: Path, split: str) -> list[str]:
     known = [name for names in SPLITS.values() for name in names]
     if not any((root / name).is_dir() for name in known):
         raise SourceError(
-            f"{root}: none of AMASS's data sets in it; expected folders such as CMU/ or KIT/"
+            f"{root}: contains none of AMASS's data sets; expected folders such as CMU/ or KIT/"
         )
     paths = [
         path
@@ -150,6 +149,6 @@ def _left_out(root: Path) -> tuple[str, ...]:
         )
         if motions and folder.name not in known:
             lines.append(
-                f"{folder.name}: {motions} sequences in none of the splits of AMASS's authors"
+                f"{folder.name}: {motions} sequences are in none of AMASS's official splits"
             )
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""From SMPL parameters, as a data set has them, to what an Example says about a body."""
+"""Converts a data set's SMPL parameters to the body features of an Example."""
 
 import dataclasses
 import functools
@@ -22,10 +22,10 @@ OPEN_BODY = "open"
 
 
 class MissingBodyError(ValueError):
-    """The body of a gender is needed and was not given.
+    """A body model of some gender is needed and was not given.
 
     Attributes:
-      gender: which one; a script can name the flag that gives it.
+      gender: of the body; a script can name the flag for it.
     """
 
     def __init__(self, message: str, gender: str | None = None):
@@ -37,8 +37,8 @@ class MissingBodyError(ValueError):
 class Bodies:
     """The bodies that a data set's SMPL parameters belong to: model files, or "open".
 
-    The open body has a shape space of its own. It is right for data that were made with it, and a
-    stand-in for trying things out with others: label maps and landmarks are then approximate.
+    The open body has its own shape space. It is correct for data that were made with it; with
+    other data it is a substitute for first tests, whose label maps and landmarks are approximate.
     """
 
     neutral: str | None = None
@@ -47,7 +47,7 @@ class Bodies:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The model files that were given."""
+        """Returns the given model files."""
         return tuple(path for path in dataclasses.astuple(self) if path)
 
     def data(self, gender: str) -> SMPLModelData:
@@ -61,7 +61,7 @@ class Bodies:
         if path is None:
             raise MissingBodyError(
                 f"the {gender} body is needed: give its model file, or '{OPEN_BODY}' for the open "
-                "body as a stand-in",
+                "body instead",
                 gender,
             )
         return _load(path, gender)
@@ -70,7 +70,7 @@ class Bodies:
         """Returns gender -> fingerprint of bodies, and of the neutral one if it was given.
 
         Raises:
-          MissingBodyError, ModelFileError: one is not there.
+          MissingBodyError, ModelFileError: a body is missing.
         """
         wanted = set(genders) | ({"neutral"} if genders and self.neutral is not None else set())
         return {gender: self.data(gender).fingerprint for gender in sorted(wanted)}
@@ -103,7 +103,7 @@ class Fits:
       pose: [T, 24, 3] axis-angles in radians, of any length; the root's in the outer frame.
       betas: [T, 10].
       translation: [T, 3] metres, outer frame.
-      betas_valid: whether the betas are exactly of the gender's body.
+      betas_valid: whether the betas belong exactly to the gender's body.
     """
 
     gender: str
@@ -123,7 +123,7 @@ class Fits:
 
 
 def rest_root(data: SMPLModelData, betas: np.ndarray) -> np.ndarray:
-    """Returns where the root joint lies in the unposed body, about which the root turns.
+    """Returns the position of the root joint in the unposed body, about which the root rotates.
 
     Args:
       data: the body.
@@ -149,8 +149,9 @@ def to_frame(
       translation: [3] or [T, 3] metres.
 
     Returns:
-      The fits in the new frame; every axis-angle is at most pi long. The root turns about its own
-      rest position and not about the origin, so its translation is not simply the moved one.
+      The fits in the new frame; every axis-angle is at most pi long. The root rotates about its
+      rest position, not about the origin, so the new translation is not simply the transformed
+      one.
     """
     matrices = axis_angle_to_matrix(fits.pose).numpy()
     matrices[:, 0] = rotation @ matrices[:, 0]
@@ -164,14 +165,14 @@ def to_frame(
 def motion_examples(
     fits: Fits, bodies: Bodies, rotation: np.ndarray, source: str, step: int
 ) -> Iterator[dict[str, Any]]:
-    """Makes Examples without pictures of captured motion.
+    """Makes Examples without pictures from captured motion.
 
     Args:
       fits: in the world frame of the capture.
-      bodies: where the body of their gender is.
+      bodies: have the body of their gender.
       rotation: [3, 3] from the world's axes to the camera's.
-      source: data set and item, the beginning of the Examples' ids.
-      step: how many captured frames lie between two of the fits.
+      source: data set and item, the prefix of the Examples' ids.
+      step: captured frames between two consecutive fits.
 
     Yields:
       One Example per frame.
@@ -185,7 +186,7 @@ def motion_examples(
 
 @dataclasses.dataclass(frozen=True)
 class PosedBodies:
-    """Fits in the camera frame and the bodies they give, [T, ...] metres."""
+    """Fits in the camera frame and their bodies, [T, ...] metres."""
 
     fits: Fits
     data: SMPLModelData
@@ -195,7 +196,7 @@ class PosedBodies:
     neutral_betas: np.ndarray | None  # [T, 10]
 
     def fields(self, frame: int, camera: Camera | None = None) -> dict[str, Any]:
-        """Returns what an Example says about the body of a frame: `smpl/...`, joints, landmarks.
+        """Returns an Example's body features of a frame: `smpl/...`, joints, landmarks.
 
         Args:
           frame: its index.
@@ -217,7 +218,7 @@ class PosedBodies:
         return fields | joint_fields(self.joints[frame], camera)
 
     def moved(self, offset: np.ndarray) -> "PosedBodies":
-        """Returns the bodies moved by [T, 3] metres."""
+        """Returns the bodies translated by [T, 3] metres."""
         fits = dataclasses.replace(self.fits, translation=self.fits.translation + offset)
         offset = offset[:, None]
         vertices = None if self.vertices is None else self.vertices + offset
@@ -230,7 +231,7 @@ class PosedBodies:
         )
 
     def rasterize(self, frame: int, camera: Camera) -> RasterOutput:
-        """Finds what of the body of a frame each pixel sees.
+        """Rasterizes the body of a frame.
 
         Raises:
           ValueError: if the bodies were posed without their vertices.
@@ -249,7 +250,7 @@ def pose_bodies(fits: Fits, bodies: Bodies, *, vertices: bool) -> PosedBodies:
 
     Args:
       fits: camera frame.
-      bodies: where the body of their gender is.
+      bodies: have the body of their gender.
       vertices: whether to compute all vertices, for drawing.
 
     Returns:
@@ -285,7 +286,7 @@ def joint_fields(joints: np.ndarray, camera: Camera | None) -> dict[str, Any]:
 
 
 def camera_fields(camera: Camera) -> dict[str, Any]:
-    """Returns what an Example says about its camera."""
+    """Returns an Example's camera features."""
     return {
         "image/height": camera.height,
         "image/width": camera.width,
@@ -307,10 +308,10 @@ def label_fields(labels: np.ndarray) -> dict[str, Any]:
 
 
 def box_of(mask: np.ndarray) -> dict[str, Any]:
-    """Returns an Example's person box where the person's pixels are known.
+    """Returns an Example's person box from the person's pixels.
 
     Args:
-      mask: [H, W], not 0 at the person; at least one pixel is.
+      mask: [H, W], nonzero at the person; at least one pixel is.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
@@ -318,7 +319,7 @@ def box_of(mask: np.ndarray) -> dict[str, Any]:
 
 
 def box_around(points_2d: np.ndarray, width: int, height: int) -> dict[str, Any]:
-    """Returns an Example's person box where only points of the person are known.
+    """Returns an Example's person box from points of the person.
 
     Args:
       points_2d: [N, 2] pixels, N >= 1.
@@ -326,8 +327,8 @@ def box_around(points_2d: np.ndarray, width: int, height: int) -> dict[str, Any]
       height: of the picture, pixels.
 
     Returns:
-      The box around the points, enlarged by a fifth about its centre since the body reaches
-      beyond its joints, and cut at the picture; unknown if nothing of it is in the picture.
+      The box around the points, enlarged by a fifth about its centre, since the body extends
+      beyond its joints, and clipped to the picture; unknown if it is outside the picture.
     """
     low, high = points_2d.min(0), points_2d.max(0)
     margin = 0.1 * (high - low)
@@ -344,7 +345,7 @@ def _load(path: str, gender: str) -> SMPLModelData:
 
 @functools.lru_cache
 def _layer(data: SMPLModelData, vertex_ids: tuple[int, ...] | None) -> SMPL:
-    # In double precision, rounding cannot make the bytes depend on how frames are batched.
+    # In double precision, so that rounding does not make the bytes depend on the batching.
     return SMPL(data, vertex_ids=vertex_ids, dtype="float64")
 
 

@@ -1,4 +1,4 @@
-"""Reads a converted split back and says what is wrong with it."""
+"""Reads a converted split back and reports what is wrong with it."""
 
 import collections
 import dataclasses
@@ -29,18 +29,18 @@ _KNEES = SMPL_24.indices(["left_knee", "right_knee"])
 _LEGS = [PARTS_6.names.index(name) for name in ("left_leg", "right_leg")]
 # The limbs' joints among SMPL's and among the annotated points.
 _SMPL_LIMBS, _LSP_LIMBS = shared_points(SMPL_24, LSP_14)
-_NEAR_BOX = 0.5  # of its size; captured points lie nearer to the person's box
-_NEAR_MASK = 0.1  # of its size; annotated points lie nearer to the mask's box
+_NEAR_BOX = 0.5  # fraction of its size; captured points are nearer to the person's box
+_NEAR_MASK = 0.1  # fraction of its size; annotated points are nearer to the mask's box
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
       count: Examples that were read.
       findings: what is wrong -> ids of the Examples, in their order.
-      not_checked: what could not be checked, and why.
+      not_checked: checks that could not be made, and why.
     """
 
     count: int
@@ -58,23 +58,23 @@ def check(
 ) -> Result:
     """Checks every byte and every Example of a split.
 
-    Checksums; keys, shapes and types; sizes of pictures and label maps; ids that occur twice, here
-    or in another split of the folder; 2D joints against 3D joints and against the posed body;
-    captured points against the person's box; whether left is left in labels, annotations and
-    bodies.
+    Checks checksums; keys, shapes and types; sizes of pictures and label maps; ids that occur
+    twice, in this or another split of the folder; 2D joints against 3D joints and against the
+    posed body; captured points against the person's box; and whether left and right agree in
+    labels, annotations and bodies.
 
     Args:
       directory: folder of the shards.
       split: its name.
-      bodies: those of the SMPL parameters; None leaves the posed body out.
+      bodies: those of the SMPL parameters; None skips the checks of the posed body.
       workers: processes; None = one per core, 0 = this process.
       progress: whether to show a bar.
 
     Returns:
-      What was found.
+      The findings.
 
     Raises:
-      RecordError: a shard is missing or damaged, or holds what is no Example.
+      RecordError: a shard is missing or damaged, or has a record that is not an Example.
     """
     manifest = records.check(directory, split, checksums=True)
     not_checked = []
@@ -105,7 +105,7 @@ def check(
 
 
 def _check_shard(bodies: Bodies | None, path: str) -> list[tuple[str, list[str]]]:
-    """Returns the id of each Example of a shard and what is wrong with it."""
+    """Returns the id and the findings of each Example of a shard."""
     found = []
     batches = tf.data.TFRecordDataset(path).map(example_lib.parse).batch(_BATCH)
     for batch in batches.as_numpy_iterator():
@@ -118,23 +118,23 @@ def _check_shard(bodies: Bodies | None, path: str) -> list[tuple[str, list[str]]
 
 
 def _problems(example: Mapping[str, Any], posed_joints: np.ndarray | None) -> Iterator[str]:
-    """Yields what is wrong with an Example."""
+    """Yields the findings of an Example."""
     size = (int(example["image/height"]), int(example["image/width"]))
     if example["image/encoded"] and _decoded(example, "image").shape != (*size, 3):
-        yield "its picture does not decode to the size it should have"
+        yield "its picture does not decode to its stated size"
     for key in ("parts", "objects", "mask"):
         if example[f"{key}/valid"] and _decoded(example, key).shape != size:
             verb = "does" if key == "mask" else "do"
             yield f"its {key} {verb} not decode to the size of the picture"
             return
     if example["mask/valid"] and _points_are_elsewhere(example):
-        yield "its 2D points lie beside its mask"
+        yield "its 2D points are outside its mask"
     both = (example["joints/3d/valid"] & example["joints/2d/valid"]) > 0
     has_joints = example["camera/valid"] and both.all()
     if has_joints and _distances(example, example["joints/3d"]).max() > _REPROJECTION:
         yield f"its 3D joints project more than {_REPROJECTION} pixels from its 2D joints"
     if example["smpl/valid"] and example["joints/3d/valid"].all() and _is_mirrored(example):
-        yield "its body is a mirror image: left and right of 3D joints and pose disagree"
+        yield "its body is mirrored: left and right of 3D joints and pose disagree"
     if has_joints and example["parts/valid"] and _legs_are_swapped(example):
         yield "left and right of its labels and its 2D joints disagree"
     if _annotation_is_swapped(example):
@@ -163,7 +163,7 @@ def _distances(example: Mapping[str, Any], joints: np.ndarray) -> np.ndarray:
 
 
 def _is_mirrored(example: Mapping[str, Any]) -> bool:
-    """Whether the left hip lies to the right of the right hip, in the pelvis's own frame."""
+    """Whether the left hip is to the right of the right hip, in the pelvis's frame."""
     hips = example["joints/3d"][_LEFT_HIP] - example["joints/3d"][_RIGHT_HIP]
     return Rotation.from_rotvec(example["smpl/pose"][0]).inv().apply(hips)[0] < 0
 

@@ -1,4 +1,4 @@
-"""A page of Examples with everything known about them drawn in, for a person to judge."""
+"""A sheet of Examples with all their labels drawn in, for visual inspection."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _LEGEND = (
     "the person's LEFT is red, the RIGHT is blue, in each of:   lines: SMPL joints   "
     "circles: annotated or captured points   tint: part labels (yellow: outline of parts or mask)"
 )
-_MARGIN = 1.25  # of the cell to the person's box
-_POSE_HEIGHT = 2.2  # metres in a cell, of a pose without a picture
+_MARGIN = 1.25  # size of the cell over that of the person's box
+_POSE_HEIGHT = 2.2  # metres per cell, for a pose without a picture
 
 
 def draw(directory: str, split: str, count: int = 4 * COLUMNS) -> np.ndarray:
     """Draws Examples taken evenly from a split.
 
-    Pictures are cut to the person. Labels, joints and annotated points come from different files
-    of a data set; all of them show the person's left red and the right blue, so that they can be
-    compared with the picture and with each other.
+    Pictures are cropped to the person. Labels, joints and annotated points come from different
+    files of a data set; all are drawn with the person's left in red and the right in blue, so that
+    they can be compared with the picture and with each other.
 
     Args:
       directory: folder of the shards.
       split: its name.
-      count: how many at most.
+      count: maximum number of Examples.
 
     Returns:
       `[H, W, 3]` uint8 RGB.
@@ -56,7 +56,7 @@ def draw(directory: str, split: str, count: int = 4 * COLUMNS) -> np.ndarray:
 
 
 def _cell(example: Mapping[str, Any]) -> np.ndarray:
-    """One Example with its id, [CELL + caption, CELL, 3]."""
+    """Draws one Example with its id, [CELL + caption, CELL, 3]."""
     if example["image/encoded"]:
         pixels = _picture(example)
     else:
@@ -92,7 +92,7 @@ def _picture(example: Mapping[str, Any]) -> np.ndarray:
         side = _MARGIN * (box[2:] - box[:2]).max()
     scale = CELL / side
     shift = CELL / 2 - scale * (box[:2] + box[2:]) / 2
-    # Index coordinates put pixel centres at whole numbers.
+    # In index coordinates pixel centres are at whole numbers.
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     matrix[:, 2] += 0.5 * scale - 0.5
     pixels = cv2.warpAffine(pixels, matrix, (CELL, CELL), flags=cv2.INTER_LINEAR)
@@ -111,7 +111,7 @@ def _picture(example: Mapping[str, Any]) -> np.ndarray:
 
 
 def _pose(example: Mapping[str, Any]) -> np.ndarray:
-    """The 3D joints seen from the front, from far away."""
+    """Draws the 3D joints from the front, from far away."""
     pixels = np.zeros((CELL, CELL, 3), np.uint8)
     joints = example["joints/3d"]
     centre = (joints.min(0) + joints.max(0)) / 2
@@ -126,7 +126,7 @@ def _tinted(pixels: np.ndarray, labels: np.ndarray, colours: np.ndarray) -> np.n
 
 
 def _side_colours() -> np.ndarray:
-    """[25, 3] a colour per part that tells its side, in turn bright and dark along a limb."""
+    """[25, 3] a colour per part that shows its side, alternating in brightness along a limb."""
     colours = np.zeros((1 + len(SMPL_24), 3))
     depth = [0]
     for parent in SMPL_24.parents[1:]:

@@ -1,8 +1,9 @@
-"""Converts a raw data set to shards: all cores, resumable, bad items listed and not fatal.
+"""Converts a raw data set to shards: on all cores, resumable; bad items are listed, not fatal.
 
-Items are taken in a fixed shuffled order, so that every shard is a sample of the whole split and
-the time left is well guessed. A shard is closed after the item that fills it; so its bytes depend
-on the raw data alone, not on the number of processes or on where an earlier run was killed.
+Items are processed in a fixed shuffled order, so that every shard is a sample of the whole split
+and the remaining time is estimated well. A shard is closed after the item that fills it, so its
+bytes depend only on the raw data, not on the number of processes or on where an earlier run was
+killed.
 
 Next to the shards and their manifest is `<split>.skipped.jsonl`: one line per item, or per
 reason in an item, for which Examples are missing.
@@ -28,23 +29,23 @@ from smpl_tf import json_files
 from smpl_tf.errors import one_line
 from smpl_tf.model_data import ModelFileError
 
-SHARD_BYTES = 130_000_000  # a shard is closed when it is at least so large
+SHARD_BYTES = 130_000_000  # size at which a shard is closed
 MAX_SKIPPED = 100  # items
 
 
 class ConversionError(ValueError):
-    """A conversion cannot go on; one line says why and what to do."""
+    """A conversion cannot continue; the one-line message says why and what to do."""
 
 
 class Converted(NamedTuple):
-    """What became of one item."""
+    """The result of one item."""
 
     examples: tuple[bytes, ...]  # encoded
     skips: tuple[dict[str, Any], ...]  # lines of the list of skips
 
     @property
     def size(self) -> int:
-        """Bytes of its records in a shard."""
+        """Size of its records in a shard, bytes."""
         return sum(len(one) + frames.RECORD_OVERHEAD for one in self.examples)
 
 
@@ -58,14 +59,14 @@ def convert(
     workers: int | None = None,
     progress: bool = True,
 ) -> manifests.Manifest:
-    """Converts a split, or what an earlier run left of it.
+    """Converts a split, or the rest of a split that an earlier run began.
 
     Args:
       source: the split.
-      directory: folder of the shards, any path `tf.io.gfile` knows; made if need be.
+      directory: folder of the shards, any path that `tf.io.gfile` knows; created if missing.
       shard_bytes: size at which a shard is closed.
-      max_skipped: bad items, of which no Example can be made, that are tolerated.
-      allow_incomplete: whether to convert a tree that holds less than the official data set.
+      max_skipped: how many bad items, which give no Example, are tolerated.
+      allow_incomplete: whether to convert a tree that has less than the official data set.
       workers: processes; None = one per core, 0 = this process.
       progress: whether to show a bar with rate and time left.
 
@@ -74,9 +75,9 @@ def convert(
 
     Raises:
       SourceError: the tree is not as distributed.
-      ConversionError: it is not complete, or has too many bad items.
-      MissingBodyError, ModelFileError: a body that the data set needs is not there.
-      RecordError: the directory already holds this split of another description.
+      ConversionError: it is incomplete, or has too many bad items.
+      MissingBodyError, ModelFileError: a body that the data set needs is missing.
+      RecordError: the directory already has this split with another description.
     """
     manifest, items = plan(source, shard_bytes, allow_incomplete)
     with records.being_written(directory, manifest.split):
@@ -86,7 +87,7 @@ def convert(
 
 
 def _convert(source, manifest, items, directory, shard_bytes, max_skipped, workers, progress):
-    """Converts what is missing of a split that no other process writes."""
+    """Converts the missing shards of a split that is locked for this process."""
     split = records.SplitWriter(manifest, directory)
     if split.finished is not None:
         return split.finished
@@ -121,22 +122,22 @@ def _convert(source, manifest, items, directory, shard_bytes, max_skipped, worke
 
 
 def finish(source: Source, split: records.SplitWriter, skipped: "SkipList") -> manifests.Manifest:
-    """Finishes a split of which all shards are written.
+    """Finishes a split whose shards are all written.
 
     Args:
       source: of the split.
-      split: what was written.
-      skipped: what was not.
+      split: the manifest of the written shards.
+      skipped: the list of skipped items.
 
     Returns:
       The finished manifest.
 
     Raises:
-      ConversionError: it holds no Example.
+      ConversionError: it has no Example.
     """
     if not split.done:
         raise ConversionError(
-            f"{source.root}: no Example in split '{source.split}'; {skipped.path} says why"
+            f"{source.root}: no Example in split '{source.split}'; see {skipped.path} for reasons"
         )
     return split.finish(skipped=skipped.lost)
 
@@ -144,25 +145,25 @@ def finish(source: Source, split: records.SplitWriter, skipped: "SkipList") -> m
 def plan(
     source: Source, shard_bytes: int, allow_incomplete: bool
 ) -> tuple[manifests.Manifest, list[Any]]:
-    """Describes what a conversion will write, after checking that the raw data are complete.
+    """Describes the output of a conversion, after checking that the raw data are complete.
 
     Args:
       source: the split.
       shard_bytes: size at which a shard is closed.
-      allow_incomplete: whether less than the official data set is welcome.
+      allow_incomplete: whether to accept less than the official data set.
 
     Returns:
       The manifest without shards, and the items in the order of the shards.
 
     Raises:
       SourceError: the tree is not as distributed.
-      ConversionError: it is not complete.
-      MissingBodyError, ModelFileError: a body that the data set needs is not there.
+      ConversionError: it is incomplete.
+      MissingBodyError, ModelFileError: a body that the data set needs is missing.
     """
     check_complete(source, allow_incomplete)
     items = list(source.items())
     if not items:
-        raise SourceError(f"{source.root}: nothing of split '{source.split}' found")
+        raise SourceError(f"{source.root}: contains nothing of split '{source.split}'")
     bodies = {} if source.bodies is None else source.bodies.fingerprints(source.genders)
     manifest = manifests.Manifest(
         dataset=source.dataset,
@@ -178,21 +179,21 @@ def plan(
 
 
 def check_complete(source: Source, allow_incomplete: bool) -> None:
-    """Compares what is there with the official data set.
+    """Compares the found data with the official data set.
 
     Args:
       source: the split.
-      allow_incomplete: whether less than that is welcome.
+      allow_incomplete: whether to accept less than that.
 
     Raises:
       SourceError: the tree is not as distributed.
-      ConversionError: it is not complete.
+      ConversionError: it is incomplete.
     """
     found, official, unit = source.inventory()
     if official is not None and found != official and not allow_incomplete:
         raise ConversionError(
             f"{source.root}: found {found} {unit} of split '{source.split}', the official "
-            f"{source.dataset} has {official}; complete it, or convert what is there with "
+            f"{source.dataset} has {official}; complete it, or convert the available part with "
             "allow_incomplete"
         )
 
@@ -205,10 +206,10 @@ def convert_item(source: Source, item: Any) -> Converted:
       item: one of its items.
 
     Returns:
-      All its Examples; none if any of it cannot be read, since a damaged file cannot be trusted.
+      All its Examples; none if any part cannot be read, since a damaged file cannot be trusted.
 
     Raises:
-      SourceError, MissingBodyError, ModelFileError: mistakes that concern every item.
+      SourceError, MissingBodyError, ModelFileError: errors that concern every item.
     """
     examples = []
     reasons: collections.Counter[str] = collections.Counter()
@@ -220,7 +221,7 @@ def convert_item(source: Source, item: Any) -> Converted:
                 examples.append(example_lib.encode(one))
     except (SourceError, MissingBodyError, ModelFileError, MemoryError):
         raise
-    except Exception as error:  # whatever damaged files make their decoders raise
+    except Exception as error:  # decoders raise many kinds of errors on damaged files
         return Converted((), ({"item": str(item), "reason": _reason(error)},))
     if not examples and not reasons:
         reasons["no frame to use"] = 0
@@ -234,7 +235,7 @@ def convert_item(source: Source, item: Any) -> Converted:
 
 
 def shard_of_each(sizes: Iterable[int], first: int, shard_bytes: int) -> Iterator[int]:
-    """Yields the shard of each item: a new one after the item that filled the last.
+    """Yields the shard of each item; a new shard begins after an item has filled the last one.
 
     Args:
       sizes: bytes of each item.
@@ -250,10 +251,10 @@ def shard_of_each(sizes: Iterable[int], first: int, shard_bytes: int) -> Iterato
 
 
 class SkipList:
-    """The list of what was skipped, kept in step with the finished shards.
+    """The list of skipped items, kept consistent with the finished shards.
 
     Attributes:
-      path: of the list.
+      path: of the list file.
       lost: items that gave no Example.
     """
 
@@ -270,7 +271,7 @@ class SkipList:
                 self._lines = [line for line in lines if line["shard"] < num_shards]
                 self.lost = len({line["item"] for line in self._lines if line["lost"]})
                 if not all(isinstance(line["reason"], str) for line in self._lines):
-                    raise TypeError("a reason that is no text")
+                    raise TypeError("a reason that is not a text")
             except (ValueError, KeyError, TypeError) as error:
                 raise ConversionError(
                     f"{self.path}: damaged ({type(error).__name__}: {one_line(error)}); delete it "
@@ -278,24 +279,24 @@ class SkipList:
                 ) from error
 
     def extend(self, shard: int, result: Converted) -> None:
-        """Adds the skips of an item that belongs to a shard."""
+        """Adds the skipped parts of an item that belongs to a shard."""
         lost = not result.examples
         self._lines += [{"shard": shard, **skip, "lost": lost} for skip in result.skips]
         self.lost += lost
 
     def check(self, of: int) -> None:
-        """Refuses too many lost items.
+        """Raises if too many items are lost.
 
         Args:
           of: number of all items, for the message.
 
         Raises:
-          ConversionError: too many are lost; the list was saved.
+          ConversionError: too many items are lost; the list was saved.
         """
         if self.lost > self._max_skipped:
             self.save()
             raise ConversionError(
-                f"{self.lost} of {of} items gave no Example, more than "
+                f"{self.lost} of {of} items gave no Example, which is more than "
                 f"max_skipped={self._max_skipped}; the last: {self._lines[-1]['reason']}; see "
                 f"{self.path}"
             )
@@ -313,7 +314,7 @@ def _numbered(
 
 
 def _keep_leading_shards(done: dict[int, manifests.Shard]) -> None:
-    """Forgets the shards after the first missing one: where they begin is not known."""
+    """Drops the shards after the first missing one, since their first items are unknown."""
     leading = next(index for index in itertools.count() if index not in done)
     for index in [index for index in done if index > leading]:
         del done[index]

@@ -1,8 +1,8 @@
-"""The conversion as an Apache Beam pipeline, for when one machine is too small.
+"""The conversion as an Apache Beam pipeline, for data too large for one machine.
 
-The shards are those of `conversion.convert`, byte for byte: items are read and encoded anywhere,
-their sizes decide which shard each belongs to, and each shard is written by one worker. Needs the
-extra `beam`; on one machine the process pool is faster.
+The shards equal those of `conversion.convert`, byte for byte: items are read and encoded on any
+worker, their sizes determine the shards, and each shard is written by one worker. Needs the extra
+`beam`; on one machine the process pool is faster.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from datasets import conversion, manifests, records
 from datasets.conversion import Converted
 from datasets.sources import Source
 
-# An item's place in the order of the shards, and what became of it.
+# An item's position in the order of the shards, and its result.
 Placed = tuple[int, Converted]
 
 
@@ -29,23 +29,23 @@ def convert(
     max_skipped: int = conversion.MAX_SKIPPED,
     allow_incomplete: bool = False,
 ) -> manifests.Manifest:
-    """Converts a split on a Beam runner; the raw data and the output must be in its reach.
+    """Converts a split on a Beam runner, which must have access to the raw data and the output.
 
     Args:
       source: the split.
       directory: folder of the shards, any path `tf.io.gfile` knows.
       runner: of Beam, such as "DirectRunner" or "DataflowRunner".
-      options: further options of the pipeline, such as "--project=...".
+      options: additional pipeline options, such as "--project=...".
       shard_bytes: size at which a shard is closed.
-      max_skipped: bad items that are tolerated.
+      max_skipped: how many bad items are tolerated.
       allow_incomplete: whether to convert a tree that holds less than the official data set.
 
     Returns:
       The finished manifest.
 
     Raises:
-      SourceError, ConversionError, RecordError: see `conversion.convert`. Too many bad items are
-        noticed at the end.
+      SourceError, ConversionError, RecordError: see `conversion.convert`. Too many bad items raise
+        an error only at the end.
     """
     manifest, items = conversion.plan(source, shard_bytes, allow_incomplete)
     with records.being_written(directory, manifest.split):
@@ -80,7 +80,7 @@ def convert(
         return conversion.finish(source, split, skipped)
 
 
-# Not annotated as a Source: Beam checks types by issubclass, which a Protocol refuses.
+# Not annotated as a Source: Beam checks types by issubclass, which fails for a Protocol.
 def _convert(element: tuple[int, Any], source: Any) -> Placed:
     place, item = element
     return place, conversion.convert_item(source, item)
@@ -102,7 +102,7 @@ def _shard_of_each(sizes: Iterable[tuple[int, int]], shard_bytes: int) -> list[i
 def _write(
     group: tuple[int, Iterable[Placed]], directory: str, split: str
 ) -> tuple[int, manifests.Shard | None, list[Converted]]:
-    """Writes a shard and returns it with what of its items is to be told."""
+    """Writes a shard and returns it with the skipped parts of its items."""
     index, results = group
     converted = [one for _, one in sorted(results, key=lambda placed: placed[0])]
     shard = None
@@ -120,7 +120,7 @@ def _note(
     manifest: manifests.Manifest,
     directory: str,
 ) -> None:
-    """Writes down what all workers did."""
+    """Writes the manifest and the list of skipped items of all workers."""
     split = records.SplitWriter(manifest, directory)
     skipped = conversion.SkipList(directory, manifest.split, 0, 0)
     for index, shard, results in sorted(shards, key=lambda one: one[0]):

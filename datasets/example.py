@@ -1,7 +1,7 @@
-"""The Example: one picture of one person, as every reader yields it and every record stores it.
+"""The Example: one picture of one person, the form that readers yield and records store.
 
-An Example is a flat dict with exactly the keys of `EXAMPLE_FEATURES`. A data set that lacks
-something writes zeros (or an empty picture) and says so in the matching `.../valid` key; no key is
+An Example is a flat dict with exactly the keys of `EXAMPLE_FEATURES`. If a data set lacks a
+feature, its value is zeros (or an empty picture) and the matching `.../valid` key is 0; no key is
 ever missing. Frames: the camera's axes are x right, y down, z away; pixels follow the rule of
 `smpl_tf.camera` (the picture spans [0, width] x [0, height]). Left and right are the person's.
 """
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from smpl_tf import bounds
 
-# Raised whenever a key, shape, dtype or meaning below changes: old shards are then refused.
+# Increased whenever a key, shape, dtype or meaning below changes; older shards are then rejected.
 SPEC_VERSION = 3
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -32,14 +32,14 @@ class Feature(NamedTuple):
 
 
 EXAMPLE_FEATURES: dict[str, Feature] = {
-    "id": Feature((), "string", "", "", "unique within the data set, over all its splits"),
-    "source": Feature((), "string", "", "", "the data set, and the sequence or file in it"),
+    "id": Feature((), "string", "", "", "unique within the data set, across its splits"),
+    "source": Feature((), "string", "", "", "the data set, and the sequence or file within it"),
     "labels/source": Feature(
         (),
         "string",
         "",
         "",
-        "who made the labels: annotated, rendered, found by ...; or empty",
+        "origin of the labels: annotated, rendered, found by ...; or empty",
     ),
     "image/encoded": Feature((), "string", "", "", "RGB picture as PNG or JPEG"),
     "image/height": Feature((), "int64", "pixels", "", "height of the picture"),
@@ -53,18 +53,18 @@ EXAMPLE_FEATURES: dict[str, Feature] = {
     ),
     "parts/valid": Feature((), "int64", "0 or 1", "", "whether the labels are known"),
     "objects/encoded": Feature(
-        (), "string", "", "", "things as 8-bit PNG: k = the k-th thing, 0 = none, 255 = unclear"
+        (), "string", "", "", "objects as 8-bit PNG: k = the k-th object, 0 = none, 255 = unclear"
     ),
-    "objects/valid": Feature((), "int64", "0 or 1", "", "whether the things are known"),
+    "objects/valid": Feature((), "int64", "0 or 1", "", "whether the objects are known"),
     "person/box": Feature((4,), "float32", "pixels", "picture", "left, top, right, bottom"),
     "person/box/valid": Feature((), "int64", "0 or 1", "", "whether the box is known"),
-    "mask/encoded": Feature((), "string", "", "", "the person as 8-bit PNG; 0 = others, 1 = it"),
+    "mask/encoded": Feature((), "string", "", "", "the person as 8-bit PNG; 1 = person"),
     "mask/valid": Feature((), "int64", "0 or 1", "", "whether the mask is known"),
     "smpl/pose": Feature(
         (24, 3), "float32", "radians", "parent; root: camera", "axis-angle rotation of each joint"
     ),
     "smpl/betas": Feature((10,), "float32", "", "", "shape, in the space of smpl/gender's body"),
-    "smpl/betas/valid": Feature((), "int64", "0 or 1", "", "0: of a body much like that one"),
+    "smpl/betas/valid": Feature((), "int64", "0 or 1", "", "0: of a similar body"),
     "smpl/neutral_betas": Feature((10,), "float32", "", "", "same person in the neutral space"),
     "smpl/neutral_betas/valid": Feature((), "int64", "0 or 1", "", "whether they are known"),
     "smpl/gender": Feature((), "int64", "", "", "index into GENDERS"),
@@ -85,7 +85,7 @@ EXAMPLE_FEATURES: dict[str, Feature] = {
         "float32",
         "metres",
         "camera axes",
-        "SMPL joints as a finder guesses them",
+        "SMPL joints estimated by a detector",
     ),
     "found/3d/valid": Feature((24,), "int64", "0 or 1", "", "whether each was found"),
     "camera/intrinsics": Feature((3, 3), "float32", "pixels", "picture", "pinhole camera matrix"),
@@ -96,10 +96,10 @@ _NUMPY_DTYPES = {"int64": np.int64, "float32": np.float32}
 
 
 def blank() -> dict[str, Any]:
-    """Returns an Example that knows nothing: zeros, empty strings, every `.../valid` 0.
+    """Returns an empty Example: zeros, empty strings, every `.../valid` 0.
 
     Returns:
-      dict with every key of `EXAMPLE_FEATURES`; the start from which a reader fills what it has.
+      dict with every key of `EXAMPLE_FEATURES`; a reader fills in the features that it has.
     """
     return {
         key: b"" if feature.dtype == "string" else np.zeros(feature.shape, feature.dtype)
@@ -162,11 +162,11 @@ def decode(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     Returns:
       The other keys unchanged, and `image` uint8 `[H, W, 3]` in place of `image/encoded`, `parts`
       uint8 `[H, W]` in place of `parts/encoded`, and `mask` in place of `mask/encoded` (all zeros
-      where they are unknown; this needs `image/height` and `image/width` beside them).
+      where unknown; this needs the keys `image/height` and `image/width`).
 
     Raises:
-      tf.errors.InvalidArgumentError: a picture does not decode, is neither PNG nor JPEG, or claims
-        more than `smpl_tf.bounds.MOST_PIXELS`; nothing was decoded.
+      tf.errors.InvalidArgumentError: a picture does not decode, is neither PNG nor JPEG, or
+        declares more than `smpl_tf.bounds.MOST_PIXELS` pixels; nothing was decoded.
     """
     decoded = dict(example)
     if "image/encoded" in decoded:
@@ -195,7 +195,7 @@ def _labels(encoded: tf.Tensor, example: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
 
 def _claimed_size(encoded: tf.Tensor) -> tf.Tensor:
-    """Reads the size [height, width] that a PNG or JPEG claims, int64, from its header."""
+    """Reads the size [height, width] of a PNG or JPEG, int64, from its header."""
 
     def of_png() -> tf.Tensor:
         sides = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.uint8)
@@ -214,7 +214,7 @@ def _small_enough(size: tf.Tensor) -> tf.Operation:
     most = bounds.MOST_PIXELS
     fits = tf.reduce_all((size >= 0) & (size <= most))
     fits &= size[0] <= most // tf.maximum(size[1], 1)  # their product could overflow
-    return tf.debugging.Assert(fits, ["a picture claims more pixels than are read:", size])
+    return tf.debugging.Assert(fits, ["a picture declares more pixels than the limit:", size])
 
 
 def _feature(key: str, feature: Feature, value: Any) -> tf.train.Feature:
@@ -233,5 +233,5 @@ def _feature(key: str, feature: Feature, value: Any) -> tf.train.Feature:
     if feature.dtype == "int64":
         return tf.train.Feature(int64_list=tf.train.Int64List(value=array))
     if not np.isfinite(array).all():
-        raise ValueError(f"{key} must be finite; write zeros and {key}/valid = 0 for the unknown")
+        raise ValueError(f"{key} must be finite; if unknown, write zeros and {key}/valid = 0")
     return tf.train.Feature(float_list=tf.train.FloatList(value=array))

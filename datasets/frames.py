@@ -1,4 +1,4 @@
-"""The frames in which TFRecord files hold their records: a length, its checksum, data, theirs."""
+"""The framing of TFRecord files: a length, its checksum, the data and the data's checksum."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from smpl_tf import bounds
 
-RECORD_OVERHEAD = 16  # bytes: its length and two checksums frame a record
+RECORD_OVERHEAD = 16  # bytes around a record: its length and two checksums
 
 
 class RecordError(ValueError):
-    """Records that are missing, damaged or of another kind; the message names file and remedy."""
+    """Records are missing, damaged or of another kind; the message names file and remedy."""
 
 
 def read(path: str) -> Iterator[tuple[int, bytes]]:
@@ -23,7 +23,7 @@ def read(path: str) -> Iterator[tuple[int, bytes]]:
       Offset and bytes of each record.
 
     Raises:
-      RecordError: naming the offset of the first that is damaged.
+      RecordError: names the offset of the first damaged record.
     """
     offset = 0
     check(path)
@@ -49,14 +49,14 @@ def _corrupt(path: str, offset: int) -> str:
 def check(path: str) -> None:
     """Checks the lengths of all records, not their contents.
 
-    TensorFlow sees that a length was damaged, by its checksum. But one that was made up has a
-    right one, and TensorFlow crashes where it is larger than the memory.
+    TensorFlow detects damaged lengths by their checksums. But a forged length can have a correct
+    checksum, and TensorFlow crashes if it is larger than the memory.
 
     Args:
       path: the file.
 
     Raises:
-      RecordError: naming the offset of the first that cannot be.
+      RecordError: names the offset of the first impossible length.
     """
     offset, size = 0, tf.io.gfile.stat(path).length
     with tf.io.gfile.GFile(path, "rb") as file:
@@ -75,7 +75,7 @@ def check(path: str) -> None:
 
 
 def _masked_crc32c(data: bytes) -> int:
-    """The checksum of TFRecord's frames, for a few bytes."""
+    """Computes the checksum of TFRecord's framing, for a few bytes."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte

@@ -1,4 +1,4 @@
-"""Which items of a set without splits of its own are kept for test."""
+"""Test splits for data sets without official splits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SPLITS = ("train", "test")
 
 
 def part_of(names: Sequence[str], share: float | None, split: str, root: str) -> list[str]:
-    """Takes the items of a split, drawn by their names.
+    """Returns the items of a split, drawn at random by their names.
 
     Args:
       names: of all items.
-      share: of them that are "test"; None: all are "train".
+      share: fraction of them that is "test"; None: all are "train".
       split: "train" or "test".
-      root: of the set, for the message.
+      root: of the data set, for the message.
 
     Returns:
       The names of the split, in their order.
@@ -27,8 +27,8 @@ def part_of(names: Sequence[str], share: float | None, split: str, root: str) ->
     """
     if split not in SPLITS or (share is None and split != "train"):
         raise SourceError(
-            f"{root}: has no split '{split}' of its own, only train; with held_out=0.2 a fifth is "
-            "its split test"
+            f"{root}: has no split '{split}' of its own, only train; held_out=0.2 makes a fifth "
+            "the split test"
         )
     if share is None:
         return list(names)

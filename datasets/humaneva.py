@@ -5,8 +5,8 @@ capture as VideoPose3D's MATLAB script converts it:
 `converted_15j/{Train,Validate}/S1/<action>_1.mat` (the original needs the MATLAB release code).
 Only trial 1 has both; S4 and trial 2 have no public ground truth.
 
-What is repaired here: capture and video are brought in step; millimetres become metres in the
-camera frame; the lens is undone in the picture; lost markers (NaN or 0) become invalid points.
+Corrections: capture and video are synchronised; millimetres become metres in the camera frame;
+  pictures are undistorted; lost markers (NaN or 0) become invalid points.
 """
 
 import dataclasses
@@ -29,9 +29,9 @@ OFFICIAL_COUNT = 15  # sequences of each split: 3 subjects, 5 actions
 CAMERAS = ("C1", "C2", "C3")
 _FOLDERS = {"train": "Train", "val": "Validate"}
 
-# (subject, action) -> last captured frame of the validation part, of the training part; frames
-# count from 1, the validation part begins at frame 5 since the video's first frames repeat.
-# Source of this and the next table: VideoPose3D.
+# (subject, action) -> last captured frame of the validation part and of the training part. Frames
+# count from 1; the validation part begins at frame 5 since the video's first frames repeat. Source
+# of this and the next table: VideoPose3D.
 _ENDS = {
     **{("S1", action): ends for action, ends in {
         "Walking": (590, 1203), "Jog": (367, 740), "ThrowCatch": (473, 945),
@@ -45,7 +45,7 @@ _ENDS = {
 }  # fmt: skip
 _FIRST_FRAME = 5
 
-# (subject, action) -> frames that the video of each camera runs ahead of the capture.
+# (subject, action) -> by how many frames each camera's video is ahead of the capture.
 _VIDEO_OFFSETS = {
     **{("S1", action): offsets for action, offsets in {
         "Walking": (82, 81, 82), "Jog": (51, 51, 50), "ThrowCatch": (61, 61, 60),
@@ -59,8 +59,8 @@ _VIDEO_OFFSETS = {
 }  # fmt: skip
 _DAMAGED = {("S3", "ThrowCatch")}  # its capture
 
-# The point of H36M_17 for each of the 15; the head's centre is none of them (and the head marker
-# of S3's Walking slipped to the chest).
+# The point of H36M_17 for each of the 15; the head's centre has no counterpart (and the head
+# marker of S3's Walking slipped to the chest).
 _TO_H36M = {
     0: "pelvis_h36m",
     1: "neck_h36m",  # the thorax
@@ -85,14 +85,14 @@ def read_examples(root: str, split: str, every: int = 1) -> Iterator[dict[str, A
 
 
 class Clip(NamedTuple):
-    """An item: the frames of a split in a sequence, seen by one camera."""
+    """An item: the frames of a split in one sequence and one camera."""
 
     subject: str
     action: str
     camera: str
 
     def __str__(self) -> str:
-        """Names it."""
+        """The item's name."""
         return f"{self.subject}/{self.action}_1_({self.camera})"
 
 
@@ -102,7 +102,7 @@ class HumanEva:
 
     Attributes:
       root: the folder of S1, S2, S3 and converted_15j.
-      split: "train" or "val", which is what others test on.
+      split: "train" or "val", the usual test split.
       every: take every n-th frame.
     """
 
@@ -197,7 +197,7 @@ class Calibration(NamedTuple):
     translation: np.ndarray  # [3]
 
     def distortion(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bends normalised coordinates as the lens does (the toolbox's and OpenCV's model)."""
+        """Distorts normalised coordinates like the lens (the toolbox's and OpenCV's model)."""
         k1, k2, p1, p2, k3 = self.lens
         squared = x * x + y * y
         radial = 1 + squared * (k1 + squared * (k2 + squared * k3))
@@ -242,7 +242,7 @@ def _sequences(root: Path, split: str) -> list[tuple[str, str]]:
     sources.check_split("HumanEva-I", split, _FOLDERS)
     if not (root / "converted_15j").is_dir():
         raise SourceError(
-            f"{root}: no converted_15j in it; run VideoPose3D's ConvertHumanEva.m first and put "
+            f"{root}: no folder converted_15j; run VideoPose3D's ConvertHumanEva.m first and put "
             "its output next to S1, S2 and S3"
         )
     return [key for key in _ENDS if _capture_path(root, split, *key).exists()]

@@ -1,4 +1,4 @@
-"""The manifest of a split: what it holds, of which shards, and where it came from.
+"""The manifest of a split: its contents, its shards, and its origin.
 
 A finished split has `<split>.manifest.json`; while it is being written the file is called
 `<split>.manifest.partial.json` and lists the shards done so far.
@@ -36,14 +36,14 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a split holds and where it came from."""
+    """The contents and origin of a split."""
 
     dataset: str
     split: str
     num_items: int  # source items; a bad item gives no Example
-    items_per_shard: int | None  # None: a shard holds what fits
+    items_per_shard: int | None  # None: as many as fit
     bodies: dict[str, str]  # gender -> fingerprint of the body the parameters belong to
-    config: dict[str, Any]  # what the Examples depend on, as JSON
+    config: dict[str, Any]  # everything that the Examples depend on, as JSON
     shards: tuple[Shard, ...] = ()
     source: str = ""  # where the raw data were
     skipped: int = 0  # bad items
@@ -66,17 +66,18 @@ def read(directory: str, split: str) -> Manifest:
       The manifest.
 
     Raises:
-      RecordError: no such folder or split, unfinished, unreadable, or of another spec version.
+      RecordError: the folder or split is missing, unfinished, unreadable, or of another spec
+        version.
     """
     if not tf.io.gfile.isdir(directory):
         raise RecordError(
-            f"{directory}: no such folder; give the one that a conversion or generation wrote"
+            f"{directory}: no such folder; give the folder that a conversion or generation wrote"
         )
     path = path_of(directory, split)
     if not tf.io.gfile.exists(path):
         if tf.io.gfile.exists(path_of(directory, split, partial=True)):
             raise RecordError(
-                f"{path}: the split was not finished; run its conversion again, it goes on "
+                f"{path}: the split is unfinished; run its conversion again, which continues "
                 "where it stopped"
             )
         raise RecordError(f"{path}: not found; convert or generate the split '{split}' first")
@@ -84,11 +85,11 @@ def read(directory: str, split: str) -> Manifest:
 
 
 def read_same(path: str, manifest: Manifest) -> Manifest:
-    """Reads a manifest, finished or not, that must describe the same data as another.
+    """Reads a manifest, finished or not, and requires that it describes the same data as another.
 
     Args:
       path: of the file.
-      manifest: the other.
+      manifest: the other manifest.
 
     Returns:
       The content of the file.
@@ -105,14 +106,14 @@ def read_same(path: str, manifest: Manifest) -> Manifest:
     ]
     if changed:
         raise RecordError(
-            f"{path}: describes data of another {', '.join(changed)}; choose another folder or "
-            "delete this one"
+            f"{path}: describes data with another {', '.join(changed)}; choose another folder or "
+            "delete this file"
         )
     return found
 
 
 def with_shards(manifest: Manifest, done: Mapping[int, Shard]) -> Manifest:
-    """Enters shards into a manifest.
+    """Adds shards to a manifest.
 
     Args:
       manifest: of the split.
@@ -125,7 +126,7 @@ def with_shards(manifest: Manifest, done: Mapping[int, Shard]) -> Manifest:
 
 
 def path_of(directory: str, split: str, partial: bool = False) -> str:
-    """Says where a manifest is.
+    """Returns the path of a manifest.
 
     Args:
       directory: folder of the shards.
@@ -139,11 +140,11 @@ def path_of(directory: str, split: str, partial: bool = False) -> str:
 
 
 def write(path: str, manifest: Manifest) -> None:
-    """Writes a manifest aside and renames it.
+    """Writes a manifest under a temporary name and renames it.
 
     Args:
       path: of the file.
-      manifest: what it shall hold.
+      manifest: the content.
     """
     whole_files.write(path, to_json(manifest))
 
@@ -170,7 +171,7 @@ def from_json(content: str | bytes) -> Manifest:
       The manifest.
 
     Raises:
-      ValueError, KeyError, TypeError, AttributeError: that is no manifest.
+      ValueError, KeyError, TypeError, AttributeError: it is not a manifest.
     """
     fields = json_files.parse(content)
     del fields["count"]
@@ -181,7 +182,7 @@ def from_json(content: str | bytes) -> Manifest:
         if not _SHARD.fullmatch(shard.file):
             raise ValueError(f"shard {shard.file[:60]!r} is not called <split>-<number>.tfrecord")
         if not all(isinstance(n, int) and n >= 0 for n in (shard.count, shard.bytes, shard.items)):
-            raise ValueError(f"shard {shard.file} has a size that is no number")
+            raise ValueError(f"shard {shard.file} has a size that is not a number")
     return Manifest(**fields)
 
 
@@ -197,6 +198,6 @@ def _read_json(path: str) -> Manifest:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RecordError(f"{path}: not a manifest ({reason}); {remedy}") from error
     raise RecordError(
-        f"{path}: written for Example spec version {version}, this library reads version "
+        f"{path}: written with Example spec version {version}, but this library reads version "
         f"{example_lib.SPEC_VERSION}; {remedy}"
     )

@@ -1,4 +1,4 @@
-"""Files of MATLAB up to version 7, in which SURREAL and HumanEva keep their numbers."""
+"""Reads MATLAB files up to version 7, the format of SURREAL and HumanEva."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 1
 _CELL, _STRUCT, _CHARS, _SPARSE = 1, 2, 4, 5  # classes of matrices
 _NUMBERS = range(6, 16)
 _BYTES = {4: 4, 6: 8, 7: 4, 8: 1, 9: 1, 10: 2, 11: 2, 12: 4, 13: 4, 14: 8, 15: 8}  # of a class
-_MOST_CELLS = 1 << 20  # and fields of structs; the largest of our data sets has a thousand
+_MOST_CELLS = 1 << 20  # cells and fields of structs; the largest of our data sets has a thousand
 
 
 def load(path: os.PathLike | str) -> dict[str, Any]:
     """Reads the variables of a `.mat` file.
 
-    SciPy makes what a file claims before it looks for it, and follows cells inside cells until the
-    stack is full; so the file is walked through first.
+    SciPy allocates the declared sizes before it reads the data, and follows nested cells until the
+    stack overflows. So the file is checked first.
 
     Args:
       path: of the file.
 
     Returns:
-      Variable -> array, as `scipy.io.loadmat` gives them.
+      Variable -> array, as from `scipy.io.loadmat`.
 
     Raises:
-      FileNotFoundError: it is not there, by its name; SciPy's own error hides that.
-      ValueError: it claims more than it holds or than `smpl_tf.bounds` allows, or holds something
-        else than numbers, texts, cells and structs.
-      Exception: whatever a damaged file makes SciPy raise.
+      FileNotFoundError: it does not exist; SciPy's own error hides the name.
+      ValueError: it declares more than it contains or than `smpl_tf.bounds` allows, or contains
+        anything but numbers, texts, cells and structs.
+      Exception: SciPy raises many kinds of errors on damaged files.
     """
     with open(path, "rb") as file:
         content = file.read(bounds.MOST_MAT_BYTES + 1)
@@ -48,10 +48,10 @@ def load(path: os.PathLike | str) -> dict[str, Any]:
 
 
 def _check(content: bytes) -> None:
-    """Walks through a file."""
+    """Checks a file."""
     mark = content[126:128]
     if len(content) < _HEADER or mark not in (b"IM", b"MI"):
-        raise ValueError("expected a .mat file of MATLAB 5 to 7; truncated?")
+        raise ValueError("expected a .mat file of MATLAB 5 to 7; is it truncated?")
     order = "<" if mark == b"IM" else ">"
     walk = _Walk(order)
     view, place = memoryview(content), _HEADER
@@ -65,12 +65,12 @@ def _check(content: bytes) -> None:
             kind, start, size, _ = _element(inner, 0, order)
             element = inner[start : start + size]
         if kind != _MATRIX:
-            raise ValueError(f"holds an element of type {kind} where a variable is expected")
+            raise ValueError(f"has an element of type {kind} where a variable is expected")
         walk.matrix(element, 0)
 
 
 class _Walk:
-    """Counts what the matrices of a file claim.
+    """Counts the declared sizes of a file's matrices.
 
     Args:
       order: of the bytes, "<" or ">".
@@ -82,11 +82,11 @@ class _Walk:
         self._cells = 0
 
     def left(self) -> int:
-        """Bytes of arrays that the rest of the file may hold."""
+        """Bytes of arrays that the rest of the file may contain."""
         return bounds.MOST_MAT_BYTES - self._bytes
 
     def matrix(self, view: memoryview, depth: int) -> None:
-        """Checks a matrix and all inside it."""
+        """Checks a matrix and its contents."""
         bounds.check(depth, bounds.MOST_DEPTH, "levels")
         if not len(view):
             return  # an empty cell
@@ -96,7 +96,7 @@ class _Walk:
         _, start, size, place = _element(view, place, self._order)
         sides = struct.unpack_from(f"{self._order}{size // 4}i", view, start)
         if not 1 < len(sides) <= 32 or min(sides) < 0:
-            raise ValueError("holds an array whose shape is no list of sizes")
+            raise ValueError("has an array whose shape is not a list of sizes")
         count = math.prod(sides)
         _, _, _, place = _element(view, place, self._order)  # the name
         if cls in (_CELL, _STRUCT):
@@ -107,12 +107,12 @@ class _Walk:
             for _ in range(1 + is_complex):
                 kind, _, size, place = _element(view, place, self._order)
                 if kind not in _SIZES or size < count * (1 if cls == _CHARS else _SIZES[kind]):
-                    if cls != _CHARS or kind != 16:  # UTF-8 has fewer bytes only than letters of 2
-                        raise ValueError(f"claims {count} numbers, holds {size} bytes of them")
+                    if cls != _CHARS or kind != 16:  # UTF-8 is shorter only then
+                        raise ValueError(f"declares {count} numbers, but has {size} bytes of them")
         elif cls == _SPARSE:
-            raise ValueError("holds a sparse array, which no file of ours does")
+            raise ValueError("has a sparse array, which none of the data sets uses")
         else:
-            raise ValueError(f"holds an object of class {cls}, which no file of ours does")
+            raise ValueError(f"has an object of class {cls}, which none of the data sets uses")
 
     def _check_cells(self, view: memoryview, place: int, cls: int, count: int, depth: int) -> None:
         fields = 1
@@ -126,14 +126,14 @@ class _Walk:
         for _ in range(count * fields):
             kind, start, size, place = _element(view, place, self._order)
             if kind != _MATRIX:
-                raise ValueError(f"holds a cell of type {kind}")
+                raise ValueError(f"has a cell of type {kind}")
             self.matrix(view[start : start + size], depth + 1)
 
 
 def _element(
     view: memoryview, place: int, order: str, padded: bool = True
 ) -> tuple[int, int, int, int]:
-    """Reads a tag: the type of an element, where its content begins, its bytes, and its end."""
+    """Reads a tag: the element's type, the start and size of its content, and its end."""
     if place + 8 > len(view):
         raise ValueError("is truncated")
     kind, size = struct.unpack_from(f"{order}II", view, place)
@@ -141,7 +141,7 @@ def _element(
         return kind & 0xFFFF, place + 4, min(kind >> 16, 4), place + 8
     start, end = place + 8, place + 8 + size
     if end > len(view):
-        raise ValueError(f"claims {size} bytes, the file has {len(view) - start}: truncated?")
+        raise ValueError(f"declares {size} bytes, the file has {len(view) - start}; truncated?")
     if padded and kind != _COMPRESSED:
         end = min(end + -size % 8, len(view))
     return kind, start, size, end

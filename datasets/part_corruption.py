@@ -1,10 +1,10 @@
-"""What segmenters do wrong, done to true part maps, for a fitting network that is to bear it.
+"""Adds the errors of segmenters to true part maps, to train a robust fitting network.
 
-Label maps are `[H, W]` uint8 of REGIONS; lengths are shares of the map's width. What is random
-takes a stateless seed, int `[2]`. The picture, the joints and the camera stay as they are.
+Label maps are `[H, W]` uint8 of REGIONS; lengths are fractions of the map's width. Random functions
+take a stateless seed, int `[2]`. The picture, the joints and the camera do not change.
 
-Source: STRAPS (Sengupta et al. 2020) hides limbs and boxes and shifts crops; outlines that shift
-  and clothes that stand off are ours.
+Source: STRAPS (Sengupta et al. 2020) hides limbs and boxes and shifts crops; shifted outlines and
+  wide clothes are ours.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import tensorflow as tf
 from smpl_tf.parts import PARTS_12, PARTS_24, REGIONS
 from smpl_tf.tensor_like import TensorLike
 
-_FIELD = 16  # cells of the field that shifts outlines, along each side
-_WHOLE = 0.15  # of the maps stay as they are
+_FIELD = 16  # cells per side of the field that shifts outlines
+_WHOLE = 0.15  # fraction of unchanged maps
 _LEGS = [
     label
     for label, bone in enumerate(PARTS_24.from_regions)
@@ -28,14 +28,14 @@ _LEGS = [
 
 
 def hide_parts(labels: tf.Tensor, seed: tf.Tensor, rate: TensorLike) -> tf.Tensor:
-    """Leaves parts of PARTS_12 out, each with the same probability."""
+    """Removes parts of PARTS_12, each with the same probability."""
     drawn = tf.random.stateless_uniform([PARTS_12.num_classes], seed) < rate
     hidden = tf.gather(drawn, PARTS_12.from_regions) & (tf.range(REGIONS.num_classes) > 0)
     return tf.where(tf.gather(hidden, tf.cast(labels, tf.int32)), tf.zeros_like(labels), labels)
 
 
 def hide_box(labels: tf.Tensor, seed: tf.Tensor, share: TensorLike) -> tf.Tensor:
-    """Hides a square that lies in the map; share: its side."""
+    """Hides a square inside the map; share: its side."""
     corner = tf.random.stateless_uniform([2], seed) * (1.0 - share)
     rows, columns = _places(labels)
     hidden = (rows >= corner[0]) & (rows < corner[0] + share)
@@ -44,7 +44,7 @@ def hide_box(labels: tf.Tensor, seed: tf.Tensor, share: TensorLike) -> tf.Tensor
 
 
 def shift_outlines(labels: tf.Tensor, seed: tf.Tensor, deviation: TensorLike) -> tf.Tensor:
-    """Shifts every place to somewhere near, neighbours alike.
+    """Shifts the labels by a smooth random field.
 
     Args:
       labels: `[H, W]`.
@@ -61,7 +61,7 @@ def shift_outlines(labels: tf.Tensor, seed: tf.Tensor, deviation: TensorLike) ->
 
 
 def displace(labels: tf.Tensor, scale: TensorLike, shift: TensorLike) -> tf.Tensor:
-    """Enlarges a map about its middle and shifts it, as a crop that is off does.
+    """Enlarges a map about its middle and shifts it, like a wrong crop.
 
     Args:
       labels: `[H, W]`.
@@ -69,7 +69,7 @@ def displace(labels: tf.Tensor, scale: TensorLike, shift: TensorLike) -> tf.Tens
       shift: `[2]` down and right.
 
     Returns:
-      `[H, W]`, background where the map had ended.
+      `[H, W]`, background outside the original map.
     """
     shift = tf.convert_to_tensor(shift, tf.float32)
     rows, columns = _places(labels)
@@ -81,7 +81,7 @@ def displace(labels: tf.Tensor, scale: TensorLike, shift: TensorLike) -> tf.Tens
 
 
 def grow(labels: tf.Tensor, pixels: int) -> tf.Tensor:
-    """Makes the person wider all round, as clothes do.
+    """Dilates the person, like wide clothes.
 
     Args:
       labels: `[H, W]`.
@@ -105,26 +105,26 @@ def swap_legs(labels: tf.Tensor) -> tf.Tensor:
 
 
 def random_corruption(example: Mapping[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Corrupts the part map of an Example; some are left as they are.
+    """Corrupts the part map of an Example; some stay unchanged.
 
     Args:
       example: a decoded Example with `parts`.
       seed: int `[2]`.
 
     Returns:
-      The Example with another `parts`.
+      The Example with the changed `parts`.
     """
     seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 6))
     draw = tf.random.stateless_uniform([9], seeds[0])
     labels = example["parts"]
-    # Of half of the people, the outline; up to four pixels of 128.
+    # The outline, for half of the people, by up to four pixels of 128.
     pixels = tf.cast(tf.maximum(10.0 * draw[0] - 5.0, 0.0), tf.int32)
     labels = tf.switch_case(pixels, [functools.partial(grow, labels, n) for n in range(5)])
     labels = shift_outlines(labels, seeds[1], 0.02 * tf.maximum(2.0 * draw[1] - 1.0, 0.0))
     labels = hide_parts(labels, seeds[2], tf.where(draw[2] < 0.5, 0.12, 0.0))
     labels = hide_box(labels, seeds[3], 0.4 * tf.maximum(2.0 * draw[3] - 1.0, 0.0))
     labels = tf.where(draw[4] < 0.1, swap_legs(labels), labels)
-    # Crops are off in place, in scale, or in both.
+    # Crops have a wrong position, scale, or both.
     shift = 0.04 * tf.random.stateless_normal([2], seeds[4]) * tf.cast(draw[5] < 0.6, tf.float32)
     scale = tf.where(draw[6] < 0.5, 0.8 + 0.4 * draw[7], 1.0)
     labels = displace(labels, scale, shift)
@@ -133,7 +133,7 @@ def random_corruption(example: Mapping[str, tf.Tensor], seed: tf.Tensor) -> dict
 
 
 def _places(labels):
-    """Rows `[H, 1]` and columns `[1, W]` of the pixels' middles, 0 to 1."""
+    """Rows `[H, 1]` and columns `[1, W]` of the pixels' centres, 0 to 1."""
     shape = tf.shape(labels)
     rows, columns = (
         (tf.range(tf.cast(n, tf.float32)) + 0.5) / tf.cast(n, tf.float32)
@@ -143,7 +143,7 @@ def _places(labels):
 
 
 def _read(labels, rows, columns):
-    """The labels at places; those outside read the border."""
+    """Returns the labels at positions; outside the map those of the border."""
     shape = tf.shape(labels)
     rows, columns = tf.broadcast_to(rows, shape), tf.broadcast_to(columns, shape)
     indices = [

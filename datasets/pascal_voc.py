@@ -1,11 +1,11 @@
-"""Pascal VOC 2012 without people: backgrounds, and things to hide people behind.
+"""Pascal VOC 2012 without people: backgrounds and occluders.
 
 Layout: `VOCdevkit/VOC2012/{JPEGImages,Annotations,SegmentationObject,ImageSets/...}`.
 
 SMPLR takes the pictures that `person_*.txt` marks -1 and that have a `SegmentationObject` mask.
-The masks are palette PNGs whose values are the things in the order of the annotation; OpenCV
-and TensorFlow read the palette's colours or their luminance instead, so
-they are stored again as plain grey PNGs.
+The masks are palette PNGs whose values are the objects in the order of the annotation; OpenCV and
+TensorFlow would read the palette's colours or their luminance instead, so they are stored again as
+plain grey PNGs.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from datasets.sources import BadItemError, Inventory, SourceError
 from smpl_tf import pictures
 
 OFFICIAL_COUNTS = {"train": 1464, "val": 1449}  # segmented pictures, as released
-_UNCLEAR = 255  # borders of things, and things too hard to outline
+_UNCLEAR = 255  # borders of objects, and objects too hard to outline
 
 
 def read_examples(root: str, split: str) -> Iterator[dict[str, Any]]:
@@ -34,7 +34,7 @@ def read_examples(root: str, split: str) -> Iterator[dict[str, Any]]:
 
 @dataclasses.dataclass(frozen=True)
 class PascalVOC:
-    """The pictures of a split without people; an item is a picture.
+    """The pictures without people of a split; an item is a picture.
 
     Attributes:
       root: `VOC2012`, or a folder above it.
@@ -83,7 +83,7 @@ class PascalVOC:
         if not found:
             raise BadItemError("no object in its mask")
         if max(found) > len(names):
-            raise BadItemError(f"mask of {max(found)} things, annotation of {len(names)}")
+            raise BadItemError(f"mask of {max(found)} objects, annotation of {len(names)}")
         yield example_lib.blank() | {
             "id": f"pascal_voc/{item}",
             "source": f"pascal_voc/{','.join(names)}",
@@ -110,7 +110,7 @@ def _folder(root: str) -> Path:
         if (folder / "ImageSets" / "Segmentation").is_dir():
             return folder
     raise SourceError(
-        f"{root}: no ImageSets/Segmentation in it or in its VOCdevkit/VOC2012/; "
+        f"{root}: no ImageSets/Segmentation here or in VOCdevkit/VOC2012/; "
         "give the folder into which VOCtrainval_11-May-2012.tar was unpacked"
     )
 
@@ -123,7 +123,7 @@ def _ids(folder: Path, split: str) -> list[str]:
 
 @functools.lru_cache
 def _people(folder: Path) -> dict[str, int]:
-    """Picture -> -1 nobody, 0 only people who are hard to see, 1 a person."""
+    """Picture -> -1 without people, 0 only people that are hard to see, 1 a person."""
     path = folder / "ImageSets" / "Main" / "person_trainval.txt"
     return {
         name: int(label) for name, label in map(str.split, path.read_text("utf-8").splitlines())

@@ -1,4 +1,4 @@
-"""Squares around people in the scale and place of NBF's pictures, from what is known of them."""
+"""Crops people at the scale and position of NBF's pictures, from the available labels."""
 
 from collections.abc import Mapping
 
@@ -10,23 +10,23 @@ from smpl_tf.camera import Camera
 from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24, Skeleton, shared_points
 
-# Features that the crops read.
+# Features that the crops need.
 CROP_FEATURES = (
     *("joints/2d", "joints/2d/valid", "joints/3d", "joints/3d/valid"),
     *("lsp/2d", "lsp/2d/valid", "h36m/3d", "h36m/3d/valid"),
     *("smpl/translation", "smpl/valid", "camera/intrinsics"),
 )
 
-# Human3.6M's points under the names of the joints of SMPL that they lie next to.
+# Human3.6M's points under the names of the nearest SMPL joints.
 _H36M_AS_SMPL = Skeleton("H36M-17", tuple(n.removesuffix("_h36m") for n in H36M_17.names))
 
 
 def crop_by_joints(example: Mapping[str, tf.Tensor], size: int) -> Example:
-    """Cuts a square by the 440-pixel rule, from whatever 2D joints the data set has.
+    """Crops a square by the 440-pixel rule, from the data set's 2D joints of any kind.
 
     Args:
-      example: a decoded Example with `CROP_FEATURES`. One of which neither the pelvis and a limb
-        nor both hips are known is not cut: its whole picture becomes the square.
+      example: a decoded Example with `CROP_FEATURES`. If neither the pelvis and a limb nor both
+        hips are known, the whole picture becomes the square.
       size: width and height of the result, pixels.
 
     Returns:
@@ -38,18 +38,18 @@ def crop_by_joints(example: Mapping[str, tf.Tensor], size: int) -> Example:
 
 
 def crop_by_fit(example: Mapping[str, tf.Tensor], size: int) -> Example:
-    """Cuts the square in which the person stands as NBF's camera sees it from 20.3 m.
+    """Crops the square in which the person appears as to NBF's camera from 20.3 m.
 
-    The square's scale and place bring the 2D joints as near as can be to those of the same body
-    at NBF's translation; so a person's size in the picture says how tall it is, and nothing else.
+    The square's scale and position bring the 2D joints as near as possible to those of the same
+    body at NBF's translation; so a person's size in the picture depends only on the stature.
 
     Args:
-      example: a decoded Example with `CROP_FEATURES`; one without SMPL parameters is cut by its 2D
-        joints.
+      example: a decoded Example with `CROP_FEATURES`; without SMPL parameters its 2D joints are
+        used.
       size: width and height of the result, pixels.
 
     Returns:
-      The cropped Example. Its camera and translation stay true, not NBF's.
+      The cropped Example. Its camera and translation are the true ones, not NBF's.
 
     Source: NBF 4.2, "scale the training images to fit the renderings (using the corresponding 2D
       joints)".
@@ -76,15 +76,15 @@ def crop_by_fit(example: Mapping[str, tf.Tensor], size: int) -> Example:
 
 
 def seen_joints(example: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Collects where a person's joints are in its picture, from all the points of a data set.
+    """Collects the 2D joints of a person from all the points of a data set.
 
     Args:
       example: an Example with `CROP_FEATURES`.
 
     Returns:
       `[24, 2]` pixels, near the joints of SMPL, and which are known, bool `[24]`. Projected joints
-      come before measured points, those before annotations; a missing pelvis is put between the
-      hips.
+      take precedence over measured points, and those over annotations; a missing pelvis is put
+      between the hips.
     """
     measured = Camera(example["camera/intrinsics"], 0, 0).project(example["h36m/3d"])
     points = example["joints/2d"]

@@ -1,7 +1,7 @@
-"""From shards to tf.data: parallel reads, decoding, seeded order, mixing, sharding over workers.
+"""Shards as tf.data: parallel reads, decoding, seeded order, mixing, sharding over workers.
 
-The order is a function of (seed, epoch) alone: a training that was killed in epoch k goes on with
-`load(..., epoch=k)` and sees what it would have seen.
+The order depends only on (seed, epoch): a training that was killed in epoch k continues with
+`load(..., epoch=k)` and gets the same Examples as without the interruption.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,30 +36,28 @@ def load(
     checksums: bool = False,
     deterministic: bool = True,
 ) -> tf.data.Dataset:
-    """Loads a split as a dataset of Examples; batch it, and prefetch it last, yourself.
+    """Loads a split as a dataset of Examples; add batching, and prefetching at the end.
 
     Args:
       directory: folder of the shards.
-      split: its name; or what `open_split` gave for this folder, which is not checked again.
+      split: its name, or the result of `open_split` for this folder, which is not checked again.
       seed: None = stored order; otherwise each epoch has its own order, drawn from (seed, epoch).
       epoch: the first epoch to give, counted from 0.
-      epochs: how many epochs to give from there; None = without end.
+      epochs: number of epochs from there; None = endless.
       features: keys of `EXAMPLE_FEATURES` to keep; None = all. Fewer are faster.
       decode: whether to decode pictures and labels, see `example.decode`.
       cache: whether to keep the parsed (and decoded) Examples in memory after the first epoch.
-      transform: random transform of decoded Examples, the seed of which depends on the order's
-        seed (0 for None), the epoch and the Example's id alone: neither a restart nor the number
-        of workers changes it.
-      shuffle_buffer: Examples among which the order is drawn after that of the shards; with
-        `cache`, or in a split that is smaller, all are shuffled.
+      transform: random transform of decoded Examples. Its seed depends only on the order's seed (0
+        for None), the epoch and the Example's id, not on restarts or the number of workers.
+      shuffle_buffer: number of Examples that are shuffled together, after the shards; with
+        `cache`, or in a smaller split, all are shuffled.
       worker: index of this input worker.
       num_workers: workers that share each epoch: the i-th Example goes to worker i mod n, so that
-        a global batch holds the same Examples for any number of workers.
-      checksums: whether to check every byte of the shards now, and not only their sizes, of a
-        split given by name. Where reading fails all the same, `records.diagnose` names the
-        record.
-      deterministic: whether the order is exactly that of (seed, epoch). If not, Examples that are
-        read or decoded sooner may come sooner: no core waits for a slow one.
+        a global batch has the same Examples for any number of workers.
+      checksums: whether to check every byte of the shards now, not only their sizes, if the split
+        is given by name. If reading fails later, `records.diagnose` names the record.
+      deterministic: whether the order is exactly that of (seed, epoch). If not, Examples may come
+        in the order in which they are decoded, so that no core waits for a slow one.
 
     Returns:
       Dataset of dicts, see `example.parse` and `example.decode`; its cardinality is known.
@@ -105,19 +103,20 @@ def load_mixture(
     num_workers: int = 1,
     deterministic: bool = True,
 ) -> tf.data.Dataset:
-    """Loads several splits as one dataset; every epoch has exactly the mixture's amounts.
+    """Loads several splits as one dataset; every epoch has exactly the amounts of the mixture.
 
     Args:
       mixture: see `splits.mixture`.
-      seed: as `load`'s; it also draws how the splits alternate. None: one split after the other.
+      seed: as in `load`; it also determines how the splits alternate. None: one split after the
+        other.
       epoch: as `load`'s.
       epochs: as `load`'s.
       features: as `load`'s.
       decode: as `load`'s.
       cache: as `load`'s, of every split.
-      transform: as `load`'s; an Example that comes again is transformed otherwise.
-      origin: whether Examples say from which split they come: "mixture/index", int64, which the
-        transform sees too.
+      transform: as in `load`; a repeated Example is transformed differently.
+      origin: whether to add each Example's split as "mixture/index", int64, also for the
+        transform.
       shuffle_buffer: as `load`'s, of each split.
       worker: as `load`'s.
       num_workers: as `load`'s.
@@ -136,7 +135,7 @@ def load_mixture(
 
     def prepare(serialized):
         parsed = example_lib.parse(serialized, tuple({*keep, "id"}))
-        # What tells Examples apart in `transformed`.
+        # The keys that distinguish Examples in `transformed`.
         key = tf.strings.to_hash_bucket_fast(parsed["id"], 1 << 31)
         parsed = {name: parsed[name] for name in keep}
         return (example_lib.decode(parsed) if decode else parsed), key
@@ -180,8 +179,8 @@ def load_mixture(
     ]
 
     def one_turn(number, turn):
-        """Reads one split once, in the order of this turn."""
-        # Seeds this function's graph alone: the order must not depend on the global seed.
+        """Reads one split once, in the order of this pass."""
+        # Seeds only this function's graph: the order must not depend on the global seed.
         tf.random.set_seed(_GRAPH_SEED)
         split, cached = mixture.splits[number], caches[number]
         if cached is not None:
@@ -204,7 +203,7 @@ def load_mixture(
         return dataset.map(lambda *element: (*_as_one(element), index, turn))
 
     def share_of_epoch(number, epoch_index):
-        """Reads as much of a split as one epoch has, on from where the epoch before stopped."""
+        """Reads one epoch's amount of a split, continuing where the previous epoch stopped."""
         amount, count = mixture.amounts[number], mixture.splits[number].count
         start = epoch_index * amount
         turns = tf.data.Dataset.range(start // count, (start + amount - 1) // count + 1)
@@ -240,5 +239,5 @@ def load_mixture(
 
 
 def _as_one(element: tuple) -> tuple:
-    """Wraps what a dataset of (Example, key) or of records spreads over arguments."""
+    """Packs the arguments that tf.data makes from a dataset of tuples."""
     return element if len(element) == 1 else (element,)

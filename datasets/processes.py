@@ -1,4 +1,4 @@
-"""Work for all cores: processes that may use TensorFlow, and results in the order of the work."""
+"""Parallel work: processes that may use TensorFlow, and results in the order of the tasks."""
 
 import collections
 import concurrent.futures
@@ -13,14 +13,14 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-_TASKS_AHEAD = 4  # per process, so that none waits for a slow task
+_TASKS_AHEAD = 4  # tasks in flight per process, so that none waits for a slow task
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def num_cores() -> int:
-    """Returns how many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS
@@ -30,11 +30,11 @@ def num_cores() -> int:
 def process_pool(
     workers: int | None, most: int
 ) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
-    """Opens a pool of processes that may use TensorFlow; what is left over is cancelled.
+    """Opens a pool of processes that may use TensorFlow; pending tasks are cancelled at the end.
 
     Args:
       workers: processes; None = one per core.
-      most: no more processes than this have anything to do.
+      most: upper limit of useful processes.
 
     Yields:
       The pool.
@@ -73,7 +73,7 @@ def process_pool(
 def map_in_order(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None
 ) -> Generator[Result, None, None]:
-    """Applies a function to tasks with all processes; few results are held at a time.
+    """Applies a function to tasks in parallel; only a few results are kept at a time.
 
     Args:
       function: picklable.
@@ -111,10 +111,10 @@ def _begin_worker(begun: EventOfProcesses) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the parent has ended, be it by SIGKILL.
+    """Ends this process when the parent has ended, even by SIGKILL.
 
-    The pool would wait for tasks for ever, and write the shards it still has beside the processes
-    of the same command started again.
+    Otherwise the pool would wait for tasks forever, and write its remaining shards concurrently
+    with a restarted command.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

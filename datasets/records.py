@@ -1,7 +1,7 @@
 """Sharded TFRecords with a manifest: written in parallel, resumable, checked on reading.
 
 A finished split is `<split>-00000.tfrecord`, `<split>-00001.tfrecord`, ... and its manifest. A
-shard file is renamed to its final name only when whole.
+shard file is renamed to its final name only when complete.
 """
 
 import concurrent.futures
@@ -24,7 +24,7 @@ from datasets.manifests import Manifest, Shard
 from smpl_tf import locks
 from smpl_tf.files import full_disk_named
 
-# TensorFlow quotes what it cannot parse in its message, which then may be no text.
+# TensorFlow quotes unparsable bytes in its message, which then may not be valid text.
 NO_EXAMPLE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 
 
@@ -41,28 +41,28 @@ def write_shards(
     progress: bool = True,
     pool: concurrent.futures.Executor | None = None,
 ) -> Manifest:
-    """Writes a split, or what is missing of it, with all cores; the bytes do not depend on them.
+    """Writes a split, or its missing shards, in parallel; the bytes do not depend on how many.
 
     Args:
-      make_examples: picklable; gives the Examples of a range of source items.
-      manifest: what shall be written, without shards.
-      directory: any path `tf.io.gfile` knows; made if need be.
-      workers: processes; None = one per core, 0 = this process: for debugging, because TensorFlow
-        rounds otherwise with more than the one thread that each worker has.
+      make_examples: picklable; returns the Examples of a range of source items.
+      manifest: description of the split, without shards.
+      directory: any path that `tf.io.gfile` knows; created if missing.
+      workers: processes; None = one per core, 0 = this process, only for debugging: TensorFlow's
+        rounding differs from that of the single-threaded workers.
       progress: whether to show a bar of source items.
-      pool: processes that other splits were written with, from `processes.process_pool`, instead
-        of `workers` new ones, each of which takes seconds to start; None opens them.
+      pool: an open `processes.process_pool` to reuse, since new processes take seconds to start;
+        None opens one with `workers`.
 
     Returns:
-      The finished manifest. A finished split of the same description is left as it is; an
-      unfinished one continues at its missing shards.
+      The finished manifest. A finished split of the same description is not changed; an unfinished
+      one continues with its missing shards.
 
     Raises:
-      RecordError: the directory already holds this split of another description.
-      ValueError: the manifest does not say how many items a shard holds.
+      RecordError: the directory already has this split with another description.
+      ValueError: the manifest has no items_per_shard.
     """
     if (step := manifest.items_per_shard) is None:
-        raise ValueError("Expected a manifest that says items_per_shard, got None.")
+        raise ValueError("Expected a manifest with items_per_shard, got None.")
     with being_written(directory, manifest.split):
         split = SplitWriter(manifest, directory)
         if split.finished is not None:
@@ -80,7 +80,7 @@ def write_shards(
 
 @contextlib.contextmanager
 def being_written(directory: str, split: str) -> Iterator[None]:
-    """Keeps other processes from a split that is being written.
+    """Locks a split that is being written.
 
     Args:
       directory: folder of the shards. Folders of other file systems, such as gs://, have no
@@ -91,7 +91,7 @@ def being_written(directory: str, split: str) -> Iterator[None]:
       Nothing.
 
     Raises:
-      InUseError: another process writes it; one line says which.
+      InUseError: another process writes it; the one-line message says which.
     """
     if "://" in directory or tf.io.gfile.exists(manifests.path_of(directory, split)):
         yield
@@ -102,18 +102,18 @@ def being_written(directory: str, split: str) -> Iterator[None]:
 
 
 class SplitWriter:
-    """A split that is being written: knows which shards are done, across runs.
+    """A split that is being written; keeps track of finished shards across runs.
 
     Attributes:
       finished: the manifest of an earlier run that finished, or None.
-      done: index -> shard of those that an earlier run or this one wrote.
+      done: index -> shard, for those that this or an earlier run wrote.
     """
 
     def __init__(self, manifest: Manifest, directory: str):
-        """Makes the folder and looks what is there.
+        """Creates the folder and reads the state of an earlier run.
 
         Raises:
-          RecordError: this split of another description.
+          RecordError: the folder has this split with another description.
         """
         self._manifest = manifests.from_json(manifests.to_json(manifest))  # lists, no tuples
         self._directory = directory
@@ -131,12 +131,12 @@ class SplitWriter:
             manifests.write(self._partial, self._manifest)
 
     def add(self, index: int, shard: Shard) -> None:
-        """Notes that a shard is done."""
+        """Records that a shard is done."""
         self.done[index] = shard
         manifests.write(self._partial, manifests.with_shards(self._manifest, self.done))
 
     def finish(self, skipped: int = 0) -> Manifest:
-        """Writes the manifest that says that the split is whole, and returns it.
+        """Writes the manifest of the finished split, and returns it.
 
         Args:
           skipped: bad items.
@@ -161,7 +161,7 @@ class SplitWriter:
 
 
 class ShardWriter:
-    """Writes one shard aside; `close` gives it its name."""
+    """Writes one shard under a temporary name; `close` renames it."""
 
     def __init__(self, directory: str, split: str, index: int):
         """Opens the file."""
@@ -177,7 +177,7 @@ class ShardWriter:
         self._count += 1
 
     def close(self, items: int) -> Shard:
-        """Renames the whole file to its final name and describes it.
+        """Renames the complete file to its final name and describes it.
 
         Args:
           items: source items it was made from.
@@ -191,24 +191,24 @@ class ShardWriter:
 
 
 def check(directory: str, split: str, *, checksums: bool = False) -> Manifest:
-    """Checks that every shard of a split is there and whole.
+    """Checks that every shard of a split exists and is complete.
 
     Args:
       directory: folder of the shards.
       split: its name.
-      checksums: whether to read every byte too, rather than compare sizes.
+      checksums: whether to read every byte instead of comparing sizes only.
 
     Returns:
       The manifest.
 
     Raises:
-      RecordError: naming the first bad shard and what to do.
+      RecordError: names the first bad shard and the remedy.
     """
     return check_shards(directory, manifests.read(directory, split), checksums=checksums)
 
 
 def check_shards(directory: str, manifest: Manifest, *, checksums: bool = False) -> Manifest:
-    """Checks the shards of a manifest that was read already; see `check`."""
+    """Checks the shards of a manifest; see `check`."""
     remedy = _remedy(manifest.split)
     for shard in manifest.shards:
         path = os.path.join(directory, shard.file)
@@ -227,7 +227,7 @@ def check_shards(directory: str, manifest: Manifest, *, checksums: bool = False)
             frames.check(path)
     if manifest.count == 0:
         path = manifests.path_of(directory, manifest.split)
-        raise RecordError(f"{path}: the split holds no Example")
+        raise RecordError(f"{path}: the split has no Example")
     return manifest
 
 
@@ -242,7 +242,7 @@ def read_examples(directory: str, split: str) -> Iterator[dict[str, Any]]:
       dicts with the keys of `EXAMPLE_FEATURES`.
 
     Raises:
-      RecordError: see `check`; and for the first record that cannot be read, by shard and offset.
+      RecordError: see `check`; also for the first unreadable record, with shard and offset.
     """
     for shard in check(directory, split).shards:
         path = os.path.join(directory, shard.file)
@@ -251,31 +251,31 @@ def read_examples(directory: str, split: str) -> Iterator[dict[str, Any]]:
                 example = example_lib.parse(serialized)
             except NO_EXAMPLE as error:
                 raise RecordError(
-                    f"{path}: the record at offset {offset} holds no Example; {_remedy(split)}"
+                    f"{path}: the record at offset {offset} is not an Example; {_remedy(split)}"
                 ) from error
             yield {key: value.numpy() for key, value in example.items()}
 
 
 def diagnose(directory: str, split: str) -> None:
-    """Finds the record that made reading fail; for the handler of a `tf.errors.OpError`.
+    """Finds the record that made reading fail, after a `tf.errors.OpError`.
 
-    tf.data names neither file nor record when one is corrupt or a picture does not decode.
+    tf.data's error names neither file nor record if one is corrupt or a picture does not decode.
 
     Args:
       directory: folder of the shards.
       split: its name.
 
     Raises:
-      RecordError: see `check`; and for the first record whose bytes are corrupt, that is no
-        Example, or whose picture or labels do not decode, naming shard and offset; and for a
-        shard of more or fewer records than it should have.
+      RecordError: see `check`; also for the first record that is corrupt, is not an Example, or
+        whose picture or labels do not decode, with shard and offset; and for a shard with a wrong
+        number of records.
     """
     for shard in check(directory, split).shards:
         path = os.path.join(directory, shard.file)
         count = 0
         for offset, serialized in frames.read(path):
             count += 1
-            what = "holds no Example"
+            what = "is not an Example"
             try:
                 example = example_lib.parse(serialized)
                 name = example["id"].numpy().decode(errors="replace")
@@ -287,12 +287,12 @@ def diagnose(directory: str, split: str) -> None:
                 ) from error
         if count != shard.count:
             raise RecordError(
-                f"{path}: holds {count} records, its manifest says {shard.count}; {_remedy(split)}"
+                f"{path}: has {count} records, its manifest says {shard.count}; {_remedy(split)}"
             )
 
 
 def _remove_unfinished(directory: str, split: str) -> None:
-    """Removes what killed processes were writing of a split that is finished now."""
+    """Removes unfinished files of killed processes from a finished split."""
     pattern = os.path.join(glob.escape(directory), f"{glob.escape(split)}[-.]*.writing")
     for path in tf.io.gfile.glob(pattern):
         with contextlib.suppress(tf.errors.OpError):
@@ -311,7 +311,7 @@ def _run(
     workers: int | None,
     pool: concurrent.futures.Executor | None,
 ) -> Iterator[tuple[int, Shard]]:
-    """Writes the shards `ranges` names and yields each as it is done, in no particular order."""
+    """Writes the shards in `ranges` and yields each when done, in no particular order."""
     tasks = {
         index: (make_examples, *items, directory, manifest.split, index)
         for index, items in ranges.items()
@@ -338,7 +338,7 @@ def _write_shard(
 
 
 def _shards_done(found: Manifest, directory: str) -> dict[int, Shard]:
-    """Index -> shard of those an earlier run finished and nobody has touched since."""
+    """Returns index -> shard, for those that an earlier run finished and that are unchanged."""
     done = {}
     for shard in found.shards:
         path = os.path.join(directory, shard.file)

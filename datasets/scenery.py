@@ -1,6 +1,6 @@
-"""Other scenes behind people, and things in front of them: what a picture is augmented with.
+"""Augments pictures with other scenes behind people and objects in front of them.
 
-Both come from Pascal VOC where its shards are there, and are made up otherwise.
+Both come from Pascal VOC if its shards exist, and are generated otherwise.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from datasets.synthetic import scenes
 from datasets.transforms import Example
 from smpl_tf import pictures
 
-_UNCLEAR = 255  # value of VOC's masks where no thing is told from another
-_LEAST_AREA = 500  # pixels; smaller things of VOC are specks
+_UNCLEAR = 255  # value of unclear pixels in VOC's masks
+_LEAST_AREA = 500  # pixels; smaller objects of VOC are ignored
 
 
 class Scenery(NamedTuple):
-    """Pictures without people, and things cut out of their surroundings.
+    """Pictures without people, and cut-out objects.
 
     Attributes:
       scenes: uint8 `[M, S, S, 3]`.
@@ -33,41 +33,41 @@ class Scenery(NamedTuple):
 
 
 def made_up(count: int, size: int, seed: int = 0) -> Scenery:
-    """Draws scenes and things.
+    """Generates random scenes and objects.
 
     Args:
-      count: how many of each.
+      count: number of each.
       size: of their pictures, pixels.
-      seed: of the drawing.
+      seed: of the random numbers.
 
     Returns:
       The scenery.
 
-    Source: stands in for Pascal VOC in paper 4.4.1.
+    Source: replaces Pascal VOC of paper 4.4.1.
     """
     rng = np.random.default_rng(seed)
     drawn = [scenes.draw_background(rng, size) for _ in range(count)]
     things = [_fitted(scenes.draw_thing(rng, size), size // 2) for _ in range(count)]
     drawn = np.rint(255 * np.stack(drawn)).astype(np.uint8)
-    # Tensors: the graphs of tf.data refer to them and hold no copy.
+    # Tensors, so that the graphs of tf.data refer to them without a copy.
     return Scenery(tf.constant(drawn), tf.constant(np.stack(things)))
 
 
 def from_voc(folder: str, size: int, split: str = "train") -> Scenery:
-    """Reads scenes and things from Pascal VOC.
+    """Reads scenes and objects from Pascal VOC.
 
     Args:
       folder: of its shards, see `convert_dataset.py --dataset=pascal_voc`.
-      size: of the pictures wanted, pixels.
+      size: of the pictures, pixels.
       split: its name.
 
     Returns:
-      The scenery: the middle square of each picture; each thing of 500 pixels or more.
+      The scenery: the middle square of each picture; each object of 500 pixels or more.
 
     Raises:
       RecordError: the shards are missing or damaged.
 
-    Source: paper 4.4.1; pictures that show people are left out by the reader.
+    Source: paper 4.4.1; the reader leaves out pictures with people.
     """
     features = ("image/encoded", "objects/encoded", "objects/valid")
     found, things = [], []
@@ -79,7 +79,7 @@ def from_voc(folder: str, size: int, split: str = "train") -> Scenery:
         found.append(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA))
         mask = pictures.decode(example["objects/encoded"], cv2.IMREAD_UNCHANGED)
         if mask is None:
-            raise ValueError(f"{folder}: expected an encoded mask of things, got damaged bytes")
+            raise ValueError(f"{folder}: expected an encoded mask of objects, got damaged bytes")
         for thing in set(np.unique(mask)) - {0, _UNCLEAR}:
             alpha = np.where(mask == thing, 255, 0).astype(np.uint8)
             if (alpha > 0).sum() >= _LEAST_AREA:
@@ -88,7 +88,7 @@ def from_voc(folder: str, size: int, split: str = "train") -> Scenery:
 
 
 def _fitted(rgba: np.ndarray, size: int) -> np.ndarray:
-    """Cuts the square around what is opaque and brings it to a size."""
+    """Crops the square around the opaque pixels and resizes it."""
     rows, columns = np.nonzero(rgba[..., 3])
     top, left = rows.min(), columns.min()
     height, width = rows.max() + 1 - top, columns.max() + 1 - left
@@ -104,13 +104,13 @@ def _fitted(rgba: np.ndarray, size: int) -> np.ndarray:
 def random_scene(
     example: Mapping[str, tf.Tensor], seed: tf.Tensor, scenery: Scenery, rate: float = 0.35
 ) -> Example:
-    """Puts another scene behind some people.
+    """Replaces the scene behind some people.
 
     Args:
-      example: a decoded Example with `parts`; where these are not known, nothing changes.
+      example: a decoded Example with `parts`; it stays unchanged if these are unknown.
       seed: `[2]` integers.
-      scenery: where the scene comes from.
-      rate: the share of Examples that change.
+      scenery: source of the scene.
+      rate: fraction of Examples that change.
 
     Returns:
       The Example with another picture.
@@ -138,20 +138,20 @@ def random_thing(
     rate: float = 0.35,
     sizes: tuple[float, float] = (0.2, 0.6),
 ) -> Example:
-    """Puts a thing in front of some pictures, at a random place.
+    """Puts an object in front of some pictures, at a random position.
 
     Args:
-      example: a decoded Example; where it has `parts`, those behind the thing become background.
+      example: a decoded Example; if it has `parts`, those behind the object become background.
       seed: `[2]` integers.
-      scenery: where the thing comes from.
-      rate: the share of Examples that change.
-      sizes: of the thing, as shares of the picture's height; as released: 0.5.
+      scenery: source of the object.
+      rate: fraction of Examples that change.
+      sizes: range of the object's size, fraction of the picture's height; 0.5 as released.
 
     Returns:
       The changed Example.
 
-    Source: paper 4.4.1; the rate as released. Sizes vary here, after the authors' own source for
-      occlusion, where things scale by 0.2 to 1.
+    Source: paper 4.4.1; the rate as released. Sizes vary here, as in the authors' own source for
+      occlusion, where objects scale by 0.2 to 1.
     """
     seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 3))
     change = tf.random.stateless_uniform([], seeds[0]) < rate
@@ -163,7 +163,7 @@ def random_thing(
         side = tf.maximum(tf.cast(share * tf.cast(height, tf.float32), tf.int32), 1)
         thing = _drawn_from(scenery.things, seeds[2])
         thing = tf.image.resize(thing, [side, side], method="nearest")
-        # Its middle lies anywhere in the picture; what sticks out is cut off.
+        # Its centre is anywhere in the picture; the rest is clipped.
         top = tf.cast(draw[1] * tf.cast(height, tf.float32), tf.int32)
         left = tf.cast(draw[2] * tf.cast(width, tf.float32), tf.int32)
         canvas = tf.pad(thing, [[top, height - top], [left, width - left], [0, 0]])

@@ -1,8 +1,8 @@
-"""What a reader of raw data gives to the converters: a list of items, and Examples of each item.
+"""The interface of readers of raw data: a list of items, and Examples of each item.
 
-An item is what is read, or fails, as a whole: a picture, a clip, a stretch of a video. Items are
-small and picklable, their list is cheap to make and always in the same order; so any process can
-read any item, and a conversion can stop between two of them.
+An item is read, or fails, as a whole: a picture, a clip, a part of a video. Items are small and
+picklable, and their list is cheap to make and always in the same order. So any process can read
+any item, and a conversion can stop between two items.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from datasets.bodies import Bodies
 
 
 class SourceError(ValueError):
-    """A raw tree is not as it was distributed; one line says what is missing and what to do."""
+    """A raw tree is not as distributed; one line says what is missing and what to do."""
 
 
 class BadItemError(Exception):
@@ -20,21 +20,21 @@ class BadItemError(Exception):
 
 
 class Skip(NamedTuple):
-    """Stands in a reader's output for an Example that cannot be made of one frame."""
+    """Replaces an Example in a reader's output if a frame gives none."""
 
     reason: str
 
 
 class Inventory(NamedTuple):
-    """How much of a data set is there, in the unit in which its authors count."""
+    """How much of a data set was found, in the authors' unit."""
 
     found: int
-    official: int | None  # None: the authors give no number
+    official: int | None  # None: the authors do not give a number
     unit: str  # plural
 
 
 class Source(Protocol):
-    """A split of a raw data set on disk; picklable. Nobody sets its attributes."""
+    """A split of a raw data set on disk; picklable and read-only."""
 
     @property
     def dataset(self) -> str:
@@ -50,17 +50,17 @@ class Source(Protocol):
 
     @property
     def bodies(self) -> Bodies | None:
-        """Where the bodies of its SMPL parameters are; None if it has none."""
+        """The bodies of its SMPL parameters; None without SMPL parameters."""
 
     @property
     def genders(self) -> tuple[str, ...]:
-        """The genders of the bodies that it cannot do without."""
+        """The genders of the bodies that it needs."""
 
     def config(self) -> dict[str, Any]:
-        """Returns the options its Examples depend on, as JSON."""
+        """Returns the options that its Examples depend on, as JSON."""
 
     def inventory(self) -> Inventory:
-        """Counts what is there, and what its authors say there is.
+        """Counts the data that were found, and returns the official number.
 
         Raises:
           SourceError: the tree is not as distributed.
@@ -77,16 +77,16 @@ class Source(Protocol):
         """Yields the Examples of an item, and a Skip for each frame that gives none.
 
         Raises:
-          BadItemError: nothing of the item can be used. Whatever a damaged file makes its decoder
-            raise counts the same.
+          BadItemError: the item cannot be used. Other errors of decoders on damaged files have the
+            same effect.
         """
 
 
 def check_split(dataset: str, split: str, splits: Iterable[str]) -> None:
-    """Refuses a split that a data set does not have.
+    """Rejects a split that a data set does not have.
 
     Raises:
-      SourceError: it does not have it.
+      SourceError: the split does not exist.
     """
     if split not in splits:
         raise SourceError(f"{dataset} has the splits {', '.join(splits)}; got '{split}'")
@@ -103,7 +103,7 @@ def read_examples(source: Source) -> Iterator[dict[str, Any]]:
 
     Raises:
       SourceError: the tree is not as distributed.
-      BadItemError: the first bad item; `conversion.convert` goes on instead, and lists it.
+      BadItemError: the first bad item; `conversion.convert` lists it and continues instead.
     """
     for item in source.items():
         for example in source.read(item):

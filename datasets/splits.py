@@ -1,7 +1,7 @@
-"""A split that has been opened: its manifest is read and its shards are checked once.
+"""An open split: its manifest is read and its shards are checked once.
 
-Whoever reads a split several times, such as a training, opens it and hands it on. Nothing is kept
-globally: a split that is opened again is checked again.
+Code that reads a split several times, such as a training, opens it once and passes it on. There is
+no global cache: a split that is opened again is checked again.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from datasets.manifests import Manifest
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """A finished split whose shards were there and whole when it was opened.
+    """A finished split whose shards were complete when it was opened.
 
     Attributes:
       directory: folder of the shards.
       name: such as "train".
-      manifest: what it holds, of which shards.
+      manifest: its contents and shards.
     """
 
     directory: str
@@ -51,7 +51,7 @@ def open_split(directory: str, name: str, *, checksums: bool = False) -> Split:
     Args:
       directory: folder of the shards.
       name: of the split.
-      checksums: whether to read every byte too, rather than compare sizes.
+      checksums: whether to read every byte instead of comparing sizes only.
 
     Returns:
       The split.
@@ -67,9 +67,9 @@ class Mixture:
     """Splits that are read together, each with its own amount of Examples per epoch.
 
     Attributes:
-      splits: of any folders; the same one may be there several times.
-      amounts: Examples of each per epoch. A split with fewer starts again within the epoch, one
-        with more goes on in the next epoch where it stopped.
+      splits: from any folders; a split may occur several times.
+      amounts: Examples of each per epoch. A smaller split starts again within the epoch, a larger
+        one continues in the next epoch.
     """
 
     splits: tuple[Split, ...]
@@ -95,11 +95,11 @@ class Mixture:
 
 
 def mixture(sets: Sequence[Sequence[Split]], weights: Sequence[float] | None = None) -> Mixture:
-    """Mixes data sets so that an epoch has as many Examples as all of them hold.
+    """Mixes data sets so that an epoch has as many Examples as all of them together.
 
     Args:
-      sets: the splits of each data set; those of one set share its weight by their sizes.
-      weights: share of each data set in an epoch, in any unit; None: every Example once.
+      sets: the splits of each data set, which share its weight in proportion to their sizes.
+      weights: relative amount of each data set in an epoch; None: every Example once.
 
     Returns:
       The mixture.
@@ -121,7 +121,7 @@ def mixture(sets: Sequence[Sequence[Split]], weights: Sequence[float] | None = N
         for split in one
     ]
     amounts = [int(share * sum(sizes)) for share in shares]
-    # The largest remainders get what rounding down has left.
+    # The largest remainders are rounded up.
     left = [share * sum(sizes) - amount for share, amount in zip(shares, amounts, strict=True)]
     for index in sorted(range(len(left)), key=lambda i: -left[i])[: sum(sizes) - sum(amounts)]:
         amounts[index] += 1

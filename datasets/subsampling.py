@@ -1,9 +1,9 @@
-"""Fewer frames: the rule that any two kept poses lie at least some distance apart.
+"""Selects frames so that any two kept poses differ by at least some distance.
 
-The distance of two poses is that of their joints relative to the root, averaged over the joints
-(or the largest of them): both obey the triangle inequality, so the distance to a few pivot poses,
-stored for each kept pose, rules out nearly all of them without looking at their joints. The
-answer is exactly that of comparing every frame with every kept one.
+The distance of two poses is the mean (or largest) distance of their joints relative to the root.
+Both obey the triangle inequality, so the stored distances of each kept pose to a few pivot poses
+rule out nearly all kept poses without comparing joints. The result is exactly that of comparing
+every frame with every kept one.
 
 Every n-th frame is an option of the readers themselves.
 """
@@ -19,21 +19,21 @@ from smpl_tf import compiled, json_files
 
 SMPLR_DISTANCE = 0.1  # metres; SMPLR 4.1
 _NUM_PIVOTS = 16
-# Pivots are chosen again, among the kept poses, when so many are kept.
+# Numbers of kept poses at which new pivots are chosen among them.
 _CHOOSE_PIVOTS_AT = (_NUM_PIVOTS, 32 * _NUM_PIVOTS, 1024 * _NUM_PIVOTS)
-_ROUNDING = 1e-9  # metres; a bound that misses by less proves nothing
+_ROUNDING = 1e-9  # metres; tolerance of the bound for rounding errors
 
 
 class PoseSubset:
-    """The poses kept so far, in the order in which they came.
+    """The poses kept so far, in the order of arrival.
 
     Args:
       distance: metres; a pose nearer than this to a kept one is dropped.
-      largest: whether the distance of two poses is their joints' largest, rather than their mean.
+      largest: whether to use the largest distance of the joints instead of the mean.
 
     Source: SMPLR 4.1 keeps SURREAL's frames at least 100 mm apart, about 89 000; it does not say
-      how joints are combined or which frame of a near pair stays. Here it is the mean, and the
-      earlier one.
+      how joints are combined or which frame of a near pair is kept. Here it is the mean, and the
+      earlier frame.
     """
 
     def __init__(self, distance: float = SMPLR_DISTANCE, largest: bool = False):
@@ -42,17 +42,17 @@ class PoseSubset:
         self._num_kept = 0
         self._poses, self._pivots = np.empty((0, 0, 3)), np.empty((0, 0, 3))
         self._to_pivots = np.empty((0, 0))
-        self._last = 0  # the kept pose that was near the last dropped one
+        self._last = 0  # the kept pose near the last dropped one
 
     def __len__(self) -> int:
         """Returns how many poses are kept."""
         return self._num_kept
 
     def add(self, joints: np.ndarray) -> np.ndarray:
-        """Offers poses, one after the other.
+        """Adds poses one after the other.
 
         Args:
-          joints: [T, J, 3] metres, relative to the root (which is not among them).
+          joints: [T, J, 3] metres, relative to the root, which is not included.
 
         Returns:
           [T] bool, whether each is kept.
@@ -94,7 +94,7 @@ class PoseSubset:
             self._choose_pivots()
 
     def _choose_pivots(self):
-        """Takes kept poses as pivots, each as far as possible from those before it."""
+        """Chooses kept poses as pivots, each as far as possible from the previous ones."""
         poses = self._poses[: self._num_kept]
         to_pivots = np.empty((len(self._poses), _NUM_PIVOTS))
         chosen, nearest = [0], np.full(len(poses), np.inf)
@@ -107,7 +107,7 @@ class PoseSubset:
 
 
 def save(path: str, frames: Mapping[str, Sequence[int]]) -> None:
-    """Writes which frames of which clips are kept.
+    """Writes the kept frames of each clip.
 
     Args:
       path: of a JSON file.
@@ -160,7 +160,7 @@ def _distances(pose, others, largest):
 @compiled.njit()
 def _find_near(pose, to_pivots, poses, kept_to_pivots, num_kept, last, distance, largest):
     """Index of a kept pose nearer than `distance`, or -1."""
-    # Frames follow each other: the pose that was near the last one is often near this one.
+    # In a sequence, the kept pose near the last frame is often near this one, too.
     if num_kept > 0 and _distance(pose, poses[last], largest) < distance:
         return last
     # The distance of two poses is at least the difference of their distances to a pivot.

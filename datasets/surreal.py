@@ -2,11 +2,11 @@
 
 Layout: `cmu/{train,val,test}/run{0,1,2}/<sequence>/<sequence>_c%04d{.mp4,_info.mat,_segm.mat}`.
 
-What is repaired here: the rendered world is the mirror image of
-the SMPL bodies, so pictures, labels and 2D joints are mirrored back and the camera becomes a
-proper one; the root rotation is brought from the mocap frame, before `zrot`, to the camera.
-Clips of one frame have lost a dimension in their .mat files. The official val split is a part of
-the test split: the ids differ, the clips are the same.
+Corrections: the rendered world is the mirror image of the SMPL bodies, so pictures, labels and 2D
+  joints are mirrored back and the camera becomes a proper one; the root rotation is converted from
+  the mocap frame, before `zrot`, to the camera. Clips of one frame lack a dimension in their .mat
+  files. The official val split is a part of the test split: the ids differ, the clips are the
+  same.
 
 The joints are SURREAL's own: they come from a coarser regressor than SMPL's (surreal issue 10),
 so the joints of the posed body differ from them by its offsets, at most a few centimetres.
@@ -42,7 +42,7 @@ _WORLD_TO_CAMERA = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
 _MOCAP_TO_WORLD = Rotation.from_euler("x", 90, degrees=True)
 _GENDERS = ("female", "male")
 
-# Subjects 18 and 19 and sequence 143_21 have monstrous shapes (SURREAL's README).
+# Subjects 18 and 19 and sequence 143_21 have deformed shapes (SURREAL's README).
 _MONSTERS = re.compile(r"(ung_)?(18_|19_|143_21(_|$))")
 
 
@@ -53,15 +53,15 @@ def read_examples(root: str, split: str, bodies: Bodies) -> Iterator[dict[str, A
 
 @dataclasses.dataclass(frozen=True)
 class Surreal:
-    """A split of SURREAL; an item is a clip. Clips of monstrous bodies are left out.
+    """A split of SURREAL; an item is a clip. Clips of deformed bodies are left out.
 
     Attributes:
       root: the folder that holds `cmu`, or `cmu` itself.
       split: "train", "val" or "test".
       bodies: the female and male ones are needed.
       every: take every n-th frame of a clip, from the first.
-      selection: file that `select_frames` wrote: only its frames are taken, and `every` is not
-        looked at; None takes all.
+      selection: file from `select_frames`: only its frames are taken, and `every` is ignored; None
+        takes all.
     """
 
     dataset: ClassVar[str] = "surreal"
@@ -144,7 +144,7 @@ class Clip:
         return len(self.pose)
 
     def fits(self, bodies: Bodies) -> Fits:
-        """Returns the SMPL parameters, placed so that the roots of body and clip agree."""
+        """Returns the SMPL parameters, translated so that the roots of body and clip agree."""
         root = bodies_lib.rest_root(bodies.data(self.gender), self.betas)
         translation = self.joints[:, 0] - root
         return Fits(self.gender, self.pose, self.betas, translation)
@@ -163,7 +163,7 @@ def read_info(path: str) -> Clip:
       BadItemError: its 2D joints are not the projections of its 3D joints.
     """
     info = matlab.load(path)
-    # A clip of one frame has lost its last axis.
+    # A clip of one frame lacks its last axis.
     pose = np.float64(info["pose"]).reshape(24, 3, -1).transpose(2, 0, 1)
     world = np.float64(info["joints3D"]).reshape(3, 24, -1).transpose(2, 1, 0)
     stored_2d = np.float64(info["joints2D"]).reshape(2, 24, -1).transpose(2, 1, 0)
@@ -195,7 +195,7 @@ def select_frames(
     """Selects the frames of a split whose poses differ, see `subsampling.PoseSubset`.
 
     Args:
-      source: the split; its `selection` is not looked at.
+      source: the split; its `selection` is ignored.
       path: of the file to write, for `Surreal.selection`; an existing one of the same clips is
         kept.
       distance: metres.
@@ -210,7 +210,7 @@ def select_frames(
     results = processes.map_in_order(functools.partial(_poses, source), items, workers)
     bar = tqdm.tqdm(results, f"surreal {source.split} poses", len(items), disable=not progress)
     for item, poses in zip(items, bar, strict=True):
-        # A clip that cannot be read is selected, so that the conversion lists it as bad.
+        # An unreadable clip is selected, so that the conversion lists it as bad.
         kept = np.flatnonzero(subset.add(poses)) * source.every if poses is not None else [0]
         frames[item] = [int(frame) for frame in kept]
         bar.set_postfix(kept=len(subset), refresh=False)
@@ -222,7 +222,7 @@ def _poses(source: Surreal, item: str) -> np.ndarray | None:
     """Joints [T, 23, 3] of a clip relative to the root, or None if it cannot be read."""
     try:
         joints = read_info(f"{_folder(source.root) / source.split / item}_info.mat").joints
-    except Exception:  # whatever a damaged file makes its reader raise
+    except Exception:  # readers raise many kinds of errors on damaged files
         return None
     return (joints[:, 1:] - joints[:, :1])[:: source.every]
 
@@ -238,7 +238,7 @@ def _folder(root: str) -> Path:
         if any((folder / split).is_dir() for split in OFFICIAL_COUNTS):
             return folder
     raise SourceError(
-        f"{root}: no train, val or test in it or in its cmu/; "
+        f"{root}: no train, val or test here or in cmu/; "
         "give the folder into which SURREAL_v1.tar.gz was unpacked"
     )
 

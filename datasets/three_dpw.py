@@ -2,9 +2,10 @@
 
 Layout: `imageFiles/<sequence>/image_%05d.jpg`, `sequenceFiles/{train,validation,test}/*.pkl`.
 
-What is repaired here: the parameters are in the world and are brought to each frame's camera; the
-root turns about its rest position and not the origin. Some betas have 300 entries of which the
-first ten count. `img_frame_ids` are not the pictures' numbers: those are the places in the arrays.
+Corrections: the parameters are in the world frame and are converted to each frame's camera; the
+  root rotates about its rest position, not the origin. Some betas have 300 entries, of which the
+  first ten are used. `img_frame_ids` are not the pictures' numbers; these are the indices of the
+  arrays.
 """
 
 import dataclasses
@@ -36,20 +37,20 @@ def read_examples(root: str, split: str, bodies: Bodies, every: int = 1) -> Iter
 
 
 class Stretch(NamedTuple):
-    """An item: some frames of a sequence, all people in them."""
+    """An item: some frames of a sequence, with all people in them."""
 
     sequence: str
     start: int
     stop: int
 
     def __str__(self) -> str:
-        """Names it."""
+        """The item's name."""
         return f"{self.sequence}/{self.start:05d}"
 
 
 @dataclasses.dataclass(frozen=True)
 class ThreeDPW:
-    """A split of 3DPW, of the frames by which it is evaluated; one Example per frame and person.
+    """A split of 3DPW, with the frames of its evaluation; one Example per frame and person.
 
     Those are the frames with a trusted camera in which OpenPose found the person.
 
@@ -123,7 +124,7 @@ class ThreeDPW:
                 )
 
     def _pose(self, sequence, person, frames):
-        """The posed body of a person, and in which of the frames it may be used."""
+        """Returns the posed body of a person, and the frames in which it may be used."""
         gender = _GENDERS[sequence["genders"][person]]
         pose = sequence["poses"][person][frames].reshape(-1, 24, 3)
         betas = np.tile(sequence["betas"][person][:10], (len(frames), 1))
@@ -161,5 +162,5 @@ def _sequences(root: Path, split: str) -> dict[str, int]:
         path.stem: len(list((root / "imageFiles" / path.stem).glob("image_*.jpg")))
         for path in sorted(folder.glob("*.pkl"))
     }
-    # Without pictures there is one item, which cannot be read and is listed so.
+    # Without pictures there is one item, which cannot be read and gets listed.
     return {name: max(number, 1) for name, number in frames.items()}

@@ -1,9 +1,9 @@
-"""Transforms Example -> Example in which picture, labels, joints, body and camera change together.
+"""Transforms of Examples that change picture, labels, joints, body and camera consistently.
 
-They take decoded Examples (`example.decode`), eagerly or inside tf.data, and change the keys that
-are there. After each of them the SMPL parameters still project onto the person through the camera.
-The `random_...` ones draw from a stateless seed; `pipelines.load(..., transform=...)` gives every
-Example one of its own in every epoch.
+They take decoded Examples (`example.decode`), eagerly or inside tf.data, and change the existing
+keys. After each of them the SMPL parameters still project onto the person through the camera. The
+`random_...` transforms use a stateless seed; `pipelines.load(..., transform=...)` gives every
+Example a different one in every epoch.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ Example = dict[str, tf.Tensor]
 Transform = Callable[[Mapping[str, tf.Tensor], tf.Tensor], Example]
 
 _FLIP_X = np.array([-1, 1, 1], np.float32)
-# Point sets of an Example -> what takes each point's place in a mirror image.
+# Point sets of an Example -> index of each point's mirror image.
 _POINTS = {
     "joints/3d": SMPL_24.mirror,
     "joints/2d": SMPL_24.mirror,
@@ -40,13 +40,13 @@ def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -
     Args:
       example: a decoded Example.
       symmetric_landmarks: whether the body's landmarks are mirror images of each other, as the
-        open body's are. Official SMPL's are not, by about 2 cm: with False they become invalid, to
-        be recomputed from the SMPL parameters.
+        open body's are. Official SMPL's are not, by about 2 cm: with False they become invalid and
+        must be recomputed from the SMPL parameters.
 
     Returns:
       The mirrored Example.
 
-    Source: the rule under which the statistics of NBF's released training set are invariant.
+    Source: the statistics of NBF's released training set are invariant under this mirroring.
     """
     result = dict(example)
     width = tf.cast(tf.shape(example["image"])[1], tf.float32)
@@ -79,15 +79,15 @@ def mirror(example: Mapping[str, tf.Tensor], symmetric_landmarks: bool = True) -
 
 
 def rotate(example: Mapping[str, tf.Tensor], angle: tf.Tensor) -> Example:
-    """Turns the picture about its centre, and the world with it about the optical axis.
+    """Rotates the picture about its centre, and the world about the optical axis.
 
     Args:
-      example: a decoded Example. SMPL's translation needs the root joint, so where that is not
-        valid in "joints/3d", "smpl/valid" becomes 0.
+      example: a decoded Example. SMPL's translation needs the root joint, so if that is not valid
+        in "joints/3d", "smpl/valid" becomes 0.
       angle: radians, clockwise on the screen.
 
     Returns:
-      The turned Example; the border of the picture is continued outwards.
+      The rotated Example; the border of the picture is repeated outside.
     """
     height, width = _size(example)
     result = _resample(example, camera_lib.rotation_matrix(angle, width, height), height, width)
@@ -101,7 +101,7 @@ def rotate(example: Mapping[str, tf.Tensor], angle: tf.Tensor) -> Example:
             [matrix_to_axis_angle(root)[None], example["smpl/pose"][1:]], axis=0
         )
     if "smpl/translation" in example:
-        # The root turns about its own rest position, the world about the camera.
+        # The root rotates about its rest position, the world about the camera.
         rest_root = example["joints/3d"][0] - example["smpl/translation"]
         result["smpl/translation"] = result["joints/3d"][0] - rest_root
         result["smpl/valid"] = example["smpl/valid"] * example["joints/3d/valid"][0]
@@ -111,7 +111,7 @@ def rotate(example: Mapping[str, tf.Tensor], angle: tf.Tensor) -> Example:
 
 
 def zoom(example: Mapping[str, tf.Tensor], scale: tf.Tensor, shift: tf.Tensor) -> Example:
-    """Enlarges the picture about its centre and shifts it; the size stays.
+    """Scales the picture about its centre and shifts it; its size stays the same.
 
     Args:
       example: a decoded Example.
@@ -119,8 +119,8 @@ def zoom(example: Mapping[str, tf.Tensor], scale: tf.Tensor, shift: tf.Tensor) -
       shift: [2], right and down, pixels.
 
     Returns:
-      The Example in a camera of another focal length and principal point; the person stays where
-      it is. The border of the picture is continued outwards.
+      The Example with another focal length and principal point; the person's position does not
+      change. The border of the picture is repeated outside.
 
     Source: NBF's code moves the SMPL translation instead, which is exact only for a
       person without depth; through the camera it is exact.
@@ -136,17 +136,17 @@ def zoom(example: Mapping[str, tf.Tensor], scale: tf.Tensor, shift: tf.Tensor) -
 def crop(
     example: Mapping[str, tf.Tensor], box: tf.Tensor, height: tf.Tensor, width: tf.Tensor
 ) -> Example:
-    """Cuts a box out and brings it to a size.
+    """Crops a box and resizes it.
 
     Args:
       example: a decoded Example.
-      box: [4], x and y of its upper left corner, width, height; pixels. It may leave the picture,
-        whose border is then continued.
+      box: [4], x and y of its upper left corner, width, height; pixels. It may extend beyond the
+        picture, whose border is then repeated.
       height: of the result, pixels.
       width: of the result, pixels.
 
     Returns:
-      The Example in the camera of the box.
+      The Example with the camera of the box.
     """
     x, y, box_width, box_height = tf.unstack(tf.cast(box, tf.float64))
     to_box = camera_lib.crop_matrix(x, y)
@@ -160,10 +160,10 @@ def crop(
 
 
 def crop_person(example: Mapping[str, tf.Tensor], size: int) -> Example:
-    """Cuts a square around the person in the scale and place of NBF's pictures.
+    """Crops a square around the person at the scale and position of NBF's pictures.
 
-    A standing person comes out 440 pixels tall in 512, whatever the pose: stature is estimated
-    from the bone that is least foreshortened.
+    A person's stature becomes 440 of 512 pixels in any pose; it is estimated from the least
+    foreshortened bone.
 
     Args:
       example: a decoded Example with a valid pelvis and a valid limb in "joints/2d".
@@ -172,18 +172,18 @@ def crop_person(example: Mapping[str, tf.Tensor], size: int) -> Example:
     Returns:
       The cropped Example.
 
-    Source: NBF 4.2 (440 pixels); where the pelvis lies was measured on NBF's released crops.
+    Source: NBF 4.2 (440 pixels); the position of the pelvis was measured on NBF's released crops.
     """
     box = person_box(example["joints/2d"], example["joints/2d/valid"])
     return crop(example, box, size, size)
 
 
 def person_box(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Finds the square that `crop_person` cuts out.
+    """Finds the square of `crop_person`.
 
     Args:
       joints_2d: [24, 2] pixels.
-      valid: [24]; joints with 0 do not count, but the pelvis is needed.
+      valid: [24]; joints with 0 are ignored, but the pelvis is needed.
 
     Returns:
       [4], x and y of its upper left corner, width, height; pixels.
@@ -194,7 +194,7 @@ def person_box(joints_2d: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
 
 
 def chain(*transforms: Transform) -> Transform:
-    """Joins random transforms to one, each with a seed of its own.
+    """Combines random transforms, each with its own seed.
 
     Args:
       *transforms: (Example, seed) -> Example; applied in this order.
@@ -228,7 +228,7 @@ def random_mirror(example: Mapping[str, tf.Tensor], seed: tf.Tensor) -> Example:
 def random_rotate(
     example: Mapping[str, tf.Tensor], seed: tf.Tensor, most: float = np.pi / 4
 ) -> Example:
-    """Turns by a random angle.
+    """Rotates by a random angle.
 
     Args:
       example: a decoded Example.
@@ -247,13 +247,13 @@ def random_zoom(
     scales: tuple[float, float] = (0.9, 1.1),
     most_shift: float = 0.06,
 ) -> Example:
-    """Scales and shifts at random.
+    """Scales and shifts by random amounts.
 
     Args:
       example: a decoded Example.
       seed: [2] integers.
-      scales: smallest and largest; the default is that of NBF's segmentation training.
-      most_shift: in each direction, as a share of the width.
+      scales: smallest and largest; the default is from NBF's segmentation training.
+      most_shift: in each direction, fraction of the width.
 
     Returns:
       The changed Example.
@@ -307,7 +307,8 @@ def _resample(example, matrix, height, width):
     result = dict(example)
     old_height, old_width = _size(example)
     picture = tf.cast(example["image"], tf.float32)
-    # Bilinear sampling skips pixels of a picture that shrinks: shrink that first, smoothly.
+    # Bilinear sampling skips pixels when a picture shrinks, so it is first shrunk with
+    # antialiasing.
     scale = tf.minimum(tf.sqrt(tf.abs(tf.linalg.det(matrix))), 1)
     shrunk = tf.cast(tf.stack([old_height, old_width]), tf.float64) * scale
     shrunk = tf.maximum(tf.cast(tf.round(shrunk), tf.int32), 1)

@@ -2,10 +2,10 @@
 
 Layout, flat below `up-3d/`: `{train,val,test}.txt`, and per five-digit id `_image.png`,
 `_body.pkl`, `_joints.npy`, `_fit_crop_info.txt`, `_dataset_info.txt`. With UP-S31 next to it
-(`up-s31/`, or wherever `up_s31` says) the label maps are those of UP-S31.
+(`up-s31/`, or the folder `up_s31`) the label maps are those of UP-S31.
 
-What is repaired here: the fits live in a crop of the photograph, which is undone in the camera;
-the axis-angles are not wrapped.
+Corrections: the fits refer to a crop of the photograph, which the camera accounts for; unwrapped
+  axis-angles are wrapped.
 """
 
 import dataclasses
@@ -76,7 +76,7 @@ class UP3D:
                 if shared:
                     raise SourceError(
                         f"{folder}: {min(shared)} is listed in both {self.split}.txt and "
-                        f"{other}.txt; get the lists again"
+                        f"{other}.txt; download the lists again"
                     )
         return ids
 
@@ -131,7 +131,7 @@ def _folder(root: str) -> Path:
         if any((folder / f"{split}.txt").exists() for split in OFFICIAL_COUNTS):
             return folder
     raise SourceError(
-        f"{root}: no train.txt, val.txt or test.txt in it or in its up-3d/; "
+        f"{root}: no train.txt, val.txt or test.txt here or in up-3d/; "
         "give the folder into which up-3d.zip was unpacked"
     )
 
@@ -157,10 +157,10 @@ def _body(folder: Path, item: str) -> dict[str, np.ndarray]:
 
 
 def _camera(folder: Path, item: str, shape: tuple[int, ...], body: dict) -> Camera:
-    """The camera of the photograph: that of the fit's crop, enlarged and moved back."""
+    """Returns the camera of the photograph: that of the fit's crop, scaled and shifted."""
     info = (folder / f"{item}_fit_crop_info.txt").read_text("utf-8").split()
     height, width, top, bottom, left, right = (int(number) for number in info)
-    scale = (height / (bottom - top) + width / (right - left)) / 2  # as UP's own code has it
+    scale = (height / (bottom - top) + width / (right - left)) / 2  # as in UP's own code
     focal = body["f"].item() / scale
     centre = width / 2 / scale + left, height / 2 / scale + top
     intrinsics = [[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]]
@@ -171,7 +171,7 @@ def _annotated_joints(folder: Path, item: str, origin: str) -> dict[str, Any]:
     joints = array_files.read_npy(folder / f"{item}_joints.npy")
     if joints.shape != (3, 14):
         raise BadItemError(f"{item}_joints.npy has shape {joints.shape} instead of (3, 14)")
-    # UP's authors leave FashionPose's annotations out.
+    # UP's authors omit FashionPose's annotations.
     valid = (joints[2] > 0) & np.isfinite(joints).all(0) & ("fashion" not in origin.lower())
     return {
         "lsp/2d": np.where(valid, joints[:2], 0).T,

@@ -1,9 +1,9 @@
 """UP-S31: label maps of 31 parts, drawn from UP-3D's fits and checked by people.
 
 Its pictures are UP-3D's, scaled to people of 500 pixels and cropped. They are numbered either by
-UP-3D's ids or by their place in its lists (public readers disagree), and where the crop lies
-is documented nowhere. So both are found from the pictures themselves, and the labels are put back
-into the frame of UP-3D's photograph.
+UP-3D's ids or by their position in its lists (public readers disagree), and the crops are not
+documented. So both are found from the pictures themselves, and the labels are mapped back to
+UP-3D's photograph.
 """
 
 import functools
@@ -16,7 +16,7 @@ from datasets.sources import BadItemError, SourceError
 from smpl_tf import pictures
 from smpl_tf.skeleton import SMPL_24
 
-# Correlation of a picture with the place it was cut from; others stay far below.
+# Correlation of a picture with the region it was cropped from; other regions are far below.
 _SAME_PICTURE = 0.9
 
 
@@ -28,10 +28,10 @@ def _sided(side: str) -> tuple[str, ...]:
     return (*arm, *trunk, *(f"{side}_{bone}" for bone in legs))
 
 
-# Bone of PARTS_24 that stands for each of the 31 regions (hand, wrist, lower arm, elbow, upper
-# arm, shoulder, upper and lower body, upper leg, knee, lower leg, ankle, foot; right, then left;
-# four quarters of the head; neck). Merged to 12, 6, 3 or 1 parts they give the labels that NBF's
-# authors made from the 31. As 24 parts they are coarse.
+# Bone of PARTS_24 for each of the 31 regions (hand, wrist, lower arm, elbow, upper arm, shoulder,
+# upper and lower body, upper leg, knee, lower leg, ankle, foot; right, then left; four quarters of
+# the head; neck). Merged to 12, 6, 3 or 1 parts they equal the labels that NBF's authors made from
+# the 31. As 24 parts they are coarse.
 _BONES = (*_sided("right"), *_sided("left"), *["head"] * 4, "neck")
 _TO_24 = np.array([0, *(SMPL_24.index(bone) + 1 for bone in _BONES)], np.uint8)
 
@@ -40,22 +40,22 @@ def find(root: Path, split: str, required: bool) -> Path | None:
     """Finds the folder of UP-S31's lists and pictures.
 
     Args:
-      root: where it should be.
+      root: expected location.
       split: "train", "val" or "test".
-      required: whether it is an error if it is not there.
+      required: whether it is an error if it is missing.
 
     Returns:
       The folder, or None.
 
     Raises:
-      SourceError: it is required and not there.
+      SourceError: it is required and missing.
     """
     for folder in (root, root / "s31", root / "up-s31", root / "up-s31" / "s31"):
         if _list_path(folder, split).exists():
             return folder
     if required:
         raise SourceError(
-            f"{root}: no {_list_path(root, split).name} in it or in its s31/; "
+            f"{root}: no {_list_path(root, split).name} here or in s31/; "
             "give the folder into which UP-S31 was unpacked"
         )
     return None
@@ -101,7 +101,7 @@ def _list_path(folder: Path, split: str) -> Path:
 
 @functools.lru_cache
 def _entries(folder: Path, split: str) -> tuple[dict, list]:
-    """(name, scale) of each picture by its five digits, and in the order of the list."""
+    """Returns (name, scale) of each picture by its five digits, and in the order of the list."""
     entries = []
     for line in _list_path(folder, split).read_text("utf-8").splitlines():
         picture, _, scale = line.split()
@@ -117,11 +117,11 @@ def _decode(path: Path, mode: int) -> np.ndarray:
 
 
 def _locate(cut, picture, scale):
-    """Corner (x, y) of the cut in the scaled photograph, or None; and the photograph's size."""
+    """Returns the crop's corner (x, y) in the scaled photograph, or None; and the photo's size."""
     size = [round(scale * side) for side in picture.shape[1::-1]]
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     whole = cv2.resize(picture, size, interpolation=interpolation)
-    cut = cut[: size[1], : size[0]]  # the authors may have rounded up
+    cut = cut[: size[1], : size[0]]  # since the authors may have rounded up
     _, best, _, corner = cv2.minMaxLoc(cv2.matchTemplate(whole, cut, cv2.TM_CCOEFF_NORMED))
     return (corner if best > _SAME_PICTURE else None), size
 
@@ -130,7 +130,7 @@ def _uncrop(annotation, corner, size, shape):
     (x, y), (width, height) = corner, size
     annotation = annotation[: height - y, : width - x]
     if annotation.ndim != 2 or annotation.max() >= len(_TO_24):
-        raise BadItemError("UP-S31's annotation is no map of the labels 0..31")
+        raise BadItemError("UP-S31's annotation is not a map of the labels 0..31")
     whole = np.zeros((height, width), np.uint8)
     whole[y : y + annotation.shape[0], x : x + annotation.shape[1]] = _TO_24[annotation]
     return cv2.resize(whole, shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)

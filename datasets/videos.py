@@ -1,4 +1,4 @@
-"""Frames of videos, and pictures without the distortion of their lens."""
+"""Decodes frames of videos, and undistorts pictures."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -9,14 +9,14 @@ import numpy as np
 from datasets.sources import BadItemError
 from smpl_tf import video_files
 
-_JPEG_QUALITY = 95  # the videos were compressed before; this adds little
+_JPEG_QUALITY = 95  # the videos are already compressed; this adds little loss
 
-# Normalised image coordinates x, y of the ideal pinhole -> those of the lens.
+# Normalised image coordinates x, y of an ideal pinhole camera -> distorted ones.
 Distortion = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def num_frames(path: os.PathLike | str) -> int:
-    """Returns how many frames a video says it has.
+    """Returns the number of frames that a video declares.
 
     Raises:
       BadItemError: it cannot be opened.
@@ -72,8 +72,8 @@ def undistortion(
       height: of its pictures, pixels.
 
     Returns:
-      Two maps [H, W] float32: the place in the lens's picture, in pixel indices, of each pixel of
-      the pinhole's picture.
+      Two maps [H, W] float32: the position in the distorted picture, in pixel indices, of each
+      pixel of the undistorted one.
     """
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     rays = np.stack([columns, rows, np.ones_like(rows)], -1) @ np.linalg.inv(intrinsics).T

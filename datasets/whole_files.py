@@ -1,4 +1,4 @@
-"""Writes small files aside and renames them, on any file system that TensorFlow knows."""
+"""Writes small files atomically, on any file system that TensorFlow knows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from smpl_tf.files import full_disk_named
 
 
 def write(path: str, content: str | bytes) -> None:
-    """Writes a file; under its final name it is complete.
+    """Writes a file that is complete as soon as it has its final name.
 
     Args:
       path: of the file, on a disk or such as gs://bucket/name.

@@ -1,4 +1,4 @@
-"""Your own Examples to shards: the short way from what you have to what trainings read."""
+"""Writes your own Examples as shards for trainings."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def write(
     name: str = "own",
     overwrite: bool = False,
 ) -> Manifest:
-    """Writes Examples as a split that `load` and the trainings read.
+    """Writes Examples as a split for `load` and the trainings.
 
     Args:
-      directory: folder of the shards, made if need be.
+      directory: folder of the shards, created if missing.
       split: its name, such as "train", "val" or "test".
-      examples: dicts with some of the keys of `EXAMPLE_FEATURES`, "id" at least; what is left out
-        is unknown, and what is given is valid unless its `.../valid` key says otherwise. Instead
-        of "image/encoded" and "parts/encoded" they may hold "image" `[H, W, 3]` uint8 RGB and
+      examples: dicts with some of the keys of `EXAMPLE_FEATURES`, at least "id"; missing features
+        are unknown, and given ones are valid unless their `.../valid` key says otherwise. Instead
+        of "image/encoded" and "parts/encoded" they may have "image" `[H, W, 3]` uint8 RGB and
         "parts" `[H, W]` uint8.
       bodies: gender -> the body that the SMPL parameters belong to, or its file; None as a body:
         the open body. Examples without SMPL parameters need none.
@@ -50,7 +50,7 @@ def write(
       The manifest of the split.
 
     Raises:
-      RecordError: the split is there already, or there is no Example.
+      RecordError: the split already exists, or there is no Example.
       ValueError: an Example has unknown keys, wrong shapes, an id that another one has, or SMPL
         parameters of a gender without a body.
 
@@ -67,7 +67,7 @@ def write(
     path = manifests.path_of(directory, split)
     if tf.io.gfile.exists(path) and not overwrite:
         raise RecordError(
-            f"{path}: the split is there already; choose another folder, or overwrite=True"
+            f"{path}: the split already exists; choose another folder, or overwrite=True"
         )
     tf.io.gfile.makedirs(directory)
     fingerprints = {
@@ -79,7 +79,7 @@ def write(
         for gender, body in (bodies or {}).items()
     }
     with contextlib.suppress(tf.errors.NotFoundError):
-        tf.io.gfile.remove(path)  # first: without it, half-replaced shards are nobody's split
+        tf.io.gfile.remove(path)  # first, so that half-replaced shards do not belong to a split
     with records.being_written(directory, split):
         shards: list[manifests.Shard] = []
         ids: set[str] = set()
@@ -91,7 +91,7 @@ def write(
                 writer.write(example_lib.encode(example))
             shards.append(writer.close(len(chunk)))
         if not shards:
-            raise RecordError(f"{path}: no Example was given")
+            raise RecordError(f"{path}: got no Example")
         manifest = Manifest(
             dataset=name,
             split=split,
@@ -107,7 +107,7 @@ def write(
 
 
 def complete(example: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in what an Example leaves out.
+    """Fills in the missing features of an Example.
 
     Args:
       example: see `write`.
@@ -145,7 +145,7 @@ def complete(example: Mapping[str, Any]) -> dict[str, Any]:
 def _check(example: Mapping[str, Any], ids: set[str], fingerprints: Mapping[str, str]) -> None:
     name = example["id"].decode() if isinstance(example["id"], bytes) else str(example["id"])
     if not name or name in ids:
-        raise ValueError(f"id {name!r}: expected an id of its own for each Example")
+        raise ValueError(f"id {name!r}: expected a unique id for each Example")
     ids.add(name)
     gender = example_lib.GENDERS[int(example["smpl/gender"])]
     if int(example["smpl/valid"]) and gender not in fingerprints:

@@ -1,4 +1,4 @@
-"""What `metadata.xml` of Human3.6M's release code says: names of files, and cameras."""
+"""Reads `metadata.xml` of Human3.6M's release code: names of files, and cameras."""
 
 import functools
 import re
@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from datasets.sources import SourceError
 
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
-# The names of the actions 2..16; the files' names differ from subject to subject.
+# The names of the actions 2..16; the files' names differ between subjects.
 ACTIONS = (
     *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Posing", "Purchases"),
     *("Sitting", "SittingDown", "Smoking", "Photo", "Waiting", "Walking", "WalkDog"),
@@ -20,12 +20,12 @@ ACTIONS = (
 )
 _FIRST_ACTION = 2  # 1 is calibration ("_ALL")
 _NUM_SUBJECTS = 11
-_ROWS = 32  # of the table of names below its header; rows after them are something else
+_ROWS = 32  # rows of the table of names below its header; later rows are other data
 _NUMBERS = 4 * _NUM_SUBJECTS * 6 + 4 * 9
 
 
 class StudioCamera(NamedTuple):
-    """One camera as it stood for one subject; x_camera = rotation (x_world - centre)."""
+    """One camera as placed for one subject; x_camera = rotation (x_world - centre)."""
 
     intrinsics: np.ndarray  # [3, 3] pixels
     radial: np.ndarray  # k1, k2, k3
@@ -34,7 +34,7 @@ class StudioCamera(NamedTuple):
     centre: np.ndarray  # [3] metres, world
 
     def distortion(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bends normalised coordinates as the release code does.
+        """Applies the lens distortion of the release code to normalised coordinates.
 
         The tangential terms are half of OpenCV's on the diagonal.
         """
@@ -69,7 +69,7 @@ def read(root: Path) -> Metadata:
       Names and cameras.
 
     Raises:
-      SourceError: the file is not there or not as released.
+      SourceError: the file is missing or not as released.
     """
     places = (root / "metadata.xml", root / "Release-v1.2" / "metadata.xml")
     path = next((place for place in places if place.exists()), None)
@@ -84,7 +84,7 @@ def read(root: Path) -> Metadata:
     if len(numbers) != _NUMBERS or len(rows) <= _ROWS:
         raise SourceError(
             f"{path}: expected {_NUMBERS} numbers in w0 and {_ROWS} rows of names, got "
-            f"{len(numbers)} and {len(rows) - 1}; get it again"
+            f"{len(numbers)} and {len(rows) - 1}; download it again"
         )
     return Metadata(_stems(rows), _cameras(np.array(numbers, np.float64)))
 

@@ -4,9 +4,9 @@ Layout: `metadata.xml`, and per subject `MyPoseFeatures/D3_Positions_mono/<stem>
 `MyPoseFeatures/D3_Positions/<stem>.cdf`, `Videos/<stem>.<camera>.mp4`, and if wanted the official
 boxes, `MySegmentsMat/ground_truth_bb/<stem>.<camera>.mat`.
 
-What is repaired here: irregular names, by the table of `metadata.xml`;
-millimetres; the lens, undone in the picture, so that a pinhole camera is exact; three sequences of
-S9 whose capture (and box) stands 20 cm aside; one video that is corrupt.
+Corrections: irregular names are looked up in the table of `metadata.xml`; millimetres become
+  metres; pictures are undistorted, so that the camera is an exact pinhole camera; the capture (and
+  box) of three sequences of S9, which is 20 cm off, is moved; one corrupt video is skipped.
 """
 
 import dataclasses
@@ -30,20 +30,20 @@ from smpl_tf import hdf5_files
 from smpl_tf.camera import Camera
 from smpl_tf.skeleton import H36M_17, SMPL_24, shared_points
 
-# NBF's; SMPLR trains on train and val together. The other subjects' capture
-# is withheld.
+# NBF's splits; SMPLR trains on train and val together. The other subjects' capture is not public.
 SPLITS = {"train": ("S1", "S5", "S6", "S7"), "val": ("S8",), "test": ("S9", "S11")}
 _VIDEOS_PER_SUBJECT = 15 * 2 * 4
 
 # The 17 of the 32 captured points, in the order of H36M_17.
 _POINTS = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 _SHIFTED = {("S9", "Greeting"), ("S9", "SittingDown 1"), ("S9", "Waiting 1")}  # subject, stem
-_SHIFT = np.array([-0.2, 0, 0])  # metres in the world, puts them right
+_SHIFT = np.array([-0.2, 0, 0])  # metres in the world, the correction
 _CORRUPT = {("S11", "Directions", 2, "54138969")}
 _FRAMES_PER_ITEM = 50  # pictures are large
 
-# SMPL's and the captured limb joints differ by some centimetres; fits further away have failed.
-_LARGEST_FIT_ERROR = 0.08  # metres, mean over the limbs after their mean offset is taken away
+# SMPL's and the captured limb joints differ by some centimetres; a larger distance is a failed
+# fit.
+_LARGEST_FIT_ERROR = 0.08  # metres, mean over the limbs after subtracting their mean offset
 _SMPL_LIMBS, _CAPTURED_LIMBS = shared_points(SMPL_24, H36M_17)
 
 
@@ -66,7 +66,7 @@ class Stretch(NamedTuple):
     stop: int
 
     def __str__(self) -> str:
-        """Names it."""
+        """The item's name."""
         clip = self.clip
         return f"{clip.subject}/{clip.action}-{clip.trial}/{clip.camera}/{self.start:06d}"
 
@@ -80,7 +80,7 @@ class Human36M:
       split: "train", "val" or "test".
       bodies: the neutral one is needed with `smpl_path`.
       smpl_path: SMPL parameters in one of the forms of `smpl_parameters`, or None.
-      every: take every n-th frame, as NBF does; the videos have 50 a second.
+      every: take every n-th frame, as NBF does; the videos have 50 frames per second.
     """
 
     dataset: ClassVar[str] = "human36m"
@@ -129,7 +129,7 @@ class Human36M:
             raise BadItemError("the official video is corrupt")
         studio = metadata.read(root).cameras[clip.subject, clip.camera]
         points = _capture(root, clip)
-        # Capture and video may differ by a frame at their end.
+        # Capture and video may differ in length by a frame.
         stop = min(item.stop, len(points), videos.num_frames(_video(root, clip)))
         frames = np.arange(item.start, stop, self.every)
         points = points[frames]
@@ -183,7 +183,7 @@ class Human36M:
     def _pose(
         self, clip: Clip, frames: np.ndarray, points: np.ndarray, studio: metadata.StudioCamera
     ) -> tuple[PosedBodies | None, np.ndarray]:
-        """The fitted bodies in the camera frame, and of which frames there is a good one."""
+        """Returns the fitted bodies in the camera frame, and the frames that have a good one."""
         if self.smpl_path is None or not len(frames):
             return None, np.zeros(len(frames), bool)
         parameters = smpl_parameters.find(self.smpl_path)(clip, frames)
@@ -204,7 +204,7 @@ class Human36M:
         gaps = points[:, _CAPTURED_LIMBS] - posed.joints[:, _SMPL_LIMBS]
         offset = gaps.mean(1, keepdims=True)
         error = np.linalg.norm(gaps - offset, axis=-1).mean(1)
-        if not placed:  # put them where the captured limbs are
+        if not placed:  # move them to the captured limbs
             posed = posed.moved(offset[:, 0])
         return posed, parameters.known & (error < _LARGEST_FIT_ERROR)
 
@@ -214,7 +214,7 @@ def _video(root: Path, clip: Clip) -> Path:
 
 
 def _capture_file(root: Path, clip: Clip) -> tuple[Path, bool]:
-    """The file of a clip's 3D points, and whether they are in the camera frame."""
+    """Returns the file of a clip's 3D points, and whether they are in the camera frame."""
     folder = root / clip.subject / "MyPoseFeatures"
     in_camera = folder / "D3_Positions_mono" / f"{clip.stem}.{clip.camera}.cdf"
     if in_camera.exists():
@@ -223,15 +223,15 @@ def _capture_file(root: Path, clip: Clip) -> tuple[Path, bool]:
 
 
 def _num_frames(root: Path, clip: Clip) -> int:
-    """Frames of the capture; 1 where it cannot be read, so that the clip is tried and listed."""
+    """Returns the number of captured frames; 1 if unreadable, so that the clip gets listed."""
     try:
         return _read_cdf(_capture_file(root, clip)[0]).varinq("Pose").Dim_Sizes[0]
-    except Exception:  # whatever a damaged CDF makes its reader raise
+    except Exception:  # the CDF reader raises many kinds of errors on damaged files
         return 1
 
 
 def _capture(root: Path, clip: Clip) -> np.ndarray:
-    """The captured points of a clip, [N, 17, 3] metres in the camera frame, put right."""
+    """Returns the corrected captured points of a clip, [N, 17, 3] metres in the camera frame."""
     path, in_camera = _capture_file(root, clip)
     pose = np.float64(_read_cdf(path).varget("Pose"))
     if pose.ndim != 3 or pose.shape[0] != 1 or pose.shape[2] != 96:
@@ -246,7 +246,7 @@ def _capture(root: Path, clip: Clip) -> np.ndarray:
 
 
 def _official_boxes(root: Path, clip: Clip, frames: np.ndarray) -> np.ndarray | None:
-    """[T, 4] left, top, right, bottom in the lens's pictures, or None if there are none."""
+    """Returns [T, 4] left, top, right, bottom in the distorted pictures, or None if missing."""
     name = f"{clip.stem}.{clip.camera}.mat"
     path = root / clip.subject / "MySegmentsMat" / "ground_truth_bb" / name
     if not path.exists() or (clip.subject, clip.stem) in _SHIFTED:
@@ -260,7 +260,7 @@ def _official_boxes(root: Path, clip: Clip, frames: np.ndarray) -> np.ndarray | 
 
 
 def _undistorted_box(box: np.ndarray, maps: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
-    """The person's box in the pinhole's picture; nothing if it lies outside."""
+    """Returns the person's box in the undistorted picture; nothing if it is outside."""
     x, y = (places + 0.5 for places in maps)
     inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
     return bodies_lib.box_of(inside) if inside.any() else {}

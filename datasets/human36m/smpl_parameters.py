@@ -1,4 +1,4 @@
-"""SMPL parameters of Human3.6M: none are official, four forms of them are in circulation.
+"""SMPL parameters of Human3.6M: none are official, four formats are in use.
 
 MoSh (`neutrMosh`), NeuralAnnot (`Human36M_subject*_smpl_param.json`), SPIN (`.npz` with `imgname`)
 and MMHuman3D (HumanData `.npz` with `image_path`). All belong to the neutral body.
@@ -20,13 +20,13 @@ from smpl_tf import array_files, bounds, json_files
 from smpl_tf.model_data import unpickler
 
 _MOSH_EVERY = 5  # of the video's frames
-_LARGEST_BETA = 3  # NeuralAnnot's fits beyond it are taken as failed
+_LARGEST_BETA = 3  # a larger error of NeuralAnnot's fits counts as failed
 # .../S1_Directions_1.54138969_000001.jpg, frames counted from 1
 _PICTURE = re.compile(r"(S\d+)_([^/]+)\.(\d{8})_(\d{6})\.jpg$")
 
 
 class Clip(NamedTuple):
-    """One video: who, what, and the name of its files."""
+    """One video: subject, action, and the name of its files."""
 
     subject: str
     action: str
@@ -41,9 +41,9 @@ class Parameters(NamedTuple):
     Attributes:
       pose: [T, 24, 3] axis-angles.
       betas: [T, 10].
-      translation: [T, 3] metres in the world; None if the root is in the camera frame, and where
-        the body stands is not known.
-      known: [T] whether there are parameters of the frame.
+      translation: [T, 3] metres in the world; None if the root is in the camera frame and the
+        position is unknown.
+      known: [T] whether the frame has parameters.
     """
 
     pose: np.ndarray
@@ -58,16 +58,16 @@ Lookup = Callable[[Clip, np.ndarray], Parameters]
 
 @functools.lru_cache
 def find(path: str) -> Lookup:
-    """Recognises the form of some SMPL parameters.
+    """Recognises the format of SMPL parameters.
 
     Args:
       path: file or folder.
 
     Returns:
-      What looks parameters up in them.
+      A function that looks up parameters.
 
     Raises:
-      SourceError: nothing that is known.
+      SourceError: the format is unknown.
     """
     place = Path(path)
     for folder in (place, place / "neutrSMPL_H3.6", place / "neutrMosh" / "neutrSMPL_H3.6"):
@@ -84,7 +84,7 @@ def find(path: str) -> Lookup:
         if {"image_path.npy", "smpl.npy"} <= set(names):
             return functools.partial(_from_table, _read_human_data(place))
     raise SourceError(
-        f"{path}: no SMPL parameters of Human3.6M known here; expected neutrMosh, NeuralAnnot's "
+        f"{path}: no known SMPL parameters of Human3.6M; expected neutrMosh, NeuralAnnot's "
         "Human36M_subject*_smpl_param.json, or an .npz of SPIN or MMHuman3D"
     )
 
@@ -106,7 +106,7 @@ def _read_mosh(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with open(path, "rb") as file:
         content = unpickler.load(file)
     pose = np.float64(unpickler.to_plain(content["new_poses"])).reshape(-1, 24, 3)
-    # The file's bodies are upside down in their own frame.
+    # The file's bodies are upside down in their frame.
     upright = Rotation.from_rotvec(pose[:, 0]) * Rotation.from_rotvec([np.pi, 0, 0])
     pose[:, 0] = upright.as_rotvec()
     return pose, np.float64(unpickler.to_plain(content["betas"]))[:10]
@@ -129,7 +129,7 @@ def _from_neural_annot(folder: Path, clip: Clip, frames: np.ndarray) -> Paramete
 
 @functools.lru_cache
 def _read_neural_annot(path: Path) -> dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]:
-    """(action, trial) -> frame numbers, sorted, and [N, 72 + 10 + 3] pose, betas, translation."""
+    """Returns (action, trial) -> sorted frames, and [N, 72 + 10 + 3] pose, betas, translation."""
     if not path.exists():
         return {}
     table = {}

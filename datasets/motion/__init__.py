@@ -1,1 +1,1 @@
-"""Captured motion of any skeleton as motion of SMPL: BVH, ASF/AMC, AIST++, AMASS of SMPL-X."""
+"""Converts captured motion of any skeleton to SMPL: BVH, ASF/AMC, AIST++, AMASS of SMPL-X."""

@@ -1,8 +1,8 @@
 """Reads Acclaim's motion capture (ASF and AMC), as CMU distributes its database.
 
-An ASF file has the bones of a person: direction, length, and the axes about which a bone turns; an
-AMC file the angles of its frames. A bone turns at its beginning, which is a joint here. Lengths
-are in units of the file's own (`length 0.45` of CMU: inches / 0.45).
+An ASF file has the bones of a person: direction, length, and rotation axes; an AMC file has the
+angles of each frame. A bone rotates about its start, which is a joint here. The file defines the
+unit of length (`length 0.45` of CMU: inches / 0.45).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datasets.motion.skeleton_motion import SkeletonMotion
 from datasets.sources import BadItemError
 from smpl_tf import bounds
 
-FRAME_RATE = 120.0  # of CMU's database; AMC files do not say it
+FRAME_RATE = 120.0  # of CMU's database; AMC files do not contain it
 
 
 def read_acclaim(asf: Path, amc: Path) -> SkeletonMotion:
@@ -33,13 +33,13 @@ def read_acclaim(asf: Path, amc: Path) -> SkeletonMotion:
       The motion.
 
     Raises:
-      BadItemError: a file is damaged, or they do not belong together.
+      BadItemError: a file is damaged, or the two do not belong together.
     """
     bones, parents, root = _skeleton(_lines(asf))
     names = ["root", *bones]
     frames = list(_frames(_lines(amc)))
     if not frames:
-        raise BadItemError("no frame in it")
+        raise BadItemError("it has no frame")
     count = len(names)
     offsets = np.zeros((count, 3))
     for joint in range(1, count):
@@ -57,7 +57,7 @@ def read_acclaim(asf: Path, amc: Path) -> SkeletonMotion:
     for joint, (name, bone) in enumerate(bones.items(), 1):
         if bone["dof"]:
             values = np.array([_row(frame, name, len(bone["dof"])) for frame in frames])
-            # The angles are about the bone's own axes, which stand in the person's.
+            # The angles are about the bone's own axes, which are given in the person's axes.
             own = bone["axis"]
             rotations[:, joint] = own @ _turned(bone["dof"], values) @ own.T
     return SkeletonMotion(tuple(names), tuple(parents), offsets, rotations, places, FRAME_RATE)
@@ -119,7 +119,7 @@ def _skeleton(lines: list[list[str]]) -> tuple[dict[str, dict[str, Any]], list[i
             for name in order
         )
         if not sound or not {"tx", "ty", "tz", "rx", "ry", "rz"} >= set(root) or len(root) < 3:
-            raise BadItemError("a bone or the root has channels that are none")
+            raise BadItemError("a bone or the root has unknown channels")
         parents = [-1, *(names.index(above[name]) for name in order)]
         return {name: bones[name] for name in order}, parents, root
     except (KeyError, ValueError, IndexError) as error:
@@ -131,7 +131,7 @@ def _parents_first(above: dict[str, str]) -> list[str]:
     for name in order:
         order += [child for child, parent in above.items() if parent == name]
         if len(order) > len(above) + 1:
-            raise BadItemError("a bone is above itself")
+            raise BadItemError("a bone is its own ancestor")
     return order[1:]
 
 
@@ -144,7 +144,7 @@ def _frames(lines: list[list[str]]) -> Iterator[dict[str, list[str]]]:
             frame = {}
         elif first.startswith(":"):
             if first.upper() == ":RADIANS":
-                raise BadItemError("its angles are radians; expected degrees")
+                raise BadItemError("its angles are in radians; expected degrees")
         else:
             frame[first] = rest
     if frame:
@@ -154,7 +154,7 @@ def _frames(lines: list[list[str]]) -> Iterator[dict[str, list[str]]]:
 def _row(frame: dict[str, list[str]], name: str, count: int) -> list[float]:
     words = frame.get(name, [])
     if len(words) != count:
-        raise BadItemError(f"expected {count} numbers of {name}, got {len(words)}: truncated?")
+        raise BadItemError(f"expected {count} numbers of {name}, got {len(words)}; truncated?")
     try:
         return [float(word) for word in words]
     except ValueError as error:

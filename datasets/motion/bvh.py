@@ -1,9 +1,9 @@
 """Reads Biovision hierarchy files (BVH): a skeleton, and a row of channels per frame.
 
 Angles are degrees; a joint turns in the order of its channels, R = R1 R2 R3. Programs differ in
-units, axes, names and in the pose that no angles give; `datasets.motion.retargeting` sorts that
-out. A root's channels of place replace its offset, other joints' are added to theirs, as Blender
-has it; joints that also stretch are refused.
+units, axes, names and in the pose at zero angles; `datasets.motion.retargeting` handles that.
+Position channels of the root replace its offset, those of other joints are added to theirs, as in
+Blender; joints whose distance to the parent changes are rejected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from smpl_tf import bounds
 
 _PLACES = ("xposition", "yposition", "zposition")
 _TURNS = ("xrotation", "yrotation", "zrotation")
-MOST_JOINTS = 1000  # a hand-made character with a face has a few hundred
+MOST_JOINTS = 1000  # an animated character with a face has a few hundred
 
 
 def read_bvh(path: Path) -> SkeletonMotion:
@@ -30,10 +30,10 @@ def read_bvh(path: Path) -> SkeletonMotion:
       path: of the file.
 
     Returns:
-      The motion; the ends of the last bones are left out.
+      The motion, without end sites.
 
     Raises:
-      BadItemError: it is no BVH, or damaged; the message says where.
+      BadItemError: it is not a BVH file, or damaged; the message says where.
     """
     with open(path, "rb") as file:
         content = file.read(bounds.MOST_CSV_BYTES + 1)
@@ -53,7 +53,7 @@ def read_bvh(path: Path) -> SkeletonMotion:
         columns = {name: values[:, column + i] for i, name in enumerate(own)}
         column += len(own)
         if turns:
-            # Upper case: about the axes that turned with the joint.
+            # Upper case: about the rotated axes (intrinsic).
             order = "".join(name[0] for name in turns).upper()
             angles = np.stack([columns[name] for name in turns], -1)
             turned = Rotation.from_euler(order, angles, degrees=True)
@@ -63,7 +63,7 @@ def read_bvh(path: Path) -> SkeletonMotion:
             for name in moved:
                 places[:, _PLACES.index(name)] = columns[name]
         elif moved and any(np.ptp(columns[name]) > 1e-3 for name in moved):
-            raise BadItemError(f"its joint {names[joint]} changes its distance to the one above")
+            raise BadItemError(f"its joint {names[joint]} changes its distance to its parent")
         elif moved:
             for name in moved:
                 offsets[joint, _PLACES.index(name)] = columns[name][0]
@@ -73,18 +73,18 @@ def read_bvh(path: Path) -> SkeletonMotion:
 
 
 def _hierarchy(words: Iterator[str]) -> tuple[list[str], list[int], np.ndarray, list[list[str]]]:
-    """Names, parents, offsets and channels of the joints, in the order of the file."""
+    """Returns names, parents, offsets and channels of the joints, in the file's order."""
     names: list[str] = []
     parents: list[int] = []
     offsets: list[list[float]] = []
     channels: list[list[str]] = []
-    above: list[int | None] = []  # the joints whose braces are open; None: the end of a bone
+    above: list[int | None] = []  # the joints whose braces are open; None: an end site
     latest: int | None = None
     for word in words:
         key = word.upper()
         if key in ("ROOT", "JOINT"):
             if (key == "ROOT") != (not names):
-                raise BadItemError("expected one ROOT; several people in a file are not read")
+                raise BadItemError("expected one ROOT; files of several people are not supported")
             names.append(_next(words))
             parents.append(next((one for one in reversed(above) if one is not None), -1))
             offsets.append([0.0, 0.0, 0.0])
@@ -99,7 +99,7 @@ def _hierarchy(words: Iterator[str]) -> tuple[list[str], list[int], np.ndarray, 
             above.append(latest)
         elif key == "}":
             if not above:
-                raise BadItemError("a brace is closed that was not opened")
+                raise BadItemError("a closing brace has no opening brace")
             above.pop()
         elif key == "OFFSET":
             offset = [_number(_next(words)) for _ in range(3)]
@@ -109,7 +109,7 @@ def _hierarchy(words: Iterator[str]) -> tuple[list[str], list[int], np.ndarray, 
             own = [_next(words).lower() for _ in range(int(_number(_next(words))))]
             wrong = [name for name in own if name not in (*_PLACES, *_TURNS)]
             if wrong or len(set(own)) < len(own) or not above or above[-1] is None:
-                raise BadItemError(f"channels that are none: {' '.join(own)[:60]}")
+                raise BadItemError(f"unknown channels: {' '.join(own)[:60]}")
             channels[above[-1]] = own
         else:
             raise BadItemError(f"an unknown word in its hierarchy: {word[:40]!r}")
@@ -129,12 +129,12 @@ def _table(text: str, columns: int) -> tuple[np.ndarray, float]:
     try:
         values = np.array(rows.split(), np.float64)
     except ValueError as error:
-        raise BadItemError(f"its frames hold other than numbers ({error})") from error
+        raise BadItemError(f"its frames contain something other than numbers ({error})") from error
     if not 1e-4 < frame_time < 10 or count < 1:
         raise BadItemError(f"{count} frames of {frame_time} s")
     if values.size != count * columns or not np.isfinite(values).all():
         raise BadItemError(
-            f"expected {count} frames of {columns} numbers, got {values.size} numbers: truncated?"
+            f"expected {count} frames of {columns} numbers, got {values.size} numbers; truncated?"
         )
     return values.reshape(count, columns), frame_time
 

@@ -1,4 +1,4 @@
-"""Which joint of a skeleton is which of SMPL's, by the names that makers of motion give them."""
+"""Matches the joints of a skeleton to SMPL's by their usual names."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datasets.motion.skeleton_motion import SkeletonMotion
 from datasets.sources import BadItemError
 
-# SMPL's name without its side -> what others call it, the surest first. BVH joints are called
-# after the bone that they turn, so that a "leg" is a knee.
+# SMPL's name without its side -> other names, the most reliable first. A BVH joint is named after
+# the bone that it rotates, so that a "leg" is a knee.
 _SIDED = {
     "hip": ("upleg", "upperleg", "thigh", "femur", "hip"),
     "knee": ("lowerleg", "lowleg", "shin", "calf", "tibia", "knee", "leg"),
@@ -33,10 +33,10 @@ def smpl_joints(motion: SkeletonMotion) -> dict[str, int]:
       motion: of the skeleton.
 
     Returns:
-      SMPL's name -> index. The pelvis is the root; spine joints are not among them.
+      SMPL's name -> index. The pelvis is the root; spine joints are not included.
 
     Raises:
-      BadItemError: a joint that a pose cannot do without has no name that is known.
+      BadItemError: a necessary joint has no known name.
     """
     sided: dict[tuple[str, str], int] = {}
     middle: dict[str, int] = {}
@@ -51,7 +51,7 @@ def smpl_joints(motion: SkeletonMotion) -> dict[str, int]:
         found |= _first(name, middle, aliases)
     for side in ("left", "right"):
         for name, aliases in _SIDED.items():
-            # An arm's "shoulder" is the collarbone where the upper arm has a name of its own.
+            # An arm's "shoulder" is the collarbone if the upper arm has its own name.
             known = {part: index for (own, part), index in sided.items() if own == side}
             used = {index for joint, index in found.items() if joint.startswith(side)}
             free = {part: index for part, index in known.items() if index not in used}
@@ -62,7 +62,7 @@ def smpl_joints(motion: SkeletonMotion) -> dict[str, int]:
     missing = [n for n in (*wanted, *_MIDDLE) if n not in found and n not in _MAY_LACK]
     if missing:
         raise BadItemError(
-            f"no joint is called like a {missing[0].replace('_', ' ')}; it has "
+            f"no joint has a known name for {missing[0].replace('_', ' ')}; it has "
             f"{', '.join(motion.names)[:300]}"
         )
     for side in ("left", "right"):
@@ -82,7 +82,7 @@ def spine(motion: SkeletonMotion, neck: int) -> list[int]:
 
 
 def _side_and_part(name: str) -> tuple[str | None, str]:
-    """The person's side, None for the middle, and the part in small letters without marks."""
+    """Returns the side, None for the middle, and the part in lower case without punctuation."""
     plain = _PREFIX.sub("", name)
     words = [w.lower() for w in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*", plain)]
     for place in (0, -1):
@@ -102,13 +102,13 @@ def _first(name: str, known: dict[str, int], aliases: Sequence[str]) -> dict[str
 
 
 def _check_chain(motion: SkeletonMotion, joints: Sequence[int]) -> None:
-    """Refuses names that contradict the tree."""
+    """Rejects names that contradict the tree."""
     for above, below in zip(joints[:-1], joints[1:], strict=True):
         joint = motion.parents[below]
         while joint >= 0 and joint != above:
             joint = motion.parents[joint]
         if joint < 0:
             raise BadItemError(
-                f"its {motion.names[below]} is not below its {motion.names[above]}: names that "
-                "are not understood"
+                f"its {motion.names[below]} is not below its {motion.names[above]}: the names "
+                "cannot be matched"
             )

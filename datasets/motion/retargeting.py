@@ -1,10 +1,10 @@
-"""From the motion of any skeleton to SMPL's pose and translation.
+"""Converts the motion of any skeleton to SMPL's pose and translation.
 
-A joint takes over the rotation of its counterpart, from the pose without angles on, and is then
-turned the least so that its bone points where the other's does. So limbs follow exactly, also
-where skeletons have further joints, and turns about a bone are kept. Where the pose without angles
-is no person who stands upright (bones laid along an axis), what a rotation means is found from the
-motion itself: on average, bones are not twisted.
+A joint gets the rotation of its counterpart, relative to the pose at zero angles, and then the
+smallest additional rotation that gives its bone the direction of the other's. So limbs follow
+exactly, also if skeletons have additional joints, and rotations about a bone are kept. If the pose
+at zero angles is not a standing person (bones laid along an axis), the meaning of rotations is
+estimated from the motion itself: on average, bones are not twisted.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _ENDS = {
         *(("shoulder", "elbow"), ("elbow", "wrist")),
     )
 } | {"neck": "head"}
-# Points whose places are compared, each with the one that its place is measured from. "hips" and
-# "shoulders" are the middles of two joints. The neck is not among them: makers of skeletons put it
-# anywhere between the collarbones and the skull.
+# Points whose positions are compared, each with its reference point. "hips" and "shoulders" are
+# the middles of two joints. The neck is not included: in different skeletons it is anywhere
+# between collarbones and skull.
 FOLLOWED = {
     **{f"{side}_hip": "hips" for side in ("left", "right")},
     "shoulders": "hips",
@@ -41,24 +41,24 @@ FOLLOWED = {
     **{end: joint for joint, end in _ENDS.items() if joint != "neck"},
 }
 Joints = Mapping[str, np.ndarray]
-Bone = tuple[np.ndarray, np.ndarray]  # its directions in SMPL's rest pose and in the other's
-_UPRIGHT = 0.75  # least cosine of a standing person's directions to SMPL's, in the rest pose
+Bone = tuple[np.ndarray, np.ndarray]  # the directions in SMPL's rest pose and in the other's
+_UPRIGHT = 0.75  # smallest cosine of a standing person's directions to SMPL's, at rest
 _TINY = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Retargeted:
-    """SMPL's motion, and how closely it follows.
+    """SMPL's motion, and its remaining errors.
 
     Attributes:
-      poses: `[T, 24, 3]` parent-relative axis-angles, radians; y up as SMPL's own.
+      poses: `[T, 24, 3]` parent-relative axis-angles, radians; y up as in SMPL.
       translations: `[T, 3]` metres; y up.
-      joints: `[T, 24, 3]` metres, of the body at rest's size.
-      names: `[N]` the joints of FOLLOWED that the source has.
+      joints: `[T, 24, 3]` metres, with the size of the rest body.
+      names: `[N]` the joints of FOLLOWED that exist in the source.
       targets: `[T, N, 3]` metres: the source's, each bone scaled to the body's length.
-      unit: metres of one unit of the source, as far as the legs say it.
+      unit: metres per unit of the source, estimated from the legs.
       up: the source's axis that points upwards, such as "+y".
-      upright_rest: whether the source's pose without angles is a person who stands.
+      upright_rest: whether the source's pose at zero angles is a standing person.
     """
 
     poses: np.ndarray
@@ -78,7 +78,7 @@ class Retargeted:
 
 
 def retarget(motion: SkeletonMotion, rest_joints: np.ndarray) -> Retargeted:
-    """Moves SMPL's joints as another skeleton's.
+    """Makes SMPL's joints follow another skeleton.
 
     Args:
       motion: of the other skeleton.
@@ -88,8 +88,7 @@ def retarget(motion: SkeletonMotion, rest_joints: np.ndarray) -> Retargeted:
       The motion of SMPL.
 
     Raises:
-      BadItemError: joints that a pose cannot do without are not known by their names, or the
-        skeleton is no person.
+      BadItemError: necessary joints have no known names, or the skeleton is not a person's.
     """
     indices = joint_names.smpl_joints(motion)
     joints, turned = motion.posed()
@@ -104,7 +103,7 @@ def retarget(motion: SkeletonMotion, rest_joints: np.ndarray) -> Retargeted:
     targets, unit = _targets(source, source if frame is None else still, rest)
     spine = joint_names.spine(motion, indices["neck"])
     turns = {name: turned[:, index] for name, index in indices.items()}
-    if set(motion.names) == set(SMPL_24.names):  # as `smpl_tf.bvh` writes it: nothing to guess
+    if set(motion.names) == set(SMPL_24.names):  # as written by `smpl_tf.bvh`: nothing to estimate
         aimed = turned[:, [motion.names.index(name) for name in SMPL_24.names]]
     else:
         chest = [turned[:, joint] for joint in spine]
@@ -140,7 +139,7 @@ def _middles(joints: Joints) -> dict[str, np.ndarray]:
 
 
 def _upright(joints: np.ndarray, indices: Mapping[str, int]) -> tuple[str, np.ndarray]:
-    """The axis that points up, most of the time from feet to head, and what turns it to y."""
+    """Returns the up axis, mostly the one from feet to head, and the rotation to y up."""
     feet = joints[:, [indices["left_ankle"], indices["right_ankle"]]].mean(1)
     mean = unit_vectors((joints[:, indices["neck"]] - feet).mean(0))
     axis = int(np.abs(mean).argmax())
@@ -156,10 +155,10 @@ def _targets(
     measured: Joints,
     rest: Joints,
 ) -> tuple[dict[str, np.ndarray], float]:
-    """The source's joints in metres, each bone scaled to SMPL's length; and metres per unit.
+    """Returns the source's joints in metres with SMPL's bone lengths, and metres per unit.
 
-    The lengths are measured in the pose without angles where that is a standing person, since
-    raised shoulders are nearer to the head; else they are means.
+    Lengths are measured in the pose at zero angles if that is a standing person, since raised
+    shoulders are nearer to the head; otherwise they are means.
     """
     own, others = (
         sum(_length(joints, f"{side}_{a}", f"{side}_{b}") for side in ("left", "right")
@@ -183,7 +182,7 @@ def _length(joints: Joints, start: str, end: str) -> float:
 
 
 def _rest_pose(motion: SkeletonMotion, indices: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The joints where no angle turns them, by SMPL's names."""
+    """Returns the joints at zero angles, by SMPL's names."""
     rotations = np.tile(np.eye(3), (1, len(motion.names), 1, 1))
     joints, _ = forward(rotations, motion.offsets, motion.parents, np.zeros((1, 3)))
     still = {name: joints[0, index] for name, index in indices.items()}
@@ -191,7 +190,7 @@ def _rest_pose(motion: SkeletonMotion, indices: Mapping[str, int]) -> dict[str, 
 
 
 def _standing_frame(still: Joints, rest: Joints) -> np.ndarray | None:
-    """What turns SMPL's axes to those of the pose without angles; None: nobody stands so."""
+    """Returns the rotation of SMPL's axes to the zero pose's; None: it is no standing person."""
 
     def directions(joints):
         hips = (joints["left_hip"] + joints["right_hip"]) / 2
@@ -230,7 +229,7 @@ def _aim(
         return aimed[:, SMPL_24.index(name)]
 
     def taken(turn: np.ndarray, guess: np.ndarray, bone: Bone | None = None) -> np.ndarray:
-        """SMPL's rotation by that of its counterpart; a guess says what none of its turns is."""
+        """Returns SMPL's rotation from its counterpart's, given an estimated rest rotation."""
         if frame is None:
             offsets = np.swapaxes(turn, -1, -2) @ guess
             return turn @ Rotation.from_matrix(offsets).mean().as_matrix()
@@ -246,7 +245,7 @@ def _aim(
     shoulders = targets["left_shoulder"] - targets["right_shoulder"]
     chest_guess = _basis(shoulders, upwards)
     chain = [own("pelvis"), *(taken(turn, chest_guess) for turn in spine)]
-    if frame is None or not spine:  # the chest alone is seen in the joints
+    if frame is None or not spine:  # only the chest's rotation is visible in the joints
         chain = [own("pelvis"), chain[-1] if spine else chest_guess]
     for number, name in enumerate(("spine1", "spine2", "spine3"), 1):
         put(name, _between(chain, number / 3))
@@ -295,7 +294,7 @@ def _aim_limb(
     still: Joints,
     rest: Joints,
 ) -> None:
-    """Turns the joints of a limb, from its root to its end."""
+    """Rotates the joints of a limb, from its root to its end."""
     for joint in joints:
         name = f"{side}_{joint}"
         end = _ENDS[name]
@@ -309,13 +308,13 @@ def _aim_limb(
 
 
 def _bone(still: Joints, rest: Joints, name: str) -> Bone:
-    """Directions of a bone in SMPL's rest pose and in the other's."""
+    """Returns the directions of a bone in SMPL's rest pose and in the other's."""
     end = _ENDS[name]
     return unit_vectors(rest[end] - rest[name]), unit_vectors(still[end] - still[name])
 
 
 def _bend_spine(aimed: np.ndarray, targets: Joints, rest: Joints) -> None:
-    """Turns spine and collarbones as a whole: the shoulders' middle comes to its place."""
+    """Rotates spine and collarbones rigidly to move the middle of the shoulders to its target."""
     trunk = SMPL_24.indices(("spine1", "spine2", "spine3", "left_collar", "right_collar"))
     start = _place(aimed, "spine1", targets, rest)
     shoulders = [_place(aimed, f"{side}_shoulder", targets, rest) for side in ("left", "right")]
@@ -324,7 +323,7 @@ def _bend_spine(aimed: np.ndarray, targets: Joints, rest: Joints) -> None:
 
 
 def _place(aimed: np.ndarray, name: str, targets: Joints, rest: Joints) -> np.ndarray:
-    """Where one of SMPL's joints comes to lie, `[T, 3]`, the hips being in their place."""
+    """Returns the position of one of SMPL's joints, `[T, 3]`, relative to the hips."""
     joint = SMPL_24.index(name)
     path = [joint]
     while SMPL_24.parents[path[-1]] >= 0:
@@ -337,19 +336,19 @@ def _place(aimed: np.ndarray, name: str, targets: Joints, rest: Joints) -> np.nd
 
 
 def _pointed(rotation: np.ndarray, bone: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Turns rotations the least so that a bone points somewhere."""
+    """Applies the smallest rotation that gives a bone the wanted direction."""
     return shortest_rotation(rotation @ bone, direction) @ rotation
 
 
 def _basis(left: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Rotations whose x axis points left and whose y axis upwards as far as that goes."""
+    """Returns rotations whose x axis points left and whose y axis points up as far as possible."""
     x = unit_vectors(left)
     z = unit_vectors(np.cross(x, up))
     return np.stack([x, np.cross(z, x), z], -1)
 
 
 def _between(chain: list[np.ndarray], share: float) -> np.ndarray:
-    """The rotation at a share of the way along a chain of rotations."""
+    """Interpolates along a chain of rotations."""
     place = share * (len(chain) - 1)
     lower = min(int(place), len(chain) - 2)
     step = Rotation.from_matrix(np.swapaxes(chain[lower], -1, -2) @ chain[lower + 1])

@@ -1,4 +1,4 @@
-"""A motion of any skeleton, as a file of motion capture has it."""
+"""A motion of any skeleton, as in a motion capture file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SkeletonMotion:
-    """Joints that turn about their parents; T frames of J joints, in the file's unit and axes.
+    """T frames of J joints that rotate relative to their parents, in the file's unit and axes.
 
     Attributes:
-      names: `[J]` as the file has them, parents before their children.
+      names: `[J]` as in the file, parents before their children.
       parents: `[J]` index of the parent, -1 for the root.
-      offsets: `[J, 3]` from the parent's joint where no joint is turned.
+      offsets: `[J, 3]` from the parent's joint at zero angles.
       rotations: `[T, J, 3, 3]` relative to the parent; the root's in the world.
       places: `[T, 3]` of the root joint in the world.
       frame_rate: frames per second.
@@ -49,7 +49,7 @@ def forward(
     Args:
       rotations: `[T, J, 3, 3]` relative to the parent.
       offsets: `[J, 3]` from the parent's joint.
-      parents: `[J]`, before their children; -1 for the root.
+      parents: `[J]`, parents before their children; -1 for the root.
       places: `[T, 3]` of the root joint.
 
     Returns:

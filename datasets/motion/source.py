@@ -1,11 +1,11 @@
-"""Motion that is free, as a data set: poses of SMPL without pictures.
+"""Freely available motion as a data set: SMPL poses without pictures.
 
     bvh       any folder of .bvh files: CMU's conversions, 100STYLE, LAFAN1, Rokoko, your own
-    acclaim   folders of .amc files, each beside the .asf of its person, as CMU distributes them
-    aist      AIST++'s `motions/*.pkl`, which hold SMPL's parameters
+    acclaim   folders of .amc files, each next to the .asf of its person, as distributed by CMU
+    aist      AIST++'s `motions/*.pkl`, which contain SMPL's parameters
 
-Units, axes, names and rest poses of BVH and ASF are found out (`retargeting`); the shape of the
-people is not known: the betas are zero, and `smpl/betas/valid` is 0.
+Units, axes, names and rest poses of BVH and ASF are detected (`retargeting`). The people's shape
+is unknown: the betas are zero, and `smpl/betas/valid` is 0.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from datasets.sources import BadItemError, Inventory, SourceError
 from smpl_tf.model_data import unpickler
 
 SETS = {"bvh": ".bvh", "acclaim": ".amc", "aist": ".pkl"}
-FRAMES_PER_SECOND = 30  # about; more are much alike
+FRAMES_PER_SECOND = 30  # approximately; more frames would be nearly equal
 _AIST_RATE = 60.0
 _TO_CAMERA = np.diag([1.0, -1.0, -1.0])  # y up, z to the viewer -> y down, z away
-_MOST_ERROR = 0.05  # metres, mean over joints and frames; a skeleton that was understood has 3 mm
+_MOST_ERROR = 0.05  # metres, mean over joints and frames; 3 mm for a correctly matched skeleton
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Motion:
       dataset: one of SETS.
       root: the folder.
       split: "train" or "test".
-      bodies: the neutral one, whose joints follow.
+      bodies: the neutral body is needed.
       every: take every n-th frame; None: about 30 a second.
-      held_out: share of the files that are "test", drawn by their names; None: all are "train".
+      held_out: fraction of the files that is "test", drawn by their names; None: all are "train".
     """
 
     genders: ClassVar[tuple[str, ...]] = ("neutral",)
@@ -89,8 +89,8 @@ class Motion:
         found = retarget(motion.frames(step), data.J_regressor @ data.v_template)
         if found.errors.mean() > _MOST_ERROR:
             raise BadItemError(
-                f"SMPL's joints stay {1000 * found.errors.mean():.0f} mm from its own: a skeleton "
-                "that is not understood"
+                f"SMPL's joints stay {1000 * found.errors.mean():.0f} mm from its own: the "
+                "skeleton cannot be matched"
             )
         return found.poses, found.translations, step
 
@@ -108,7 +108,7 @@ class Motion:
                 f"{list(places.shape)}"
             )
         step = self._step(_AIST_RATE)
-        # Its people are SMPL's body enlarged, in centimetres.
+        # Its people are scaled SMPL bodies, in centimetres.
         places = places / arrays["smpl_scaling"].ravel()[0]
         return pose.reshape(-1, 24, 3)[::step], places[::step], step
 
@@ -117,12 +117,12 @@ class Motion:
 
 
 def _acclaim(path: Path) -> SkeletonMotion:
-    """Reads an .amc with the .asf of its person: the part of its name before the number."""
+    """Reads an .amc with the .asf of its person, whose name is the part before the number."""
     stem = path.stem.rpartition("_")[0] or path.stem
     candidates = [path.with_name(f"{stem}.asf"), *sorted(path.parent.glob("*.asf"))]
     known = [one for one in candidates if one.is_file()]
     if not known or (known[0].stem != stem and len(known) > 1):
-        raise BadItemError(f"no {stem}.asf beside it, the skeleton of the motion")
+        raise BadItemError(f"{stem}.asf, the skeleton of the motion, is not next to it")
     return read_acclaim(known[0], path)
 
 
@@ -137,5 +137,5 @@ def _files(root: str, ending: str) -> tuple[str, ...]:
         if path.suffix.lower() == ending and path.is_file()
     )
     if not files:
-        raise SourceError(f"{root}: no {ending} file in it or below")
+        raise SourceError(f"{root}: contains no {ending} file")
     return tuple(files)

@@ -1,1 +1,1 @@
-"""Who is where in a picture: a landmark finder, and the files of annotators."""
+"""People in pictures: a landmark detector, and readers of annotation files."""

@@ -1,7 +1,7 @@
-"""What annotators marked on photographs: the form in which every set of them is read.
+"""Annotated photographs: the interface of all sets of them.
 
-A set lists its pictures and reads one at a time, as a `datasets.sources.Source` does: the list is
-cheap to make and always in the same order, and a picture that cannot be used fails alone.
+A set lists its pictures and reads one at a time, like a `datasets.sources.Source`: the list is
+cheap to make and always in the same order, and a bad picture does not affect the others.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from smpl_tf.found_person import FoundPerson
 from smpl_tf.pictures import Photograph
 from smpl_tf.skeleton import Skeleton
 
-HIDDEN = 0.5  # the visibility of a point that is hidden but marked
-# From coordinates that give the centre of the first pixel as 1, as MATLAB's users write them, to
-# the rule of `smpl_tf.camera`.
+HIDDEN = 0.5  # the visibility of a hidden but annotated point
+# From MATLAB's coordinates, in which the centre of the first pixel is 1, to the rule of
+# `smpl_tf.camera`.
 ONE_BASED = -0.5
 
 
 class AnnotatedPicture(NamedTuple):
-    """A photograph and who is in it.
+    """A photograph and the people in it.
 
     Attributes:
       path: of the picture.
-      people: everybody who was annotated, one at least; pixels of the file.
-      photograph: the picture, where it was read to find them.
+      people: all annotated people, at least one; pixels of the file.
+      photograph: the picture, if it was already read.
     """
 
     path: Path
@@ -38,10 +38,10 @@ class AnnotatedPicture(NamedTuple):
     photograph: Photograph | None = None
 
     def read(self) -> Photograph:
-        """Returns the picture, which is read unless it was.
+        """Returns the picture, and reads it if needed.
 
         Raises:
-          BadItemError: it is none.
+          BadItemError: it is not a picture.
         """
         return self.photograph or read_photograph(self.path)
 
@@ -50,13 +50,13 @@ class AnnotatedSet(Protocol):
     """The annotated photographs of a folder."""
 
     def items(self) -> Sequence[str]:
-        """Lists the names of the pictures that should be there."""
+        """Lists the names of the expected pictures."""
 
     def read(self, item: str) -> AnnotatedPicture:
         """Reads the people of one picture.
 
         Raises:
-          BadItemError: the picture is missing, shows nobody, or its annotation is damaged.
+          BadItemError: the picture is missing, has no people, or its annotation is damaged.
         """
 
 
@@ -70,7 +70,7 @@ def read_photograph(path: Path) -> Photograph:
       The picture.
 
     Raises:
-      BadItemError: it is none.
+      BadItemError: it is not a picture.
     """
     try:
         return pictures.read(path)
@@ -86,20 +86,20 @@ def person_of_points(
     box: np.ndarray | None = None,
     points_3d: np.ndarray | None = None,
 ) -> FoundPerson:
-    """Makes an annotated person of points, of which some are unknown.
+    """Makes an annotated person from points, some of them unknown.
 
     Args:
-      skeleton: whose P points.
-      points_2d: `[P, 2]` pixels; unknown ones may hold anything, (0, 0) is always unknown.
+      skeleton: of the P points.
+      points_2d: `[P, 2]` pixels; unknown ones may have any value, (0, 0) is always unknown.
       visibility: `[P]`; above 1 counts as 1.
-      least: points with more visibility than this are known.
+      least: points with a higher visibility are known.
       box: `[4]` left, top, right, bottom, pixels; None: unknown.
       points_3d: `[P, 3]` metres, camera axes, NaN where unknown; None: no depth.
 
     Returns:
       The person.
     """
-    # Programs write exact zeros for a point that they did not find.
+    # Programs write exact zeros for points that were not found.
     known = (visibility > least) & np.isfinite(points_2d).all(-1) & points_2d.any(-1)
     return FoundPerson(
         box=box,
@@ -111,5 +111,5 @@ def person_of_points(
 
 
 def existing(candidates: Sequence[Path]) -> Path | None:
-    """Returns the first of several paths where a file is; None: there is none."""
+    """Returns the first of several paths that exists; None: none does."""
     return next((path for path in candidates if path.is_file()), None)

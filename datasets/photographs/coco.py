@@ -1,8 +1,8 @@
 """COCO's people: boxes and 17 keypoints, as annotations or as a detector's results.
 
-COCO counts pixels from the corner of the first one, as `smpl_tf.camera` does. A crowd
-(`iscrowd`) is many people in one annotation without keypoints of any: it is nobody here. A picture
-has the number of a licence, of the table at the head of the file.
+COCO counts pixels from the corner of the first one, as `smpl_tf.camera` does. A crowd (`iscrowd`)
+is many people in one annotation without keypoints, and is ignored here. A picture has the number
+of a licence in the table at the start of the file.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from smpl_tf.skeleton import (
     SMPL_24,
 )
 
-# Skeletons that people write in COCO's form, told apart by how many keypoints they have.
+# Skeletons that are written in COCO's format, recognised by their number of keypoints.
 _BY_COUNT = {
     len(skeleton): skeleton
     for skeleton in (COCO_17, SMPL_22, SMPL_24, HALPE_26, MPI_INF_28, BLAZEPOSE_33, MHR_70)
 }
 
-_PERSON = ("person", "people", "human", "pedestrian")  # what a category of people is called
-# What a file of another form, or a damaged one, makes the functions here raise.
+_PERSON = ("person", "people", "human", "pedestrian")  # names of the category of people
+# The errors that these functions raise on files that are damaged or in another format.
 DAMAGED = (
     *(KeyError, TypeError, ValueError, AttributeError, IndexError),
     *(OverflowError, RecursionError),
@@ -48,17 +48,17 @@ DAMAGED = (
 def annotations_by_picture(
     content: Mapping[str, Any],
 ) -> tuple[dict[str, list[Mapping[str, Any]]], Counter[str]]:
-    """Sorts the annotations of people by picture, in the order of the file.
+    """Groups the annotations of people by picture, in the order of the file.
 
     Args:
-      content: of a file of annotations.
+      content: of an annotation file.
 
     Returns:
-      file_name of a picture -> its people without crowds, every picture of the file is there; and
-      why annotations were left out -> how many.
+      file_name of every picture of the file -> its people without crowds; and reason -> number of
+      annotations that were left out.
 
     Raises:
-      Exception: one of DAMAGED, if the file has another form.
+      Exception: one of DAMAGED, if the file has another format.
     """
     names = {image["id"]: str(image["file_name"]) for image in content["images"]}
     kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories") or ()}
@@ -81,7 +81,7 @@ def annotations_by_picture(
 
 
 def short(value: Any) -> str:
-    """Writes what a file holds for a message, the first characters of it."""
+    """Returns the first characters of a value for a message."""
     return repr(value)[:60]
 
 
@@ -92,7 +92,7 @@ def person(annotation: Mapping[str, Any]) -> FoundPerson:
       annotation: an annotation or a result.
 
     Raises:
-      Exception: one of DAMAGED, if it has another form.
+      Exception: one of DAMAGED, if it has another format.
     """
     box = annotation.get("bbox")
     if box is not None:
@@ -104,20 +104,20 @@ def person(annotation: Mapping[str, Any]) -> FoundPerson:
     if len(points) not in _BY_COUNT:
         counts = ", ".join(f"{count} ({one.name})" for count, one in _BY_COUNT.items())
         raise ValueError(f"expected {counts} keypoints, got {len(points)}")
-    # 2: visible, 1: hidden but marked, 0: not marked. Results have scores there.
+    # 2: visible, 1: hidden but annotated, 0: not annotated. Results have scores here.
     return person_of_points(_BY_COUNT[len(points)], points[:, :2], points[:, 2] / 2, box=box)
 
 
 class COCO:
-    """COCO's annotated photographs, or any others in its form.
+    """COCO's annotated photographs, or any others in its format.
 
     Args:
       source: a JSON file of annotations, or the folder of `annotations/` and the pictures.
-      split: such as "val2017"; None: what is there, and val2017 if there are several.
-      licenses: numbers of the licences under which pictures are taken; empty: any or none.
+      split: such as "val2017"; None: the only one, or val2017 if there are several.
+      licenses: numbers of the allowed licences; empty: any or none.
 
     Raises:
-      SourceError: there are no annotations, they have another form, or none of the licences.
+      SourceError: the annotations are missing, in another format, or have none of the licences.
     """
 
     def __init__(self, source: Path, split: str | None = None, licenses: Sequence[int] = ()):
@@ -161,7 +161,7 @@ class COCO:
             raise BadItemError(f"damaged annotation ({error})") from error
 
     def _person(self, item: str, annotation: Mapping[str, Any]) -> FoundPerson:
-        """The person with the mask."""
+        """Returns the person with the mask."""
         segmentation = annotation.get("segmentation")
         if not segmentation:
             return person(annotation)
@@ -171,11 +171,11 @@ class COCO:
 
 
 def _check_licenses(path: Path, wanted: Sequence[int], names: Mapping[int, str]) -> None:
-    """Refuses licences that a file does not list."""
+    """Rejects licences that a file does not list."""
     unknown = [number for number in wanted if number not in names]
     if unknown:
         known = ", ".join(f"{number} ({name})" for number, name in names.items()) or "none"
-        raise SourceError(f"{path}: no licence {unknown[0]}; it lists {known}")
+        raise SourceError(f"{path}: has no licence {unknown[0]}; it lists {known}")
 
 
 def _annotations_file(source: Path, split: str | None) -> Path:
@@ -196,7 +196,7 @@ def _annotations_file(source: Path, split: str | None) -> Path:
 
 
 def _picture_folders(annotations: Path) -> list[Path]:
-    """Where the pictures of a file of annotations may be."""
+    """Returns the possible folders of an annotation file's pictures."""
     here = annotations.parent
     root = here.parent if here.name == "annotations" else here
     split = annotations.stem.removeprefix("person_keypoints").removeprefix("_")

@@ -1,8 +1,8 @@
-"""BlazePose's detector: where to look for people in a square of a picture.
+"""BlazePose's detector: finds the regions of people in a square of a picture.
 
-The network sees 224 x 224 pixels and answers for 2254 anchors: a score, a box, and four points, of
-which the first two say more than the box: the middle between the hips, and a point of the circle
-around the whole person, straight above.
+The network takes 224 x 224 pixels and returns for each of 2254 anchors a score, a box and four
+points. The first two points are more useful than the box: the middle of the hips, and the top of
+the circle around the whole person.
 """
 
 from typing import NamedTuple
@@ -13,16 +13,16 @@ from datasets.photographs.interpreter import Network
 from datasets.photographs.squares import Square, around, cut, to_picture
 
 SIZE = 224  # pixels
-_LAYERS = ((8, 2), (16, 2), (32, 6))  # pixels between anchors, anchors in one place
-_OVERLAP = 0.3  # intersection over union from which on two boxes are one person's
+_LAYERS = ((8, 2), (16, 2), (32, 6))  # pixels between anchors, anchors per position
+_OVERLAP = 0.3  # intersection over union from which two boxes belong to one person
 
 
 class Detection(NamedTuple):
-    """Somebody, seen roughly.
+    """A coarse detection of a person.
 
     Attributes:
       score: 0 to 1.
-      square: what the landmark network should see, pixels of the picture.
+      square: the input for the landmark network, pixels of the picture.
     """
 
     score: float
@@ -30,7 +30,7 @@ class Detection(NamedTuple):
 
 
 def anchors() -> np.ndarray:
-    """Returns the middles of the anchors, `[2254, 2]`, 0 to 1, in the order of the network."""
+    """Returns the centres of the anchors, `[2254, 2]`, 0 to 1, in the order of the network."""
     layers = []
     for stride, repeats in _LAYERS:
         count = SIZE // stride
@@ -41,10 +41,10 @@ def anchors() -> np.ndarray:
 
 
 def decode(raw: np.ndarray, middles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Reads the network's boxes and points.
+    """Decodes the network's boxes and points.
 
     Args:
-      raw: `[N, 12]` box (middle, size) and four points, pixels; places relative to the anchor.
+      raw: `[N, 12]` box (centre, size) and four points, pixels; positions relative to the anchor.
       middles: `[N, 2]` of the anchors, 0 to 1.
 
     Returns:
@@ -57,7 +57,7 @@ def decode(raw: np.ndarray, middles: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def intersection_over_union(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Returns how far boxes `[N, 4]` (left, top, right, bottom) overlap one, `[N]`, 0 to 1."""
+    """Returns the IoU of boxes `[N, 4]` (left, top, right, bottom) with one box, `[N]`, 0 to 1."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     both = np.prod(np.maximum(high - low, 0), axis=-1)
     areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=-1)
@@ -66,12 +66,12 @@ def intersection_over_union(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def merge(scores: np.ndarray, boxes: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Merges the boxes of each person: those that overlap the best one, weighted by their scores.
+    """Merges the boxes of each person: those that overlap the best one, weighted by score.
 
     Args:
       scores: `[N]`, 0 to 1.
       boxes: `[N, 4]` left, top, right, bottom.
-      *values: `[N, ...]` what else belongs to the boxes.
+      *values: `[N, ...]` other values of the boxes.
 
     Returns:
       Scores `[K]` of the best boxes, the best first, and means `[K, ...]` of boxes and values.
@@ -83,7 +83,7 @@ def merge(scores: np.ndarray, boxes: np.ndarray, *values: np.ndarray) -> tuple[n
     left = np.argsort(-scores, kind="stable")
     while len(left):
         same = intersection_over_union(boxes[left[0]], boxes[left]) > _OVERLAP
-        same[0] = True  # an empty box, too, is its own
+        same[0] = True  # an empty box also belongs to itself
         group = left[same]
         kept.append(left[0])
         for mean, value in zip(means, (boxes, *values), strict=True):
@@ -96,7 +96,7 @@ def merge(scores: np.ndarray, boxes: np.ndarray, *values: np.ndarray) -> tuple[n
 
 
 class Detector:
-    """Looks for people in squares of a picture.
+    """Detects people in squares of a picture.
 
     Args:
       network: `[224, 224, 3]` from -1 to 1 -> `[2254, 12]` and `[2254, 1]`.
@@ -107,15 +107,15 @@ class Detector:
         self._anchors = anchors()
 
     def __call__(self, picture: np.ndarray, square: Square, least: float) -> list[Detection]:
-        """Looks into one square.
+        """Detects people in one square.
 
         Args:
           picture: `[H, W, 3]` uint8 RGB.
-          square: where to look.
-          least: score below which nobody is there.
+          square: to search.
+          least: smallest score of a detection.
 
         Returns:
-          Whom it sees, the surest first.
+          The detections, highest score first.
         """
         seen = cut(picture, square, SIZE, black_outside=True)
         answers = self._network(np.float32(seen) / 127.5 - 1.0)
@@ -130,5 +130,5 @@ class Detector:
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Returns probabilities of logits; those beyond float32's range too."""
+    """Returns probabilities of logits, without overflow in float32."""
     return 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))

@@ -1,4 +1,4 @@
-"""From the people of photographs to Examples: 2D points, masks, a finder's guesses in 3D."""
+"""Converts people in photographs to Examples: 2D points, masks, a detector's 3D estimates."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from smpl_tf import pictures
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import LSP_14, SMPL_24, Skeleton
 
-LEAST_JOINTS = 4  # of the twelve of the limbs; fewer say little about a pose
-LEAST_VISIBILITY = 0.5  # of a found point, to be a label
-_AROUND = 2.0  # side of the square that is kept, over the longer side of the person's box
-_LARGEST = 1024  # pixels of that square; NBF's pictures show people at half of it
+LEAST_JOINTS = 4  # of the twelve limb joints; fewer do not determine a pose
+LEAST_VISIBILITY = 0.5  # smallest visibility of a detected point that becomes a label
+_AROUND = 2.0  # side of the kept square divided by the longer side of the person's box
+_LARGEST = 1024  # largest side of that square, pixels; NBF's pictures show people at half of it
 _HIPS = SMPL_24.indices(("left_hip", "right_hip"))
 
 
 def example_of(
     person: FoundPerson, pixels: np.ndarray, scale: float = 1.0
 ) -> dict[str, Any] | Skip:
-    """Cuts a person out of a photograph, with all that is known.
+    """Crops a person out of a photograph, with all labels.
 
-    The picture is a square around the person with as much again on each side as the rotation and
-    zoom of a training need, as far as the photograph reaches, and at most 1024 pixels wide.
+    The picture is a square around the person with the margin that a training needs for rotation
+    and zoom, inside the photograph, and at most 1024 pixels wide.
 
     Args:
       person: pixels of the file, upright.
-      pixels: `[H, W, 3]` uint8 RGB, the photograph as it was read.
-      scale: pixels as read per pixel of the file.
+      pixels: `[H, W, 3]` uint8 RGB, the decoded photograph.
+      scale: decoded pixels per pixel of the file.
 
     Returns:
-      An Example without id and source, `lsp/2d` and `joints/2d` among it; or why there is none.
+      An Example with `lsp/2d` and `joints/2d`, without id and source; or the reason why there is
+      none.
     """
     known = known_points(person, LIMB_JOINTS)
     if known.sum() < LEAST_JOINTS:
@@ -48,10 +49,10 @@ def example_of(
     else:
         box = np.clip(person.box * scale, 0, [width, height] * 2)
     if box is None or (box[2:] - box[:2]).min() < 1:
-        return Skip("the person is outside of the picture")
+        return Skip("the person is outside the picture")
     left, top, right, bottom = _cut(box, limbs, width, height)
     factor = min(1.0, _LARGEST / max(right - left, bottom - top))
-    # Whole numbers of pixels; so the two factors may differ by a little.
+    # Whole numbers of pixels, so the two factors may differ slightly.
     size = np.maximum(np.rint(factor * np.array([right - left, bottom - top])), 1).astype(int)
     factors = size / [right - left, bottom - top]
 
@@ -72,7 +73,7 @@ def example_of(
         points = moved(person.in_skeleton(skeleton).points_2d * scale)
         fields[key] = np.where(valid[:, None], points, 0)
         fields[f"{key}/valid"] = valid.astype(np.int64)
-    # A mask of the file's size fits where the file was not shrunk.
+    # A mask of the file's size fits only if the picture was not shrunk.
     if person.mask is not None and person.mask.shape == pixels.shape[:2]:
         mask = np.uint8(_resized(person.mask[top:bottom, left:right], size) > 127)
         if mask.any():
@@ -84,17 +85,17 @@ def example_of(
 
 
 def known_points(person: FoundPerson, skeleton: Skeleton) -> np.ndarray:
-    """Says which points of a skeleton are labels, `[P]` bool.
+    """Returns which points of a skeleton are labels, `[P]` bool.
 
-    Annotators know what they marked, hidden points included; of what a finder gives, only the
-    points that it sees are taken.
+    Of annotations all points are labels, hidden ones included; of a detector only the visible
+    ones.
     """
     visibility = person.in_skeleton(skeleton).visibility
     return visibility > 0 if person.source == "annotated" else visibility >= LEAST_VISIBILITY
 
 
 def _cut(box: np.ndarray, limbs: np.ndarray, width: int, height: int) -> tuple[int, ...]:
-    """Left, top, right, bottom of what is kept of a picture: all known limbs are in it."""
+    """Returns left, top, right, bottom of the kept region, which contains all known limbs."""
     middle, half = (box[:2] + box[2:]) / 2, _AROUND / 2 * (box[2:] - box[:2]).max()
     low = np.minimum(middle - half, limbs.min(0)).clip(0, [width - 1, height - 1])
     high = np.maximum(middle + half, limbs.max(0)).clip(0, [width, height])
@@ -110,7 +111,7 @@ def _resized(pixels: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 
 def _found_3d(person: FoundPerson) -> dict[str, Any]:
-    """What a finder guesses of SMPL's joints; the pelvis is the origin, between the hips."""
+    """Returns a detector's estimates of SMPL's joints, relative to the pelvis between the hips."""
     points = person.in_skeleton(SMPL_24).points_3d
     assert points is not None
     valid = np.isfinite(points).all(-1) & known_points(person, SMPL_24)

@@ -1,11 +1,11 @@
-"""Finds the people of a picture: their points, depth and masks.
+"""Finds the people in a picture: their points, depth and masks.
 
     from datasets.photographs.finder import LandmarkFinder
 
     finder = LandmarkFinder()
     people = finder(picture)  # [H, W, 3] uint8 RGB -> list of FoundPerson
 
-`python -m datasets.photographs.models` fetches its networks.
+`python -m datasets.photographs.models` downloads its networks.
 """
 
 import dataclasses
@@ -22,40 +22,40 @@ from datasets.photographs.search import Sighting
 from datasets.photographs.squares import Square, moved
 from smpl_tf.found_person import FoundPerson
 
-LEAST_PRESENCE = 0.5  # of the landmark network, for a person
+LEAST_PRESENCE = 0.5  # least score of the landmark network for a person
 _LEAST_DETECTION = 0.5
-_LEAST_SCORE = 0.3  # of people beyond the first look
-# Where nobody is found otherwise, the detector is believed less.
+_LEAST_SCORE = 0.3  # least score of people after the first pass
+# Least score if nobody is found otherwise.
 _LEAST_IN_NEED, _MOST_IN_NEED = 0.2, 5
-# From here on a person is taken as seen rightly at the first look.
+# From this score a person counts as found correctly in the first pass.
 _SURE_DETECTION, _SURE_PRESENCE, _SURE_SCORE = 0.7, 0.9, 0.4
-_SAME_SQUARE = 0.1  # squares that differ less show the same
-_SAME_SIGHT = 0.2  # and these will probably lead to the same
+_SAME_SQUARE = 0.1  # squares that differ less show the same person
+_SAME_SIGHT = 0.2  # and these probably lead to the same person
 # Of a given box: what the detector sees, what an upright person's square would be, how sure such a
 # sighting is, and how far box and points must agree.
 _AROUND_BOX, _UPRIGHT_BOX, _UPRIGHT_IN_BOX, _LEAST_IN_BOX = 1.6, 1.25, 0.6, 0.2
-_SMALL = 0.5  # a person's square over the picture, below which others may be too small to see
+_SMALL = 0.5  # a person's square over the picture, below which others may be too small to detect
 _TILES = (0.55, 0.3, 0.17)  # sides over the picture's
-_CLOSEST_IF_EMPTY = 0.3  # the smallest of them where nobody was seen in the larger ones
+_CLOSEST_IF_EMPTY = 0.3  # the smallest of them if nobody was found in the larger ones
 
 
 class LandmarkFinder:
-    """Finds everybody in a picture with BlazePose's networks.
+    """Finds all people in a picture with BlazePose's networks.
 
-    It looks at the whole picture first. Where that is unsure (nobody, somebody seen badly, or
-    small people) it also looks from farther away, turned, and into overlapping tiles.
+    It searches the whole picture first. If the result is unsure (nobody, a low score, or small
+    people), it also searches the picture at a smaller scale, rotated, and in overlapping tiles.
 
     Args:
       model: the size of the landmark network, see `datasets.photographs.models.MODELS`.
-      max_people: the best of them are given; None: all.
-      thorough: whether to look everywhere; None: where the first look is unsure.
-      masks: whether to give the people's masks.
-      threads: of the CPU.
-      networks: detector and landmark network instead of the fetched ones.
+      max_people: return only this many, the best; None: all.
+      thorough: whether to search everywhere; None: if the first pass is unsure.
+      masks: whether to return the people's masks.
+      threads: CPU threads.
+      networks: detector and landmark network instead of the downloaded ones.
 
     Raises:
       ValueError: there is no such model.
-      ModelsMissingError: the networks were not fetched.
+      ModelsMissingError: the networks were not downloaded.
     """
 
     def __init__(
@@ -80,30 +80,30 @@ class LandmarkFinder:
         self._look = LandmarkNetwork(landmarks)
 
     def __call__(self, picture: np.ndarray) -> list[FoundPerson]:
-        """Finds the people of a picture.
+        """Finds the people in a picture.
 
         Args:
           picture: `[H, W, 3]` uint8 RGB, upright.
 
         Returns:
-          The people, the best seen first.
+          The people, the best score first.
 
         Raises:
-          ValueError: the picture is none.
+          ValueError: the array is not a picture.
         """
         return [self.person(sighting, picture) for sighting in self.sightings(picture)]
 
     def person(self, sighting: Sighting, picture: np.ndarray) -> FoundPerson:
-        """Returns who was seen in a picture, `[H, W, 3]`, as a `FoundPerson`."""
+        """Returns a sighting in a picture, `[H, W, 3]`, as a `FoundPerson`."""
         size = picture.shape[:2] if self.masks else None
         return sighting.look.person(self.source, sighting.score, size)
 
     def sightings(self, picture: np.ndarray, thorough: bool | None = None) -> list[Sighting]:
-        """Finds the people of a picture as `__call__` does, and returns what the networks saw.
+        """Finds the people in a picture like `__call__`, and returns the networks' results.
 
         Args:
           picture: `[H, W, 3]` uint8 RGB.
-          thorough: as the finder's own, which None leaves.
+          thorough: overrides the finder's setting; None keeps it.
         """
         check_picture(picture)
         size = picture.shape[0], picture.shape[1]
@@ -115,7 +115,7 @@ class LandmarkFinder:
         return people[: self.max_people]
 
     def look(self, picture: np.ndarray, square: Square) -> Look | None:
-        """Looks at the person in a square, and again where that leads; None: nobody is there."""
+        """Finds the person in a square, and again in the better square; None: nobody."""
         first = self._look(picture, square)
         looks = [first]
         if moved(first.next_square, square) >= _SAME_SQUARE:
@@ -125,15 +125,15 @@ class LandmarkFinder:
     def in_box(self, picture: np.ndarray, box: np.ndarray) -> FoundPerson | None:
         """Finds the person of a known box.
 
-        The detector looks around the box first, since it knows which way up the person is; where
-        it sees nobody there, an upright person is looked for.
+        The detector runs around the box first, since it finds the person's orientation; if it
+        finds nobody, the person is assumed to be upright.
 
         Args:
           picture: `[H, W, 3]` uint8 RGB.
           box: `[4]` left, top, right, bottom, pixels.
 
         Returns:
-          The person with the given box; None: nobody is seen there.
+          The person with the given box; None: nobody is found there.
         """
         check_picture(picture)
         box = np.asarray(box, np.float32)
@@ -154,7 +154,7 @@ class LandmarkFinder:
         return dataclasses.replace(self.person(sightings[best], picture), box=box)
 
     def detect(self, picture: np.ndarray, squares: Iterable[Square]) -> list[Detection]:
-        """Runs the detector in squares of a picture; the surest detections first."""
+        """Runs the detector in squares of a picture; highest scores first."""
         found = [d for square in squares for d in self._detect(picture, square, _LEAST_IN_NEED)]
         return sorted(found, key=lambda detection: -detection.score)
 
@@ -165,7 +165,7 @@ class LandmarkFinder:
         detections: list[Detection],
         everywhere: bool,
     ) -> list[Sighting]:
-        """Looks closer and closer, as long as that shows more people, or everywhere."""
+        """Searches smaller and smaller tiles, as long as that finds more people, or everywhere."""
         size = picture.shape[0], picture.shape[1]
         squares = [search.whole(*size, margin=1.5)]
         if everywhere or not people or any(one.score < _SURE_SCORE for one in people):
@@ -195,7 +195,7 @@ class LandmarkFinder:
         people: Sequence[Sighting],
         least: float = _LEAST_DETECTION,
     ) -> list[Sighting]:
-        """Adds those whom the detector sees to the people who were looked at already."""
+        """Adds newly detected people to those already found."""
         sightings = list(people)
         nobody: list[Square] = []
         for detection in detections:
@@ -218,7 +218,7 @@ class LandmarkFinder:
 
 
 def check_picture(picture: np.ndarray) -> None:
-    """Refuses what is no RGB picture."""
+    """Rejects arrays that are not RGB pictures."""
     rgb = picture.ndim == 3 and picture.shape[-1] == 3 and picture.dtype == np.uint8
     if not rgb or not picture.size:
         raise ValueError(
@@ -227,19 +227,19 @@ def check_picture(picture: np.ndarray) -> None:
 
 
 def _near(square: Square, others: Iterable[Square]) -> bool:
-    """Whether a look at a square will probably lead to where one of the others led."""
+    """Whether a square will probably lead to the same person as one of the others."""
     return any(moved(square, other) < _SAME_SIGHT for other in others)
 
 
 def _smallest(people: Sequence[Sighting], size: tuple[int, int]) -> float:
-    """The side of the smallest person's square over the picture's, 0 without people."""
+    """Returns the smallest person's square over the picture's, 0 without people."""
     return min((look.square.side for look, _ in people), default=0.0) / max(size)
 
 
 def _is_sure(
     detections: Sequence[Detection], people: Sequence[Sighting], size: tuple[int, int]
 ) -> bool:
-    """Whether the first look saw everybody rightly."""
+    """Whether the first pass found everybody correctly."""
     return (
         bool(people)
         and all(not _LEAST_DETECTION <= d.score < _SURE_DETECTION for d in detections)

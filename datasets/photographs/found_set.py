@@ -1,4 +1,4 @@
-"""A folder of photographs without labels: the landmark finder labels it."""
+"""A folder of photographs without labels, labelled by the landmark detector."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from smpl_tf import pictures
 
 
 class FoundSet:
-    """The photographs below a folder, as the landmark finder sees them.
+    """The photographs below a folder, with the detector's results.
 
     Args:
       source: the folder.
       model: the size of the finder's landmark network.
 
     Raises:
-      SourceError: there is no such folder, or it holds no picture.
-      ModelsMissingError: the finder's networks were not fetched.
+      SourceError: the folder does not exist or has no picture.
+      ModelsMissingError: the detector's networks were not downloaded.
     """
 
     def __init__(self, source: Path, model: str = "full"):
-        find_models(model)  # before anything is read
+        find_models(model)  # raises before any picture is read
         if not source.is_dir():
-            raise SourceError(f"{source}: no such folder; expected one of photographs")
+            raise SourceError(f"{source}: no such folder; expected a folder of photographs")
         self.source = source
         self.model = model
         self._names = sorted(
@@ -38,7 +38,7 @@ class FoundSet:
         )
         if not self._names:
             raise SourceError(
-                f"{source}: no photograph in it or below; expected {', '.join(pictures.ENDINGS)}"
+                f"{source}: contains no photograph; expected {', '.join(pictures.ENDINGS)}"
             )
 
     def items(self) -> Sequence[str]:
@@ -49,13 +49,13 @@ class FoundSet:
         """Finds the people of one photograph; their points are pixels of the upright file.
 
         Raises:
-          BadItemError: it is no picture, or nobody is found in it.
+          BadItemError: it is not a picture, or nobody is found in it.
         """
         path = self.source / item
         photograph = read_photograph(path)
         found = _finder(self.model)(photograph.pixels)
         if not found:
-            raise BadItemError("the landmark finder sees nobody")
+            raise BadItemError("the landmark detector finds nobody")
         if photograph.scale != 1:
             found = [person.scaled(1 / photograph.scale) for person in found]
         return AnnotatedPicture(path, found, photograph)

@@ -1,4 +1,4 @@
-"""Runs a .tflite network on the CPU, in TensorFlow's interpreter or in its successor's."""
+"""Runs a .tflite network on the CPU, with TensorFlow's interpreter or with its successor."""
 
 import os
 import warnings
@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-# A picture [S, S, 3] float32 -> the network's outputs by their shape, without the batch dimension.
+# A picture [S, S, 3] float32 -> the network's outputs by shape, without the batch dimension.
 Network = Callable[[np.ndarray], Mapping[tuple[int, ...], np.ndarray]]
 
 
 def load_network(path: os.PathLike | str, threads: int = 2) -> Network:
-    """Loads a network of one input and differently shaped outputs.
+    """Loads a network with one input and outputs of different shapes.
 
     Args:
       path: of the .tflite file.
@@ -22,7 +22,7 @@ def load_network(path: os.PathLike | str, threads: int = 2) -> Network:
 
     Raises:
       ValueError: the file is not a network.
-      ImportError: TensorFlow has no interpreter any more, and its successor is not installed.
+      ImportError: this TensorFlow has no interpreter, and its successor is not installed.
     """
     interpreter = _interpreter(str(path), threads)
     interpreter.allocate_tensors()
@@ -39,7 +39,7 @@ def load_network(path: os.PathLike | str, threads: int = 2) -> Network:
 
 def _interpreter(path, threads):
     with warnings.catch_warnings():
-        # TensorFlow's own says that it will be removed: from then on the other one is there.
+        # TensorFlow's interpreter warns that it will be removed in favour of the other one.
         warnings.simplefilter("ignore")
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -49,6 +49,6 @@ def _interpreter(path, threads):
             Interpreter = getattr(tf.lite, "Interpreter", None)
         if Interpreter is None:
             raise ImportError(
-                "This TensorFlow runs no .tflite networks: pip install ai-edge-litert"
+                "This TensorFlow cannot run .tflite networks: pip install ai-edge-litert"
             )
         return Interpreter(path, num_threads=threads)

@@ -1,4 +1,4 @@
-"""People with joints in 3D: one `.npz` file, into which the annotations of any set can be put.
+"""People with 3D joints in one `.npz` file, a format for annotations of any data set.
 
     pictures      [N] text: the person's picture, a path from the folder of the file
     joint_names   [J] text: as `smpl_tf.skeleton` names joints, such as left_knee
@@ -24,13 +24,13 @@ from smpl_tf.skeleton import Skeleton
 
 
 class JointFile:
-    """The people of such a file.
+    """The people of a joint file.
 
     Args:
       source: the file.
 
     Raises:
-      SourceError: it is missing, or has another form.
+      SourceError: it is missing, or has another format.
     """
 
     def __init__(self, source: Path):

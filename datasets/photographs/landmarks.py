@@ -1,8 +1,8 @@
-"""BlazePose's landmark network: one person's points, depth and mask in a turned square.
+"""BlazePose's landmark network: one person's points, depth and mask in a rotated square.
 
-The network sees 256 x 256 pixels and answers with 39 points in the square (33 of the body, two
-that say where to look next, four unused), a heat map of each, the same points in metres, a mask,
-and how sure it is that it sees a person.
+The network takes 256 x 256 pixels and returns 39 points in the square (33 of the body, two that
+define the next square, four unused), a heat map of each, the same points in metres, a mask, and
+the probability that a person is present.
 """
 
 from typing import NamedTuple
@@ -27,9 +27,9 @@ SIZE = 256  # pixels
 NUM_POINTS = 39  # of the network
 HEAT_SIZE = 64
 _MIDDLE, _END = 33, 34  # the points of the next square
-_REACH = 3  # cells around a point, of which its heat map is read
-_LEAST_HEAT = 0.5  # of the highest cell, for the heat map to be believed
-# The points that decide about a person, and how alike two are: those of the limbs.
+_REACH = 3  # cells of the heat map around a point that are used
+_LEAST_HEAT = 0.5  # least value of the highest cell for the heat map to be used
+# The limb points, which determine a person's score and the similarity of two people.
 LIMBS = BLAZEPOSE_33.indices(
     [
         f"{side}_{joint}"
@@ -40,16 +40,16 @@ LIMBS = BLAZEPOSE_33.indices(
 
 
 class Look(NamedTuple):
-    """What the network saw in one square.
+    """The network's result in one square.
 
     Attributes:
-      square: that it saw.
-      presence: how sure it is that a person is there, 0 to 1.
+      square: the input.
+      presence: probability that a person is present, 0 to 1.
       points_2d: `[33, 2]` of BLAZEPOSE_33, pixels of the picture.
-      visibility: `[33]` 0 to 1: that the point is inside of the square and not hidden.
+      visibility: `[33]` 0 to 1: probability that the point is inside the square and not hidden.
       points_3d: `[33, 3]` metres, camera axes, from the middle between the hips.
       mask: `[256, 256]` of the square, logits.
-      next_square: where to look next: the person moved into the middle, upright.
+      next_square: the next input, with the person in the middle and upright.
     """
 
     square: Square
@@ -62,21 +62,22 @@ class Look(NamedTuple):
 
     @property
     def squares(self) -> tuple[Square, Square]:
-        """The square that was seen, and the better one that it led to."""
+        """The input square, and the better square that it led to."""
         return self.square, self.next_square
 
     @property
     def score(self) -> float:
-        """How well the person is seen, 0 to 1.
+        """Score of the person, 0 to 1.
 
-        It is the presence, times the mean visibility of the limbs, those beside the mask counting
-        nothing: where the network misreads a person, its points and its mask disagree.
+        The presence times the mean visibility of the limb points, where points outside the mask
+        count
+        as 0: for a wrong detection, points and mask disagree.
         """
         on_mask = self.on_mask(to_square(self.square, self.points_2d[LIMBS]))
         return self.presence * float((self.visibility[LIMBS] * on_mask).mean())
 
     def on_mask(self, places: np.ndarray) -> np.ndarray:
-        """Returns whether the mask covers places `[N, 2]` of the square; none outside of it."""
+        """Returns whether the mask covers positions `[N, 2]` of the square; False outside."""
         size = len(self.mask)
         columns, rows = np.floor(places * size).astype(int).T
         inside = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
@@ -107,14 +108,14 @@ class Look(NamedTuple):
 
 
 def refine(points: np.ndarray, heat_logits: np.ndarray) -> np.ndarray:
-    """Moves points to the centre of what their heat maps show around them.
+    """Moves points to the local centres of their heat maps.
 
     Args:
       points: `[P, 2]`, 0 to 1 along the square.
       heat_logits: `[S, S, P]`.
 
     Returns:
-      `[P, 2]`. A point outside of the square, or in a place without heat, stays.
+      `[P, 2]`. Points outside the square, or without heat around them, do not move.
     """
     size = len(heat_logits)
     cells = np.floor(points * size).astype(int)
@@ -146,7 +147,7 @@ class LandmarkNetwork:
         self._network = network
 
     def __call__(self, picture: np.ndarray, square: Square) -> Look:
-        """Looks at the person in a square of a picture, `[H, W, 3]` uint8 RGB."""
+        """Runs the network on a square of a picture, `[H, W, 3]` uint8 RGB."""
         seen = cut(picture, square, SIZE, black_outside=False)
         answers = self._network(np.float32(seen) / 255.0)
         rows = answers[5 * NUM_POINTS,].reshape(NUM_POINTS, 5)

@@ -1,12 +1,12 @@
 """Leeds Sports Pose and its extension: one person per picture, 14 points in `joints.mat`.
 
-    joints.mat           LSP: joints [3, 14, 2000]; LSPET: [14, 3, 10000]; either layout is read
-    images/im0001.jpg    LSP; im00001.jpg in LSPET; .png beside joints.mat in the release of high
+    joints.mat           LSP: joints [3, 14, 2000]; LSPET: [14, 3, 10000]; both layouts are read
+    images/im0001.jpg    LSP; im00001.jpg in LSPET; .png next to joints.mat in the release of high
                          resolution
 
 The third number of a point is 1 where it is hidden in LSP, and 1 where it is visible in LSPET,
-whose other points were not marked: their coordinates mean nothing. LSP's hidden points are marked.
-Coordinates count from 1.
+whose other points were not annotated and have meaningless coordinates. LSP's hidden points are
+annotated. Coordinates count from 1.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class LSP:
       extended: whether this is LSPET.
 
     Raises:
-      SourceError: `joints.mat` is missing, damaged, or of the other set; or there is no such
-        split.
+      SourceError: `joints.mat` is missing, damaged, or of the other set; or the split does not
+        exist.
     """
 
     def __init__(self, source: Path, split: str | None = None, extended: bool = False):
@@ -65,7 +65,7 @@ class LSP:
         """Reads the person of one picture.
 
         Raises:
-          BadItemError: the picture is missing, or nobody is marked.
+          BadItemError: the picture is missing, or no point is annotated.
         """
         folders = (self.source / "images", self.source)
         path = existing([f / f"{item}{end}" for f in folders for end in (".jpg", ".png")])
@@ -78,7 +78,7 @@ class LSP:
             visibility = np.where(points[:, 2] > 0, HIDDEN, 1.0)
         person = person_of_points(LSP_14, points[:, :2] + ONE_BASED, visibility)
         if not person.visibility.any():
-            raise BadItemError("no point is marked")
+            raise BadItemError("no point is annotated")
         return AnnotatedPicture(path, [person])
 
     def _of_split(self, split: str | None) -> Sequence[int]:
@@ -98,8 +98,8 @@ def _read_joints(path: Path) -> np.ndarray:
     try:
         joints = np.asarray(matlab.load(path)["joints"], np.float64)
     except FileNotFoundError:
-        raise SourceError(f"{path}: no such file; give the folder of joints.mat") from None
-    except Exception as error:  # whatever a damaged file makes SciPy raise
+        raise SourceError(f"{path}: no such file; give the folder with joints.mat") from None
+    except Exception as error:  # SciPy raises many kinds of errors on damaged files
         raise SourceError(f"{path}: expected a .mat file with `joints` ({error})") from error
     if joints.ndim == 2:  # MATLAB drops the last axis of a single picture
         joints = joints[..., None]

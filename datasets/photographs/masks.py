@@ -1,4 +1,4 @@
-"""COCO's masks: polygons, and runs of pixels (RLE), plain or packed into text."""
+"""COCO's masks: polygons, and run-length encoding (RLE), plain or packed into text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from smpl_tf import bounds
 
-_SHIFT = 4  # binary digits after the point that OpenCV draws
+_SHIFT = 4  # fractional bits of OpenCV's coordinates
 _FIRST = 48  # the character of 0 in packed runs
 _CONTINUES, _SIGN = 0x20, 0x10  # bits of a packed digit
 
@@ -25,10 +25,10 @@ def decode(segmentation: Any, height: int, width: int) -> np.ndarray | None:
       width: of the picture, pixels.
 
     Returns:
-      `[height, width]` uint8, 255 at the person and 0 elsewhere; None: there is no mask.
+      `[height, width]` uint8, 255 at the person and 0 elsewhere; None: no mask.
 
     Raises:
-      Exception: one of `coco.DAMAGED`, if it is neither, or of a picture of another size.
+      Exception: one of `coco.DAMAGED`, if it is neither, or for a picture of another size.
     """
     if not segmentation:
         return None
@@ -48,7 +48,7 @@ def _of_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -
         corners = np.reshape(np.asarray(polygon, np.float64), (-1, 2))
         if len(corners) < 3 or not np.isfinite(corners).all():
             raise ValueError("expected polygons of three corners or more")
-        # OpenCV takes pixel centres for whole numbers, COCO their corners.
+        # In OpenCV pixel centres have whole coordinates, in COCO pixel corners.
         limit = 4.0 * max(height, width)
         fixed = np.rint((corners.clip(-limit, limit) - 0.5) * (1 << _SHIFT)).astype(np.int32)
         cv2.fillPoly(mask, [fixed], 255, shift=_SHIFT)
@@ -85,5 +85,5 @@ def _unpacked(text: str) -> np.ndarray:
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))
         value = shift = 0
     if shift:
-        raise ValueError("expected packed runs, got the beginning of one")
+        raise ValueError("expected packed runs, got a truncated one")
     return np.array(runs, np.int64)

@@ -1,11 +1,11 @@
-"""Fetches the open networks of the landmark finder, and says where they are.
+"""Downloads the open networks of the landmark detector, and locates them.
 
 python -m datasets.photographs.models [--model full] [--wheel FILE | --tarball FILE]
 
 The networks are BlazePose's (Apache-2.0): a detector, and a landmark network in three sizes. They
-are files inside two packages, of which only they are kept: `mediapipe` on PyPI (detector, full)
-and `@mediapipe/pose` on npm (lite, heavy). A second or two on a fast line: 36 MB to download, of
-which 9 MB are kept; 41 MB more for lite or heavy.
+are files inside two packages, the rest of which is discarded: `mediapipe` on PyPI (detector, full)
+and `@mediapipe/pose` on npm (lite, heavy). A second or two on a fast connection: 36 MB to
+download, of which 9 MB are kept; 41 MB more for lite or heavy.
 
 The folder is `$NBF_CACHE`, else `$XDG_CACHE_HOME/neural_body_fitting`, else
 `~/.cache/neural_body_fitting`.
@@ -29,7 +29,7 @@ from smpl_tf.files import write_bytes
 MODELS = ("lite", "full", "heavy")
 CACHE_VARIABLE = "NBF_CACHE"
 
-_WHEEL = "mediapipe==0.10.21"  # the last with the networks; its Python version does not matter
+_WHEEL = "mediapipe==0.10.21"  # the last version with the networks; for any Python
 _WHEEL_PLATFORM = ("--python-version", "312", "--platform", "manylinux_2_28_x86_64")
 _TARBALL = "@mediapipe/pose@0.5.1675469404"
 _TIMEOUT = 600  # seconds
@@ -80,22 +80,22 @@ LANDMARKS = {
 
 
 class ModelsMissingError(FileNotFoundError):
-    """The networks are not on this machine; the message has the command that fetches them."""
+    """The networks are not on this machine; the message has the command to download them."""
 
 
 class FetchError(RuntimeError):
-    """The networks could not be fetched; the message says why and what to do."""
+    """The networks could not be downloaded; the message says why and what to do."""
 
 
 class Paths(NamedTuple):
-    """Where the two networks of the finder are."""
+    """The paths of the two networks."""
 
     detector: Path
     landmarks: Path
 
 
 def cache_folder() -> Path:
-    """Returns the folder of fetched files, which need not exist."""
+    """Returns the folder of downloaded files, which need not exist."""
     own = os.environ.get(CACHE_VARIABLE)
     if own:
         return Path(own).expanduser()
@@ -104,7 +104,7 @@ def cache_folder() -> Path:
 
 
 def find_models(model: str = "full", folder: os.PathLike | str | None = None) -> Paths:
-    """Finds the fetched networks.
+    """Finds the downloaded networks.
 
     Args:
       model: the size of the landmark network, one of `MODELS`.
@@ -112,7 +112,7 @@ def find_models(model: str = "full", folder: os.PathLike | str | None = None) ->
 
     Raises:
       ValueError: there is no such size.
-      ModelsMissingError: a file is missing, or is not of the right size.
+      ModelsMissingError: a file is missing, or has the wrong size.
     """
     folder = cache_folder() if folder is None else Path(folder)
     files = _files_of(model)
@@ -120,7 +120,7 @@ def find_models(model: str = "full", folder: os.PathLike | str | None = None) ->
         if not _has_size(folder / file.name, file.size):
             choice = "" if model == "full" else f" --model {model}"
             raise ModelsMissingError(
-                f"The landmark finder needs {file.name} in {folder}; fetch it with: "
+                f"The landmark detector needs {file.name} in {folder}; download it with: "
                 f"python -m datasets.photographs.models{choice}"
             )
     return Paths(*(folder / file.name for file in files))
@@ -132,17 +132,17 @@ def fetch_models(
     tarball: os.PathLike | str | None = None,
     folder: os.PathLike | str | None = None,
 ) -> Paths:
-    """Fetches the networks that are not there yet.
+    """Downloads the missing networks.
 
     Args:
       model: the size of the landmark network, one of `MODELS`.
-      wheel: a wheel of mediapipe that is here already; None: pip downloads it.
-      tarball: a .tgz of @mediapipe/pose that is here already; None: npm downloads it.
+      wheel: a local wheel of mediapipe; None: pip downloads it.
+      tarball: a local .tgz of @mediapipe/pose; None: npm downloads it.
       folder: where to keep them; None: `cache_folder()`.
 
     Raises:
       ValueError: there is no such size.
-      FetchError: no network, another content than expected, or a folder that cannot be written.
+      FetchError: no connection, unexpected content, or the folder is not writable.
     """
     folder = cache_folder() if folder is None else Path(folder)
     missing = [file for file in _files_of(model) if not _is_right(folder / file.name, file)]
@@ -173,15 +173,15 @@ def _keep(
     package: Path,
     folder: Path,
 ) -> None:
-    """Takes one file out of a package, checks it, and writes it aside before it gets its name."""
+    """Extracts one file from a package, checks it, and writes it atomically."""
     try:
         content = unpack(package, file)
     except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise FetchError(f"{package}: expected a package with {file.member} ({error})") from None
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise FetchError(
-            f"{package}: {file.member} is not the file that was checked (its SHA-256 differs); "
-            "give the package of the version that --help names"
+            f"{package}: {file.member} is not the expected file (its SHA-256 differs); "
+            "give the version of the package that --help names"
         )
     try:
         write_bytes(folder / file.name, content)
@@ -205,7 +205,7 @@ def _tarball_member(package: Path, file: NetworkFile) -> bytes:
 
 
 def _read(member: IO[bytes], file: NetworkFile) -> bytes:
-    """Reads at most one byte more than expected, whatever the archive says."""
+    """Reads at most one byte more than expected, whatever size the archive declares."""
     return member.read(file.size + 1)
 
 
@@ -227,9 +227,9 @@ def _download_tarball(folder: str) -> Path:
 
 
 def _run(command: list[str], flag: str) -> None:
-    """Runs a download; its complaint becomes one line."""
+    """Runs a download; its error message becomes one line."""
     package = command[-1]
-    advice = f"fetch {package} elsewhere and give it with {flag}"
+    advice = f"download {package} elsewhere and give it with {flag}"
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
@@ -243,7 +243,7 @@ def _run(command: list[str], flag: str) -> None:
         errors = [line for line in lines if line.lower().startswith(("error", "npm error"))]
         reason = (errors or lines or ["no reason given"])[0]
         raise FetchError(
-            f"{package} could not be downloaded: is there a network? ({reason}) Else {advice}"
+            f"{package} could not be downloaded ({reason}); check the connection, or {advice}"
         )
 
 
@@ -268,18 +268,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m datasets.photographs.models",
-        description="Fetch the open networks that find people in photographs "
+        description="Download the open networks that find people in photographs "
         "(BlazePose, Apache-2.0).",
     )
     parser.add_argument(
         "--model", default="full", choices=MODELS, help="size of the landmark network"
     )
-    parser.add_argument(
-        "--wheel", metavar="FILE", help=f"a wheel of {_WHEEL} that is here already"
-    )
-    parser.add_argument(
-        "--tarball", metavar="FILE", help=f"a .tgz of {_TARBALL} that is here already"
-    )
+    parser.add_argument("--wheel", metavar="FILE", help=f"a local wheel of {_WHEEL}")
+    parser.add_argument("--tarball", metavar="FILE", help=f"a local .tgz of {_TARBALL}")
     for stream in (sys.stdout, sys.stderr):
         text_files.tolerate_any_text(stream)
     given = parser.parse_args(arguments)

@@ -6,8 +6,8 @@
                                     have divided the training pictures
     images/015601864.jpg
 
-In the release a point is hidden but marked where `is_visible` is 0, which may be a number, a text,
-empty or missing; a person may have no points at all (a head box alone). Points of the JSON with
+In the release a point is hidden but annotated if `is_visible` is 0, which may be a number, a text,
+empty or missing; a person may have no points at all (only a head box). Points of the JSON with
 `joints_vis` 0 are unknown. Coordinates count from 1 in both.
 """
 
@@ -39,12 +39,12 @@ class MPII:
     """The annotated photographs of MPII.
 
     Args:
-      source: the folder of `images/`, with the release's `.mat` or with `annot/`; or one such
-        file.
-      split: "train" or "valid" of the JSON files; None: the release, or else valid.
+      source: the folder of `images/`, with the release's `.mat` or with `annot/`; or one of these
+        files.
+      split: "train" or "valid" of the JSON files; None: the release, otherwise valid.
 
     Raises:
-      SourceError: there is no annotation file, or it has another form.
+      SourceError: the annotation file is missing or has another format.
     """
 
     def __init__(self, source: Path, split: str | None = None):
@@ -54,7 +54,7 @@ class MPII:
         read = _read_release if self.annotations.suffix == ".mat" else _read_json
         try:
             self._people = read(self.annotations)
-        except Exception as error:  # whatever a damaged file makes SciPy raise
+        except Exception as error:  # SciPy raises many kinds of errors on damaged files
             raise SourceError(
                 f"{self.annotations}: expected MPII's annotations "
                 f"({type(error).__name__}: {error})"
@@ -85,7 +85,7 @@ class MPII:
 
 
 def has_release(source: Path) -> bool:
-    """Says whether a folder holds the release's `.mat`."""
+    """Whether a folder contains the release's `.mat`."""
     return any((folder / _RELEASE).is_file() for folder in (source, source / "annot"))
 
 
@@ -148,18 +148,18 @@ def _person(annotation: Any) -> FoundPerson:
 
 
 def _structs(value: Any) -> list[Any]:
-    """The structs of an array of them; none of an empty or a missing one."""
+    """Returns the structs of an array, [] if it is empty or missing."""
     is_struct = isinstance(value, np.ndarray | np.void) and value.dtype.names
     return list(np.ravel(value)) if is_struct else []
 
 
 def _field(struct: Any, name: str) -> Any:
-    """A field of a struct; None if it has no such field."""
+    """Returns a field of a struct; None if it is missing."""
     return struct[name] if name in (struct.dtype.names or ()) else None
 
 
 def _number(struct: Any, name: str, default: float) -> float:
-    """A field that is a number, a text of one, empty or missing."""
+    """Reads a field that is a number, a number as text, empty or missing."""
     value = _field(struct, name)
     if value is None or not np.size(value):
         return default

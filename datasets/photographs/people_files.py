@@ -1,4 +1,4 @@
-"""Who is in which picture, as pose detectors and annotators write it down: COCO and OpenPose."""
+"""Reads the people in pictures from files of pose detectors and annotators: COCO, OpenPose."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from smpl_tf.errors import one_line
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import OPENPOSE_25
 
-_LEAST_SCORE = 0.3  # of a detected person
-_LEAST_CONFIDENCE = 0.1  # of one of OpenPose's keypoints
+_LEAST_SCORE = 0.3  # least score of a detected person
+_LEAST_CONFIDENCE = 0.1  # least confidence of one of OpenPose's keypoints
 _OPENPOSE_ENDING = "_keypoints"
 
 
 class GivenPeople:
-    """The people of many pictures, and which pictures have not been asked for.
+    """The people in many pictures, and the pictures that were not used yet.
 
     Args:
-      people: name of a picture -> its people. The name may have folders before it, and may lack
-        its ending; "#12" is every name that ends in that number, as COCO's do; a frame of a video
-        is `<video>_<12 digits>`, as OpenPose names it.
+      people: name of a picture -> its people. The name may include folders and may lack the
+        extension; "#12" matches every name that ends in that number, as COCO's do; a frame of a
+        video is `<video>_<12 digits>`, as in OpenPose.
     """
 
     def __init__(self, people: Mapping[str, Sequence[FoundPerson]]):
         self._people = dict(people)
         self._unused = dict.fromkeys(people)
-        self._taken: dict[str, str] = {}  # name -> the input that took its people
+        self._taken: dict[str, str] = {}  # name -> the input that used its people
         self._by_last: dict[str, list[str]] = {}
         for name in people:
             self._by_last.setdefault(_parts(name)[-1], []).append(name)
 
     def of_picture(self, path: str | Path) -> Sequence[FoundPerson] | None:
-        """Finds the people of a picture.
+        """Finds the people in a picture.
 
         Args:
-          path: of the picture. Of names that end alike, the one that has most folders in common
-            with it is meant.
+          path: of the picture. If several names match, the one with most folders in common is
+            chosen.
 
         Returns:
-          Its people; None if it is not in the files.
+          Its people; None if the files do not contain it.
 
         Raises:
-          ValueError: several names are meant, or another picture had this name.
+          ValueError: several names match equally, or another picture had this name.
         """
         stem = Path(path).stem
         number = re.search(r"(?:^|_)0*(\d+)$", stem)
@@ -61,14 +61,14 @@ class GivenPeople:
         return None
 
     def of_frame(self, video: str | Path, frame: int) -> Sequence[FoundPerson] | None:
-        """Finds the people of one frame of a video.
+        """Finds the people in one frame of a video.
 
         Args:
           video: path of the video.
           frame: its index.
 
         Returns:
-          The people; None if the frame is not in the files.
+          The people; None if the files do not contain the frame.
 
         Raises:
           ValueError: another video had this name.
@@ -77,27 +77,27 @@ class GivenPeople:
         return self._take(key, video) if key in self._people else None
 
     def unused(self) -> list[str]:
-        """Names of the pictures that nobody asked for."""
+        """Names of the pictures that were not used."""
         return [name.removeprefix("#") for name in self._unused]
 
     def _take(self, name: str, path: str | Path) -> Sequence[FoundPerson]:
         first = self._taken.setdefault(name, str(path))
         if first != str(path):
             raise ValueError(
-                f"{path}: its people are called {name.removeprefix('#')}, and so are those of "
-                f"{first}; write the folders, too, into the file of people"
+                f"{path}: the file of people names it {name.removeprefix('#')}, and so it does "
+                f"{first}; include the folders in the file"
             )
         self._unused.pop(name, None)
         return self._people[name]
 
 
 def _parts(name: str | Path) -> tuple[str, ...]:
-    """Folders and file name, also of names that Windows wrote."""
+    """Splits a path into folders and file name, also with Windows' separators."""
     return PurePosixPath(str(name).replace("\\", "/")).parts or (str(name),)
 
 
 def _nearest(names: Sequence[str], path: str | Path) -> str:
-    """The name whose folders agree with a path's for longest, from the end."""
+    """Returns the name with most folders in common with a path, from the end."""
     folders = _parts(str(path))[-2::-1]
 
     def shared(name: str) -> int:
@@ -108,8 +108,8 @@ def _nearest(names: Sequence[str], path: str | Path) -> str:
     nearest = [name for name in names if shared(name) == most]
     if len(nearest) > 1:
         raise ValueError(
-            f"{path}: {len(nearest)} pictures of the file of people end so: "
-            f"{', '.join(nearest[:3])}; give the folder that holds their folders"
+            f"{path}: {len(nearest)} pictures in the file of people match: "
+            f"{', '.join(nearest[:3])}; give the common parent folder"
         )
     return nearest[0]
 
@@ -119,14 +119,14 @@ def read(path: Path) -> GivenPeople:
 
     Args:
       path: a JSON file of COCO annotations, of COCO results or of OpenPose, or a folder of
-        OpenPose's files. In COCO's form the number of keypoints says whose they are: 17 COCO, 22
-        or 24 SMPL, 26 Halpe (AlphaPose), 28 MPI-INF-3DHP, 33 BlazePose, 70 SAM 3D Body.
+        OpenPose's files. In COCO's format the number of keypoints determines the skeleton: 17
+        COCO, 22 or 24 SMPL, 26 Halpe (AlphaPose), 28 MPI-INF-3DHP, 33 BlazePose, 70 SAM 3D Body.
 
     Returns:
-      The people of each picture.
+      The people in each picture.
 
     Raises:
-      ValueError: the file is not there, is none of these, or holds nobody who can be used.
+      ValueError: the file is missing, is none of these, or has no usable person.
     """
     if path.is_dir():
         files = sorted(path.glob(f"*{_OPENPOSE_ENDING}.json"))
@@ -150,12 +150,12 @@ def read(path: Path) -> GivenPeople:
         except coco.DAMAGED as error:
             kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
             raise ValueError(
-                f"{file}: neither COCO annotations or results nor OpenPose's form "
+                f"{file}: neither COCO annotations or results nor OpenPose's format "
                 f"({kind}{one_line(error)[:200]})"
             ) from error
     if not any(people.values()):
         reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
-        raise ValueError(f"{path}: nobody in it can be used: {reasons or 'it lists no person'}")
+        raise ValueError(f"{path}: contains no usable person: {reasons or 'it lists no person'}")
     return GivenPeople(people)
 
 
@@ -194,5 +194,5 @@ def _people_of(
 
 
 def _coco_name(image: str | int) -> str:
-    """A picture's name, or its number, from which COCO makes its names."""
+    """Returns a picture's name or number; COCO makes names from numbers."""
     return image if isinstance(image, str) else f"#{int(image)}"

@@ -1,9 +1,9 @@
-"""How well the people of photographs were found: PCKh, PCK, share found, PA-MPJPE.
+"""Scores of people found in photographs: PCKh, PCK, fraction found, PA-MPJPE.
 
-The joints are the twelve of the limbs (LIMB_JOINTS), as far as they are annotated, hidden ones
-included. A joint is right in PCKh@0.5 within half the size of the head, in PCK@0.2 within 0.2 of
-the torso. People who are not found have no joint right. A person of whom neither head nor torso is
-annotated has no PCKh, and one whose torso is not annotated no PCK: they are left out of it.
+The joints are the twelve annotated limb joints (LIMB_JOINTS), hidden ones included. A joint is
+correct in PCKh@0.5 within half the size of the head, in PCK@0.2 within 0.2 of the torso. For
+people who are not found, no joint is correct. People without annotated head and torso are left out
+of PCKh, those without torso out of PCK.
 
 Head and torso are lengths between annotated points, pixels:
 
@@ -33,18 +33,17 @@ PCKH_SHARE = 0.5  # of the head
 PCK_SHARE = 0.2  # of the torso
 _ENDS = Skeleton("torso and head", (*LIMB_JOINTS.names, "lsp_neck", "head_top"))
 _HEAD_IN_TORSOS = 0.5
-_LEAST_OVERLAP = 0.1  # of the boxes of an annotated and a found person, to be the same
-_MARGIN = 0.1  # around such a box, of its longer side: a person seen from the side is thin
-_LEAST_JOINTS_3D = 4  # fewer are aligned without an error
+_LEAST_OVERLAP = 0.1  # least IoU of the boxes of an annotated and a found person to match
+_MARGIN = 0.1  # around such a box, fraction of its longer side: from the side people are thin
+_LEAST_JOINTS_3D = 4  # fewer points can be aligned exactly
 
 
 class PersonScore(NamedTuple):
-    """One annotated person, as found or missed.
+    """The result for one annotated person, found or missed.
 
     Attributes:
-      found: whether somebody was found there.
-      distances: `[12]` of LIMB_JOINTS, pixels; infinite where nothing was found, NaN where the
-        truth is unknown.
+      found: whether the person was found.
+      distances: `[12]` of LIMB_JOINTS, pixels; infinite if not found, NaN if the truth is unknown.
       head: its size, pixels; NaN if unknown.
       torso: its size, pixels; NaN if unknown.
       pa_mpjpe_mm: error of the joints in 3D after Procrustes alignment; NaN if unknown.
@@ -58,12 +57,12 @@ class PersonScore(NamedTuple):
 
     @property
     def pckh(self) -> float:
-        """Share of the joints within half the head's size; NaN if unknown."""
+        """Fraction of the joints within half the head's size; NaN if unknown."""
         return _mean(right(self.distances, PCKH_SHARE * self.head))
 
     @property
     def pck(self) -> float:
-        """Share of the joints within 0.2 of the torso; NaN if unknown."""
+        """Fraction of the joints within 0.2 of the torso; NaN if unknown."""
         return _mean(right(self.distances, PCK_SHARE * self.torso))
 
 
@@ -86,10 +85,10 @@ def head_size(person: FoundPerson) -> float:
 
 
 def right(distances: np.ndarray, limit: float) -> np.ndarray:
-    """Says of each joint whether it is near enough to the truth.
+    """Returns whether each joint is near enough to the truth.
 
     Args:
-      distances: `[...]` pixels, infinite where nothing was found, NaN where the truth is unknown.
+      distances: `[...]` pixels, infinite if not found, NaN if the truth is unknown.
       limit: pixels, NaN if unknown.
 
     Returns:
@@ -100,24 +99,24 @@ def right(distances: np.ndarray, limit: float) -> np.ndarray:
 
 
 def largest(people: Sequence[FoundPerson]) -> int | None:
-    """Returns which person fills the largest box, of those who have a PCKh; None: nobody has."""
+    """Returns the person with the largest box of those with a PCKh; None: nobody has one."""
     areas = [_area(person) if _has_pckh(person) else -1.0 for person in people]
     return int(np.argmax(areas)) if areas and max(areas) >= 0 else None
 
 
 def match(true: Sequence[FoundPerson], found: Sequence[FoundPerson]) -> list[int | None]:
-    """Decides who is who, by boxes alone and not by how right the joints are.
+    """Matches annotated and found people by boxes alone, not by the joints' errors.
 
-    The box of a pair is that of the annotated limb joints, or the annotated box where there are
-    fewer than two of them. Everybody is paired at most once, so that boxes overlap most in total;
-    pairs of less than 0.1 intersection over union do not count.
+    The box of a pair is that of the annotated limb joints, or the annotated box if there are fewer
+    than two. Each person is matched at most once, with the largest total overlap; pairs with less
+    than 0.1 intersection over union do not count.
 
     Args:
       true: the annotated people of a picture.
-      found: the people that were found in it.
+      found: the people found in it.
 
     Returns:
-      For each annotated person which one was found, or None.
+      For each annotated person the index of the found one, or None.
     """
     pairs: list[int | None] = [None] * len(true)
     overlaps = np.array([[_overlap(one, other) for other in found] for one in true])
@@ -129,11 +128,11 @@ def match(true: Sequence[FoundPerson], found: Sequence[FoundPerson]) -> list[int
 
 
 def score(true: FoundPerson, found: FoundPerson | None) -> PersonScore:
-    """Compares an annotated person with what was found of them.
+    """Scores a found person against the annotated one.
 
     Args:
       true: the annotated person.
-      found: the same person, found; None: was not.
+      found: the same person as found; None: missed.
 
     Returns:
       The score.
@@ -150,15 +149,15 @@ def score(true: FoundPerson, found: FoundPerson | None) -> PersonScore:
 
 
 def summarise(scores: Sequence[PersonScore]) -> dict[str, float]:
-    """Averages over people: over their joints, and over them for `found` and `pa_mpjpe_mm`.
+    """Averages over people; PCKh and PCK over all their joints.
 
     Args:
-      scores: of people; those without a PCKh count in `pa_mpjpe_mm` alone.
+      scores: of people; those without a PCKh count only in `pa_mpjpe_mm`.
 
     Returns:
-      `people` (who have a PCKh), `joints` (theirs), `found`, `pckh` and `pck` (shares),
-      `pckh_<joint>` for each joint and each pair, `pa_mpjpe_mm` and `people_3d`, how many it is
-      the mean of. What is unknown is left out.
+      `people` (with a PCKh), `joints` (of these), `found`, `pckh` and `pck` (fractions),
+      `pckh_<joint>` for each joint and each pair, `pa_mpjpe_mm` and its number of people
+      `people_3d`. Unknown values are left out.
     """
     counted = [one for one in scores if not np.isnan(one.pckh)]
     summary: dict[str, float] = {"people": len(counted)}
@@ -190,7 +189,7 @@ def _has_pckh(person: FoundPerson) -> bool:
 
 
 def _mean(values: np.ndarray) -> float:
-    """The mean of what is known, NaN if nothing is."""
+    """The mean of the known values, NaN if there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
 
@@ -207,7 +206,7 @@ def _pa_mpjpe_mm(true: FoundPerson, found: FoundPerson | None) -> float:
 
 
 def _box(person: FoundPerson, joints: np.ndarray | None = None) -> np.ndarray:
-    """The box around points `[N, 2]` or all limb joints, else the person's own; NaN if unknown."""
+    """Returns the box around points `[N, 2]` or limb joints, else the person's; NaN if unknown."""
     points = person.in_skeleton(LIMB_JOINTS).points_2d if joints is None else joints
     points = points[np.isfinite(points).all(-1)]
     if len(points) < 2:

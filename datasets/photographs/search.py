@@ -1,4 +1,4 @@
-"""Where to look for people in a picture, and who of those seen is the same person twice."""
+"""The squares to search for people in a picture, and the removal of duplicates."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,22 +11,22 @@ from datasets.photographs.squares import Square, to_picture, to_square
 from smpl_tf.skeleton import BLAZEPOSE_33
 
 _SWAPPED = np.array([list(LIMBS).index(i) for i in BLAZEPOSE_33.mirror[LIMBS]])
-# Mean distance of two looks' limbs over the smaller square, below which they are one person's. A
-# square is about 1.25 body heights, so this is some 10 cm.
+# Mean distance of two results' limbs over the smaller square, below which they are the same
+# person. A square is about 1.25 body heights, so this is some 10 cm.
 _SAME_DISTANCE = 0.06
-# How much of the smaller mask lies in the other, for both to be one person's: less is enough where
-# the boxes agree (intersection over union).
+# Fraction of the smaller mask inside the other from which both are the same person; a smaller one
+# is enough if the boxes agree (intersection over union).
 _SAME_SHARE, _SAME_SHARE_IN_BOX, _SAME_BOX = 0.6, 0.3, 0.5
-_GRID = 64  # places across a square where masks are compared
+_GRID = 64  # positions per side of a square at which masks are compared
 
 
 class Sighting(NamedTuple):
-    """A look at somebody whom the detector saw.
+    """A detected person with the landmark network's result.
 
     Attributes:
-      look: at the person.
-      detection: the detector's score, 0 to 1. It is low where it saw a person the wrong way up,
-        of which the landmark network may be quite sure.
+      look: the landmark network's result.
+      detection: the detector's score, 0 to 1. It is low for a person upside down, while the
+        landmark network may be sure.
     """
 
     look: Look
@@ -34,17 +34,17 @@ class Sighting(NamedTuple):
 
     @property
     def score(self) -> float:
-        """How well the person is seen by both networks, 0 to 1."""
+        """Combined score of both networks, 0 to 1."""
         return self.look.score * self.detection
 
 
 def whole(height: int, width: int, margin: float = 1.0) -> Square:
-    """Returns the square around a whole picture; a margin of 2 sees it at half the size."""
+    """Returns the square around a whole picture; a margin of 2 shows it at half the size."""
     return Square(width / 2, height / 2, margin * max(height, width))
 
 
 def turned(height: int, width: int) -> list[Square]:
-    """Returns the whole picture turned by a quarter, a half and three quarters."""
+    """Returns the squares of the whole picture rotated by 90, 180 and 270 degrees."""
     return [whole(height, width)._replace(angle=quarter * np.pi / 2) for quarter in (1, 2, 3)]
 
 
@@ -68,7 +68,7 @@ def tiles(height: int, width: int, share: float) -> list[Square]:
 
 
 def same_person(one: Look, other: Look) -> bool:
-    """Whether two looks are at one person: same limbs, also with sides exchanged, or same mask."""
+    """Whether two results are the same person: same limbs, possibly mirrored, or same mask."""
     side = min(one.square.side, other.square.side)
     weights = np.minimum(one.visibility, other.visibility)[LIMBS] + 1e-6
     for order in (np.arange(len(LIMBS)), _SWAPPED):
@@ -80,7 +80,7 @@ def same_person(one: Look, other: Look) -> bool:
 
 
 def shared_mask(one: Look, other: Look) -> float:
-    """Returns the share of the smaller of two masks that lies in the other, 0 to 1."""
+    """Returns the fraction of the smaller mask inside the other, 0 to 1."""
     places = (np.mgrid[:_GRID, :_GRID][::-1].reshape(2, -1).T + 0.5) / _GRID
     shares = []
     for here, there in ((one, other), (other, one)):
@@ -92,7 +92,7 @@ def shared_mask(one: Look, other: Look) -> float:
 
 
 def distinct(sightings: Iterable[Sighting]) -> list[Sighting]:
-    """Keeps one sighting of each person, the best; the best person first."""
+    """Keeps the best result of each person; the best person first."""
     kept: list[Sighting] = []
     for sighting in sorted(sightings, key=lambda sighting: -sighting.score):
         if not any(same_person(sighting.look, better.look) for better in kept):

@@ -19,7 +19,7 @@ def open_set(name: str, source: Path, split: str | None = None) -> AnnotatedSet:
     Args:
       name: one of ANNOTATED.
       source: its folder, or its file of annotations.
-      split: as the set itself calls it; None: see the set.
+      split: the set's own name of it; None: see the set.
 
     Raises:
       SourceError: it is not as distributed, or has no such split.

@@ -1,8 +1,8 @@
-"""Photographs with 2D labels as a data set: annotated ones, or any folder by the landmark finder.
+"""Photographs with 2D labels as a data set: annotated, or labelled by the landmark detector.
 
-NBF's finding is that many pictures with 2D labels and few with 3D suffice. Here nothing is known
-of a camera or an SMPL body; joints annotated near SMPL's twelve of the limbs are `joints/2d`, all
-known points of LSP's fourteen `lsp/2d`. `labels/source` says who made them.
+NBF found that many pictures with 2D labels and few with 3D labels suffice. Camera and SMPL body
+are unknown here; annotated joints near SMPL's twelve limb joints are `joints/2d`, all known points
+of LSP's fourteen are `lsp/2d`. `labels/source` is the origin of the labels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from datasets.sources import BadItemError, Inventory, Skip, SourceError
 
 PHOTOS = "photos"
 SETS = ("coco", "lsp", "lspet", "mpii", PHOTOS)
-# Set -> our split -> what the set's authors call it.
+# Set -> our split -> the authors' name of it.
 _OWN_SPLITS: dict[str, dict[str, str]] = {
     "coco": {"train": "train2017", "val": "val2017"},
     "lsp": {"train": "train", "test": "test"},
@@ -40,11 +40,11 @@ class Photographs:
     Attributes:
       dataset: one of SETS.
       root: the folder of the set, or its file of annotations.
-      split: "train", "val" or "test", as far as the set has them.
-      held_out: share of the pictures that are "test" and not "train", drawn by their names; None:
-        the splits of the set's authors.
-      licenses: of COCO's pictures, the numbers of those to take; empty: any.
-      model: of the landmark finder, for "photos".
+      split: "train", "val" or "test", if the set has it.
+      held_out: fraction of the pictures that is "test" instead of "train", drawn by their names;
+        None: the official splits.
+      licenses: numbers of the allowed licences of COCO's pictures; empty: any.
+      model: size of the landmark detector's network, for "photos".
     """
 
     genders: ClassVar[tuple[str, ...]] = ()
@@ -103,12 +103,12 @@ class Photographs:
         return _open(self.dataset, self.root, self._own_split(), self.licenses, self.model)
 
     def _own_split(self) -> str | None:
-        """What the set's authors call the split; None: all pictures."""
+        """The authors' name of the split; None: all pictures."""
         if self.held_out is not None:
             return None
         own = _OWN_SPLITS.get(self.dataset, {})
         if not own or Path(self.root).is_file():
-            holding_out.part_of((), None, self.split, self.root)  # train is all that there is
+            holding_out.part_of((), None, self.split, self.root)  # there is only train
             return None
         if self.split not in own:
             raise SourceError(
@@ -116,7 +116,7 @@ class Photographs:
                 "(held_out=0.2 would keep a fifth of the pictures for test)"
             )
         if self.dataset == "mpii" and self.split == "train" and mpii.has_release(Path(self.root)):
-            return None  # all that is annotated there is for training
+            return None  # all its annotations are for training
         return own[self.split]
 
 

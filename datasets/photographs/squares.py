@@ -1,4 +1,4 @@
-"""Turned squares of a picture: cut them out, and bring back what a network says about them.
+"""Rotated squares of a picture: crops them, and maps results back to the picture.
 
 Pixels follow the rule of `smpl_tf.camera`. Inside a square, a point has coordinates from 0 to 1
 along the square's own axes.
@@ -11,14 +11,14 @@ import numpy as np
 
 
 class Square(NamedTuple):
-    """A turned square of a picture.
+    """A rotated square of a picture.
 
     Attributes:
-      x: of its middle, pixels.
-      y: of its middle, pixels.
+      x: of its centre, pixels.
+      y: of its centre, pixels.
       side: pixels.
-      angle: from the picture's x axis to the square's own, radians; positive turns x towards y,
-        clockwise as one sees it.
+      angle: from the picture's x axis to the square's, radians; positive rotates x towards y,
+        clockwise on the screen.
     """
 
     x: float
@@ -31,7 +31,7 @@ def to_picture(square: Square, points: np.ndarray) -> np.ndarray:
     """Maps points of a square to the picture.
 
     Args:
-      square: whose points.
+      square: of the points.
       points: `[..., 2]`, 0 to 1 along the square's axes.
 
     Returns:
@@ -46,10 +46,10 @@ def to_square(square: Square, points: np.ndarray) -> np.ndarray:
 
 
 def turn_to_picture(square: Square, points: np.ndarray) -> np.ndarray:
-    """Turns 3D points from the axes of a square to those of the whole picture's camera.
+    """Rotates 3D points from the axes of a square to those of the whole picture's camera.
 
     Args:
-      square: that the network saw.
+      square: the network's input.
       points: `[..., 3]`, x and y along the square's axes, z away.
 
     Returns:
@@ -66,13 +66,14 @@ def corners(square: Square) -> np.ndarray:
 
 
 def cut(picture: np.ndarray, square: Square, size: int, black_outside: bool) -> np.ndarray:
-    """Cuts a square out of a picture, upright and of another size, without aliasing.
+    """Crops a rotated square to an upright picture of another size, without aliasing.
 
     Args:
       picture: `[H, W, 3]` uint8.
-      square: what to cut out; may reach beyond the picture.
+      square: to crop; may extend beyond the picture.
       size: of the result, pixels.
-      black_outside: whether pixels beyond the picture are black; otherwise its edge goes on.
+      black_outside: whether pixels outside the picture are black; otherwise its border is
+        repeated.
 
     Returns:
       `[size, size, 3]` uint8.
@@ -85,7 +86,7 @@ def cut(picture: np.ndarray, square: Square, size: int, black_outside: bool) -> 
         return np.zeros((size, size, 3), np.uint8)
     seen = picture[top:bottom, left:right]
     zoom = size / square.side
-    if zoom < 0.5:  # bilinear sampling alone would leave out pixels
+    if zoom < 0.5:  # bilinear sampling alone would skip pixels
         shape = np.maximum(np.round(zoom * np.array(seen.shape[1::-1])), 1).astype(int)
         seen = cv2.resize(seen, shape.tolist(), interpolation=cv2.INTER_AREA)
     scale = np.array([seen.shape[1] / (right - left), seen.shape[0] / (bottom - top)])
@@ -102,11 +103,11 @@ def cut(picture: np.ndarray, square: Square, size: int, black_outside: bool) -> 
 
 
 def put_back(values: np.ndarray, square: Square, height: int, width: int) -> np.ndarray:
-    """Puts a map of a square where it belongs in the picture; outside of the square it is 0.
+    """Maps an array over a square to the picture; 0 outside the square.
 
     Args:
       values: `[S, S]` of a type that OpenCV warps.
-      square: whose map.
+      square: of the map.
       height: of the picture, pixels.
       width: of the picture, pixels.
 
@@ -118,7 +119,7 @@ def put_back(values: np.ndarray, square: Square, height: int, width: int) -> np.
 
 
 def around(middle: np.ndarray, end: np.ndarray, margin: float = 1.25) -> Square:
-    """Returns the square around a circle, turned so that a point of the circle is above.
+    """Returns the square around a circle, rotated so that a point of the circle is at the top.
 
     Args:
       middle: `[2]` of the circle, pixels.
@@ -131,7 +132,7 @@ def around(middle: np.ndarray, end: np.ndarray, margin: float = 1.25) -> Square:
 
 
 def moved(one: Square, other: Square) -> float:
-    """Returns how far two squares differ: the farthest corner's way over the smaller side."""
+    """Returns the largest distance of corresponding corners over the smaller side."""
     ways = np.linalg.norm(corners(one) - corners(other), axis=-1)
     return float(ways.max() / min(one.side, other.side))
 
@@ -142,13 +143,13 @@ def _turn(angle):
 
 
 def _matrix(square, size):
-    """From pixels of the cut square to those of the picture, `[2, 3]`."""
+    """Returns the map from pixels of the crop to those of the picture, `[2, 3]`."""
     linear = _turn(square.angle) * square.side / size
     return np.column_stack([linear, np.array(square[:2]) - linear @ np.full(2, size / 2)])
 
 
 def _between_pixel_centres(matrix):
-    """The same map for OpenCV, which counts from the middle of the first pixel."""
+    """Returns the same map for OpenCV, whose origin is the centre of the first pixel."""
     shifted = np.array(matrix)
     shifted[:, 2] += shifted[:, :2] @ [0.5, 0.5] - 0.5
     return shifted

@@ -1,12 +1,12 @@
-"""Follows the people of a video: who is the same person in the next frame.
+"""Tracks the people in a video.
 
     tracker = PersonTracker(LandmarkFinder(max_people=4))
     for frame in frames:  # [H, W, 3] uint8 RGB
         for track, person in tracker(frame):
             ...
 
-A person's points say where to look in the next frame, so that the detector is asked only about
-newcomers and about people who were lost.
+A person's points determine the square to search in the next frame, so that the detector is needed
+only for new people and for lost ones.
 """
 
 import dataclasses
@@ -20,17 +20,17 @@ from datasets.photographs.search import Sighting, same_person
 from datasets.photographs.squares import moved
 from smpl_tf.found_person import FoundPerson
 
-# A lost person is taken up again where the squares differ less than this, per frame of absence.
+# A lost person is recognised if the squares differ by less than this, per frame of absence.
 _REACH_PER_FRAME, _LONGEST_REACH = 0.3, 1.0
-_BETTER = 0.2  # by which a second look's score must beat a track's, to replace its
+_BETTER = 0.2  # margin by which a new score must exceed a track's to replace its result
 
 
 class TrackedPerson(NamedTuple):
-    """A person of a frame, and who it is.
+    """A person in a frame, with its track.
 
     Attributes:
-      track: the person's number, from 0 on; stays from frame to frame and is not given again.
-      person: as the finder sees them in this frame.
+      track: the person's number, from 0; constant over frames and never reused.
+      person: as found in this frame.
     """
 
     track: int
@@ -40,16 +40,16 @@ class TrackedPerson(NamedTuple):
 @dataclasses.dataclass
 class _Track:
     number: int
-    seen: Sighting  # when last; the detection's score is that of the last detection
+    seen: Sighting  # the latest; its detection score is that of the last detection
     absent: int = 0  # frames since then
 
 
 class PersonTracker:
-    """Finds the people of each frame of one video, and keeps them apart.
+    """Finds the people in each frame of one video, and tracks them.
 
     Args:
-      finder: of people in pictures.
-      every: frames from one search for newcomers to the next.
+      finder: finds people in pictures.
+      every: frames between two searches for new people.
       patience: frames for which a lost person is remembered.
 
     Raises:
@@ -69,16 +69,16 @@ class PersonTracker:
         self._next_number = 0
 
     def __call__(self, picture: np.ndarray) -> list[TrackedPerson]:
-        """Finds the people of the next frame.
+        """Finds the people in the next frame.
 
         Args:
           picture: `[H, W, 3]` uint8 RGB.
 
         Returns:
-          The people of this frame, in the order of their numbers.
+          The people in this frame, in the order of their numbers.
 
         Raises:
-          ValueError: the picture is none.
+          ValueError: the array is not a picture.
         """
         check_picture(picture)
         self._continue(picture)
@@ -92,7 +92,7 @@ class PersonTracker:
         return [TrackedPerson(t.number, self._finder.person(t.seen, picture)) for t in present]
 
     def _continue(self, picture):
-        """Looks at each person where the last frame's points say."""
+        """Finds each person in the square from the last frame's points."""
         present: list[_Track] = []
         for track in sorted(self._tracks, key=lambda track: (track.absent, track.number)):
             look = self._finder.look(picture, track.seen.look.next_square)
@@ -100,14 +100,14 @@ class PersonTracker:
                 track.absent += 1
                 continue
             if any(same_person(look, other.seen.look) for other in present):
-                # Somebody else is seen here; who was followed for longer keeps them.
+                # Another track shows the same person; the older track keeps it.
                 track.absent += 1
                 continue
             track.seen, track.absent = track.seen._replace(look=look), 0
             present.append(track)
 
     def _take_up(self, sightings):
-        """Gives newcomers to lost tracks nearby, or to new ones."""
+        """Assigns new people to lost tracks nearby, or to new tracks."""
         for sighting in sightings:
             look = sighting.look
             present = [track for track in self._tracks if not track.absent]
@@ -127,7 +127,7 @@ class PersonTracker:
             track.seen, track.absent = sighting, 0
 
     def _lost_near(self, look: Look) -> _Track | None:
-        """The lost track whose person this may be: the nearest within reach."""
+        """Returns the nearest lost track that this person may belong to."""
 
         def way(track):
             return moved(look.square, track.seen.look.next_square)

@@ -1,4 +1,4 @@
-"""Random people before random backgrounds, with everything about them known."""
+"""Random people in front of random backgrounds, with complete labels."""
 
 from datasets.synthetic.generator import SyntheticConfig, generate, read_examples
 

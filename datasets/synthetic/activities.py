@@ -1,4 +1,4 @@
-"""Draws what a person does: legs of one activity with arms that go with them, or with others."""
+"""Draws random activities: legs with matching arms, or with arms of another activity."""
 
 import numpy as np
 
@@ -6,15 +6,15 @@ from datasets.synthetic.arms import ARMS, swing
 from datasets.synthetic.legs import LEGS
 from datasets.synthetic.poses import Angles
 
-_NATURAL_SHARE = 0.55  # of the people move their arms as their legs suggest
-_BETWEEN_SHARE = 0.3  # of the others are between two things
+_NATURAL_SHARE = 0.55  # fraction of the people whose arms match their legs
+_BETWEEN_SHARE = 0.3  # fraction of the others who are between two activities
 
 
 def sample(rng: np.random.Generator) -> tuple[str, str, Angles]:
-    """Draws a pose: legs of one activity; arms that go with them, or of any other.
+    """Draws a pose: legs of one activity, arms of the same or another.
 
     Args:
-      rng: the source of chance.
+      rng: random generator.
 
     Returns:
       Names of the activities of legs and arms, and the angles in degrees, see `poses.limited`.

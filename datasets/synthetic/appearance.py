@@ -1,7 +1,7 @@
-"""What people wear: skin, hair, clothes and shoes, painted on the rest-pose body and lit.
+"""Appearance of people: skin, hair, clothes and shoes, painted on the rest-pose body and lit.
 
-Every colour is a function of the point of the rest pose that a pixel sees, so patterns stick to
-the body, need no texture map, and have no seams.
+The colour of a pixel is a function of its point in the rest pose, so patterns move with the body,
+need no texture map, and have no seams.
 """
 
 import functools
@@ -16,7 +16,7 @@ from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.skeleton import SMPL_24
 
-# RGB 0..1 from light to dark skin, and usual hair; mixtures of neighbours are drawn.
+# RGB 0..1 from light to dark skin, and usual hair; neighbours are mixed at random.
 _SKIN = np.array(
     [
         (0.96, 0.83, 0.73),
@@ -38,7 +38,7 @@ _HAIR = np.array(
 
 
 class Garment(NamedTuple):
-    """A coloured, patterned cloth."""
+    """A coloured, patterned fabric."""
 
     colours: np.ndarray  # [2, 3] RGB 0..1
     pattern: str
@@ -47,22 +47,22 @@ class Garment(NamedTuple):
 
 
 class Outfit(NamedTuple):
-    """Cloth and where it ends: along a limb 0 = its root, 1 = wrist or ankle."""
+    """Fabric and its ends: along a limb 0 = its root, 1 = wrist or ankle."""
 
     top: Garment
     legwear: Garment
     shoes: Garment | None
     skin: np.ndarray  # [3] RGB
     hair: np.ndarray | None  # [3] RGB; None = bald
-    hairline: float  # metres below the top of the head where hair ends in the back
+    hairline: float  # metres below the top of the head to the end of the hair at the back
     sleeve: float
     trouser: float
-    hem: float  # where the top ends on the legs; below 0: above the crotch
+    hem: float  # end of the top on the legs; below 0: above the crotch
     neckline: float  # metres below the neck joint
 
 
 class Light(NamedTuple):
-    """A distant lamp, and light from everywhere."""
+    """A distant lamp, and ambient light."""
 
     direction: np.ndarray  # [3] unit, towards the lamp, camera frame
     colour: np.ndarray  # [3]
@@ -73,7 +73,7 @@ _PATTERNS = ("plain", "stripes", "checks", "dots", "fade", "blotches", "rings")
 
 
 def draw_outfit(rng: np.random.Generator) -> Outfit:
-    """Draws an outfit."""
+    """Draws a random outfit."""
     dress = rng.random() < 0.12
     top, legwear = _draw_garment(rng), _draw_garment(rng)
     return Outfit(
@@ -91,7 +91,7 @@ def draw_outfit(rng: np.random.Generator) -> Outfit:
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """Draws the light; lamps stand in front of the person or at its side, mostly above."""
+    """Draws random light; lamps are in front of the person or to the side, mostly above."""
     direction = np.array([rng.normal(0, 0.8), rng.normal(-0.6, 0.5), rng.normal(-0.8, 0.4)])
     warmth = rng.normal(0, 0.06)
     tint = np.array([1 + warmth, 1, 1 - warmth])
@@ -111,19 +111,19 @@ def paint(
     light: Light,
     samples: int,
 ) -> np.ndarray:
-    """Draws a dressed person before NBF's camera.
+    """Renders a dressed person with NBF's camera.
 
     Args:
       vertices: [V, 3] metres, camera frame.
-      body: whose vertices.
+      body: of the vertices.
       size: width and height of the picture, pixels.
-      outfit: what the person wears.
-      light: what falls on it.
+      outfit: of the person.
+      light: of the scene.
       samples: per pixel and axis.
 
     Returns:
-      [size, size, 4] float32 RGBA, 0..1; alpha is the share of the pixel the person covers, and
-      the colours are multiplied by it.
+      [size, size, 4] float32 RGBA, 0..1; alpha is the fraction of the pixel that the person
+      covers, and the colours are multiplied by it.
     """
     surface = _surface(body)
     raster = rasterizer.rasterize(vertices, surface.faces, nbf_camera(size * samples))
@@ -176,7 +176,7 @@ _HEAD = np.isin(np.arange(25) - 1, SMPL_24.indices(["neck", "head"]))
 def _dress(
     outfit: Outfit, surface: _Surface, points: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Colours of rest-pose points [P, 3] that lie on the parts [P]."""
+    """Returns the colours of rest-pose points [P, 3] on the parts [P]."""
     x, y, z = points.T
     joint = {name: surface.joints[SMPL_24.index(name)] for name in SMPL_24.names}
     shoulder, wrist = joint["left_shoulder"][0], joint["left_wrist"][0]
@@ -192,7 +192,7 @@ def _dress(
     trousered = ~head & ~arms & ~topped & (along_leg > -0.25) & (along_leg < outfit.trouser)
     shod = legs & (y < ankle - 0.015)
     below_crown = surface.crown - y
-    # From the brow up; behind the ears down to the hairline.
+    # Above the brow, and behind the ears down to the hairline.
     haired = head & (below_crown < np.where(z > joint["head"][2] + 0.02, 0.055, outfit.hairline))
     haired &= (z < joint["head"][2] + 0.02) | (below_crown < 0.055)
 
@@ -231,18 +231,18 @@ def _cloth(garment: Garment, points: np.ndarray) -> np.ndarray:
 
 
 def _lit(colours: np.ndarray, seen: np.ndarray, light: Light) -> np.ndarray:
-    """Lambert shading, with folds that are bumps of the rest pose."""
+    """Lambert shading, with folds as bumps of the rest pose."""
     points, normals = seen[:, :3], seen[:, 3:]
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
     folds = 0.92 + 0.16 * _waves(points, 0.09)
     diffuse = np.clip(normals @ light.direction, 0, None) * folds
-    # Surfaces that look down see the darker ground.
+    # Surfaces that face down get light from the darker ground.
     sky = 0.85 - 0.15 * normals[:, 1]
     return colours * (light.ambient * sky[:, None] + light.colour * diffuse[:, None])
 
 
 def _waves(points: np.ndarray, scale: float) -> np.ndarray:
-    """A smooth irregular function of space with values 0..1 and features of about `scale`."""
+    """A smooth random function of space with values 0..1 and features of about `scale`."""
     x, y, z = (points / scale).T
     value = np.sin(x + 1.3 * np.sin(0.7 * y)) + np.sin(1.1 * y + 1.7 * np.sin(0.6 * z + 0.4 * x))
     return 0.25 * (value + np.sin(0.9 * z + 1.5 * np.sin(0.8 * x)) * 0.9 + 2)
@@ -259,11 +259,11 @@ def _draw_garment(rng: np.random.Generator, plain: bool = False) -> Garment:
 
 
 def draw_colour(rng: np.random.Generator, vividness: float = 1.0) -> np.ndarray:
-    """Draws an RGB colour 0..1 as cloth and things have them: greys, muted and vivid ones.
+    """Draws a random RGB colour 0..1 of fabrics and objects: grey, muted or vivid.
 
     Args:
-      rng: the source of chance.
-      vividness: factor of the saturation; walls and landscapes are less vivid than clothes.
+      rng: random generator.
+      vividness: factor of the saturation; lower for walls and landscapes than for clothes.
 
     Returns:
       [3].

@@ -1,6 +1,6 @@
-"""What arms, trunk and head do, as distributions over named joint angles in degrees.
+"""Motion of arms, trunk and head, as distributions over named joint angles in degrees.
 
-The figures are the author's own observation of people, rounded. Limits are applied later, see
+The numbers are the author's own observations of people, rounded. Limits are applied later, see
 `poses.limited`.
 """
 
@@ -18,12 +18,12 @@ def _hang(rng):
 
 
 def swing(rng: np.random.Generator, gait: float, running: bool) -> poses.Angles:
-    """Swings the arms against the legs.
+    """Swings the arms in opposition to the legs.
 
     Args:
-      rng: the source of chance.
-      gait: phase of the left leg, radians; 0 = its foot touches the ground in front.
-      running: or else walking.
+      rng: random generator.
+      gait: phase of the left leg, radians; 0 = its foot touches the ground in front of the body.
+      running: running instead of walking.
 
     Returns:
       Angles of both arms, degrees.
@@ -31,7 +31,7 @@ def swing(rng: np.random.Generator, gait: float, running: bool) -> poses.Angles:
     arms: poses.Angles = {}
     vigour = rng.uniform(0.6, 1.2)
     for side, phase in (("left", gait), ("right", gait + np.pi)):
-        forwards = -np.cos(phase) * vigour  # against the leg of the same side
+        forwards = -np.cos(phase) * vigour  # opposite to the leg of the same side
         elevation = (40 if running else 22) * forwards + (4 if running else 5)
         arms |= {
             f"{side}_arm_plane": 80 if elevation > 0 else -68,
@@ -101,7 +101,7 @@ def _hands_on_hips(rng):
 
 
 def _arms_folded(rng):
-    # One forearm lies above and before the other.
+    # One forearm is above and in front of the other.
     return (
         poses.left(arm_plane=92, arm_elevation=rng.uniform(42, 48), arm_twist=rng.uniform(62, 68))
         | poses.right(
@@ -162,7 +162,7 @@ def _hands_behind_head(rng):
 
 
 def _throw(rng):
-    done = rng.uniform(0, 1)  # from drawing back to letting go
+    done = rng.uniform(0, 1)  # from drawing back to release
     return (
         poses.left(arm_elevation=100, arm_plane=-25 + 110 * done, arm_twist=-85 + 80 * done)
         | poses.left(elbow=105 - 85 * done, grip=30)
@@ -209,7 +209,7 @@ def _dancing_arms(rng):
 
 ARMS: dict[str, Callable[[np.random.Generator], poses.Angles]] = {
     "hang": _hang,
-    "walk": _hang,  # replaced by the swing that goes with the legs
+    "walk": _hang,  # replaced by the swing that matches the legs
     "run": _hang,
     "reach": _reach,
     "reach_both": _reach_both,

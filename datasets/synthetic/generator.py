@@ -22,34 +22,34 @@ from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.rasterizer import label_map, rasterize
 
 PEOPLE_PER_SHARD = 256
-# Raised whenever the same config would give other Examples: old data are then not reused.
+# Increased whenever the same config gives other Examples, so that old data are not reused.
 _VERSION = 1
-# Bodies are posed in blocks of fixed composition, so that a person's bytes do not depend on how
-# the work is divided.
+# Bodies are posed in fixed blocks, so that a person's bytes do not depend on how the work is
+# divided.
 _BLOCK = 16
-# Above this size edges are smooth enough with one sample per pixel.
+# In larger pictures edges are smooth enough with one sample per pixel.
 _LARGEST_SUPERSAMPLED = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticConfig:
-    """What the synthetic Examples depend on."""
+    """Everything that the synthetic Examples depend on."""
 
     seed: int = 0
     image_size: int = 128  # pixels, square
-    occluder_share: float = 0.15  # share of the people with something in front of them
+    occluder_share: float = 0.15  # fraction of people behind an occluder
     translation_jitter: float = 0.0  # metres, standard deviation of x and y; NBF's copies: ~0.13
-    # Whose people: female and male ones where these are given, else neutral ones. Their betas in
-    # the neutral space, which NBF trains on, are known where the neutral body is given.
+    # The people's bodies: female and male if given, otherwise neutral. Their betas in the neutral
+    # space, which NBF trains on, are known if the neutral body is given.
     bodies: Bodies = people.OPEN_BODIES
-    # Folder of shards whose poses the people of a split take from its split of the same name, or
-    # from train if it has no other; None: everyday activities.
+    # Folder of shards with poses: those of the split of the same name, or of train if it is the
+    # only one; None: everyday activities.
     poses: str | None = None
     # How 12 and fewer parts are cut: at the bones, which the shipped networks know, or as NBF's.
     part_cut: str = part_cut.BONES_CUT
 
     def __post_init__(self) -> None:
-        """Refuses what would give no picture, nobody in it, or bodies that cannot be compared."""
+        """Rejects values that give no picture, no person in it, or incomparable bodies."""
         for name, low, high in (
             ("seed", 0, 2**32 - 1),
             ("image_size", 16, 4096),
@@ -69,21 +69,21 @@ class SyntheticConfig:
             raise MissingBodyError("synthetic people need a body: neutral, or female and male")
         if OPEN_BODY in given and len(set(given)) > 1:
             raise ValueError(
-                f"synthetic people are of the open body or of your own files, not of both; got "
+                f"synthetic people use either the open body or your own files, not both; got "
                 f"neutral={self.bodies.neutral}, female={self.bodies.female}, "
                 f"male={self.bodies.male}"
             )
 
     @property
     def genders(self) -> tuple[str, ...]:
-        """Of the people."""
+        """The genders of the people."""
         return people.genders_of(self.bodies)
 
 
 def read_examples(
     config: SyntheticConfig, split: str, start: int, stop: int
 ) -> Iterator[dict[str, Any]]:
-    """Yields synthetic Examples; a person depends on config, split and index alone.
+    """Yields synthetic Examples; a person depends only on config, split and index.
 
     Args:
       config: see SyntheticConfig.
@@ -127,10 +127,10 @@ def generate(
     progress: bool = True,
     pool: concurrent.futures.Executor | None = None,
 ) -> manifests.Manifest:
-    """Writes a split of synthetic people, or reuses it if it is there.
+    """Writes a split of synthetic people, or reuses an existing one.
 
     Args:
-      directory: folder of the shards, made if need be.
+      directory: folder of the shards, created if missing.
       split: its name.
       count: number of people.
       config: see SyntheticConfig.
@@ -143,12 +143,12 @@ def generate(
       The manifest.
 
     Raises:
-      RecordError: the folder holds this split of another config, or is damaged.
+      RecordError: the folder has this split with another config, or is damaged.
       ModelFileError: a body cannot be read.
       ValueError: the bodies have different meshes.
     """
     own = dataclasses.asdict(config)
-    del own["bodies"]  # their fingerprints say more than paths
+    del own["bodies"]  # recorded by fingerprint instead of path
     if config.part_cut == part_cut.BONES_CUT:
         del own["part_cut"]  # as in data from before there was a choice
     own["poses"] = None if config.poses is None else _motion(config.poses, split).fingerprint
@@ -167,7 +167,7 @@ def generate(
 
 
 def _motion(folder: str, split: str) -> Split:
-    """The split of motion that the people of a split move as."""
+    """The split of motion that gives the poses of a split."""
     names = {path.removesuffix(".manifest.json") for path in tf.io.gfile.listdir(folder)}
     return open_split(folder, split if split in names else "train")
 
@@ -186,7 +186,7 @@ def _captured(folder: str, split: str) -> np.ndarray:
 
 
 def _fingerprints(config: SyntheticConfig) -> dict[str, str]:
-    """Reads the bodies before anybody is drawn."""
+    """Reads the bodies before any person is generated."""
     bodies = config.bodies
     fingerprints = bodies.fingerprints(config.genders)
     meshes = {gender: bodies.data(gender).num_vertices for gender in fingerprints}
@@ -196,7 +196,7 @@ def _fingerprints(config: SyntheticConfig) -> dict[str, str]:
 
 
 def _sources(seed: int, split: str, index: int) -> list[np.random.Generator]:
-    """Two sources of chance of one person: for the body, and for the picture."""
+    """The two random generators of a person: for the body, and for the picture."""
     key = np.random.SeedSequence([seed, zlib.crc32(split.encode()), index])
     return [np.random.default_rng(child) for child in key.spawn(2)]
 
@@ -240,12 +240,12 @@ def _example(
 
 
 def _known(key: str, value: np.ndarray | None, shape: tuple[int, ...]) -> dict[str, Any]:
-    """A value and that it is known; nothing where it is not."""
+    """Returns a value and its validity; nothing if it is None."""
     return {} if value is None else {key: value, f"{key}/valid": np.ones(shape, np.int64)}
 
 
 def _draw(config, person, body, rng):
-    """Picture [H, W, 3] and labels [H, W], uint8; box [4] around the visible part."""
+    """Returns picture [H, W, 3] and labels [H, W], uint8, and box [4] of the visible part."""
     camera = nbf_camera(config.image_size)
     data = config.bodies.data(person.gender)
     faces = _face_labels(data, config.part_cut)

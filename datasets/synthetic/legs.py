@@ -1,7 +1,7 @@
-"""What legs and pelvis do, as distributions over named joint angles in degrees.
+"""Motion of legs and pelvis, as distributions over named joint angles in degrees.
 
-The figures are the author's own observation of people, rounded; gait angles follow the usual
-course of hip and knee over a cycle (approximate). Limits are applied later, see `poses.limited`.
+The numbers are the author's own observations of people, rounded; gait angles follow the usual
+curves of hip and knee over a cycle (approximate). Limits are applied later, see `poses.limited`.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from datasets.synthetic import poses
 
 
 class Activity(NamedTuple):
-    """One thing to do with the legs and the pelvis."""
+    """An activity of the legs and the pelvis."""
 
     share: float
     sample: Callable[[np.random.Generator], poses.Angles]
-    arms: tuple[str, ...]  # what the arms do naturally meanwhile
+    arms: tuple[str, ...]  # the matching motion of the arms
 
 
 _PLANTED = poses.both(planted=1)
@@ -52,7 +52,7 @@ def _wide_stance(rng):
 
 
 def _gait_leg(phase, running):
-    """Thigh and knee of one leg; phase 0 = the foot touches the ground in front."""
+    """Angles of thigh and knee of one leg; phase 0 = the foot touches the ground in front."""
     if running:
         thigh = 22 + 38 * np.cos(phase)
         knee = 55 + 45 * np.cos(phase + 1.9) + 12 * np.cos(2 * phase + 0.5)
@@ -167,7 +167,7 @@ def _sit_on_floor(rng):
 
 
 def _cross_legged(rng):
-    # The left shin lies before the right one.
+    # The left shin is in front of the right one.
     lean = rng.normal(-5, 5)
     return (
         poses.both(hip_rotation=60, abduction=rng.uniform(30, 42), ankle=-30, inversion=20)

@@ -1,4 +1,4 @@
-"""Random people: sex, shape and pose, and the body they give in front of the camera."""
+"""Random people: sex, shape and pose, and the posed body in front of the camera."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from smpl_tf.skeleton import SMPL_24, SMPLR_LANDMARKS
 GENDERS = ("female", "male")
 OPEN_BODIES = Bodies(neutral=OPEN_BODY, female=OPEN_BODY, male=OPEN_BODY)
 _MAX_BETA = 2.5  # standard deviations
-_YAW_DEGREES = 57  # mostly towards the camera, all directions occur
+_YAW_DEGREES = 57  # mostly towards the camera; all directions occur
 _CANDIDATES = 3  # poses drawn per person; the first without self-intersection is taken
-_TOUCHING = 0.03  # metres two limbs may press into each other
+_TOUCHING = 0.03  # metres by which two limbs may intersect
 
 # Standard deviation of each angle around its activity's, degrees.
 _DEVIATIONS = {
@@ -31,7 +31,7 @@ _DEVIATIONS = {
     for name, (low, high) in poses.LIMITS.items()
 }
 
-# Limbs as capsules: from joint, to joint, radius in metres of an average person.
+# Limbs as capsules: from joint, to joint, radius in metres for an average person.
 _CAPSULES = (
     ("spine1", "spine3", 0.13),
     ("neck", "head", 0.09),
@@ -44,18 +44,19 @@ _CAPSULES = (
     ("left_knee", "left_ankle", 0.055),
     ("right_knee", "right_ankle", 0.055),
 )
-_MAY_MEET = (  # pairs that are neighbours, or meet only if a third pair does
+_MAY_MEET = (  # neighbouring pairs, and pairs that intersect only if a third pair does
     *((0, 1), (0, 4), (0, 5), (0, 6), (0, 7), (1, 4), (1, 5), (2, 4), (3, 5), (6, 8), (7, 9)),
     *((0, 8), (0, 9), (1, 6), (1, 7), (1, 8), (1, 9), (4, 6), (5, 7), (6, 7), (4, 5)),
 )
 
 
 class Person(NamedTuple):
-    """What chance decides about one person; NumPy, one person."""
+    """The random choices for one person, as NumPy arrays."""
 
-    gender: str  # whose body it has
+    gender: str  # gender of the body
     betas: np.ndarray  # [10] in the space of this gender's body
-    # Joint angles in degrees, see poses.LIMITS; or, of captured motion, [_CANDIDATES, 24, 3, 3].
+    # Joint angles in degrees, see poses.LIMITS; or rotations of captured motion, [_CANDIDATES, 24,
+    # 3, 3].
     candidates: dict[str, np.ndarray] | np.ndarray
     root: np.ndarray  # [_CANDIDATES, 3, 3] pelvis in the camera frame
     translation: np.ndarray  # [3] metres, camera frame
@@ -73,16 +74,16 @@ class Posed(NamedTuple):
     landmarks: np.ndarray | None  # [N, 18, 3]; None if a body does not name them
 
     def person(self, row: int) -> Posed:
-        """Returns one of the people, without the leading axis."""
+        """Returns one person, without the leading axis."""
         known = {name: field[row] for name, field in self._asdict().items() if field is not None}
         return self._replace(**known)
 
 
 def genders_of(bodies: Bodies) -> tuple[str, ...]:
-    """Returns the genders of the people that bodies give: those with a body of their own.
+    """Returns the possible genders of people: those with a body.
 
     Args:
-      bodies: any of them; people are neutral where neither a female nor a male body is given.
+      bodies: people are neutral if neither a female nor a male body is given.
     """
     own = tuple(gender for gender in GENDERS if getattr(bodies, gender) is not None)
     return own or ("neutral",)
@@ -94,15 +95,15 @@ def draw(
     genders: Sequence[str] = GENDERS,
     captured: np.ndarray | None = None,
 ) -> Person:
-    """Draws a person.
+    """Draws a random person.
 
     Args:
-      rng: the source of chance.
-      translation_jitter: standard deviation of the translation's x and y around NBF's, metres; cut
-        at two of them.
-      genders: that it may have.
+      rng: random generator.
+      translation_jitter: standard deviation of the translation's x and y around NBF's, metres;
+        clipped at two of them.
+      genders: to choose from.
       captured: `[M, 24, 3]` axis-angles of motion, the root's in camera axes, to draw poses from
-        instead of activities; whichever way somebody faced is forgotten.
+        instead of activities; the heading is replaced.
 
     Returns:
       The person, with several candidate poses.
@@ -121,7 +122,7 @@ def draw(
         angles = _personal(rng, angles)
         candidates.append(poses.limited(angles))
         upright = poses.turn("z", angles["roll"]) @ poses.turn("x", angles["lean"])
-        # A half turn about x makes SMPL's y up and z front the camera's y down and z away.
+        # Half a turn about x converts SMPL's y up and z front to the camera's y down and z away.
         roots.append(poses.turn("x", 180 + lens_pitch) @ poses.turn("y", yaw) @ upright)
         names.append(f"{doing}/{arms}")
     return Person(
@@ -137,14 +138,14 @@ def draw(
 def choose_poses(
     people: Sequence[Person], bodies: Bodies = OPEN_BODIES
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Takes of each person's candidates the first that does not intersect itself.
+    """Chooses each person's first candidate pose without self-intersection.
 
     Args:
       people: N persons.
-      bodies: that they have.
+      bodies: of the people.
 
     Returns:
-      `[N]` index of the candidate, the least bad one where all intersect; and `[N, 24, 3]`
+      `[N]` index of the candidate, the best one if all intersect; and `[N, 24, 3]`
       axis-angles, parent-relative, the root's in the camera frame, radians.
     """
     of_activities = [one.candidates for one in people if isinstance(one.candidates, dict)]
@@ -170,7 +171,7 @@ def pose_bodies(people: Sequence[Person], bodies: Bodies = OPEN_BODIES) -> Posed
 
     Args:
       people: N persons.
-      bodies: that they have.
+      bodies: of the people.
 
     Returns:
       Bodies of the N.
@@ -198,13 +199,13 @@ def pose_bodies(people: Sequence[Person], bodies: Bodies = OPEN_BODIES) -> Posed
 
 
 def self_intersection(joints: np.ndarray) -> np.ndarray:
-    """Measures how deep limbs, torso and head press into each other, as capsules.
+    """Measures how deeply limbs, torso and head intersect, as capsules.
 
     Args:
       joints: [N, 24, 3] metres.
 
     Returns:
-      [N] metres of the worst pair; 0 or less where nothing touches.
+      [N] metres of the worst pair; 0 or less if nothing touches.
     """
     starts = joints[:, SMPL_24.indices([start for start, _, _ in _CAPSULES])]
     ends = joints[:, SMPL_24.indices([end for _, end, _ in _CAPSULES])]
@@ -229,7 +230,7 @@ def _captured(
     lens_pitch: float,
     yaw: float,
 ) -> Person:
-    """A person in poses of captured motion, half of them mirrored, turned to a new heading."""
+    """Draws a person in captured poses, half of them mirrored, with a new heading."""
     drawn = np.float64(captured[rng.integers(len(captured), size=_CANDIDATES)])
     mirrored = rng.random(_CANDIDATES) < 0.5
     drawn[mirrored] = mirror_axis_angle(drawn[mirrored], SMPL_24.mirror).numpy()
@@ -248,9 +249,9 @@ def _captured(
 
 
 def _personal(rng: np.random.Generator, angles: poses.Angles) -> poses.Angles:
-    """Mirrors half of the poses and adds a person's own way of doing it, in degrees."""
+    """Mirrors half of the poses and adds individual variation, in degrees."""
     angles = poses.mirrored(angles) if rng.random() < 0.5 else dict(angles)
-    # Few people stand like the book; some are quite elsewhere.
+    # The spread has heavy tails: few people follow an activity exactly, some deviate a lot.
     spread = rng.choice([0.6, 1.0, 1.8], p=[0.4, 0.45, 0.15])
     for name, deviation in zip(
         _DEVIATIONS, spread * rng.normal(size=len(_DEVIATIONS)), strict=True
@@ -281,7 +282,7 @@ def _candidate_joints(relative, rest):
 
 
 def _segment_distance(p0, p1, q0, q1):
-    """Least distance of segments [..., 3], by alternating exact projections."""
+    """Returns the distance of segments [..., 3], by alternating exact projections."""
     d, e = p1 - p0, q1 - q0
     dd, ee = (np.maximum((v * v).sum(-1), 1e-12) for v in (d, e))
     s = np.full(d.shape[:-1], 0.5)

@@ -1,9 +1,9 @@
-"""Poses in the words of anatomy: named joint angles, their limits, and SMPL rotations from them.
+"""Poses as anatomical joint angles: names, limits, and conversion to SMPL rotations.
 
-A pose is a dict of angles in degrees, 0 = standing upright with hanging arms, palms to the body.
-`thigh` and `lean` are measured against the vertical, so that an activity can say how the feet
-stand; all other angles are relative to the parent, as a clinician measures them. SMPL's rest pose
-is the T-pose, hence the quarter turn in `_arm`.
+A pose is a dict of angles in degrees; 0 = standing upright with hanging arms, palms to the body.
+`thigh` and `lean` are measured from the vertical, so that an activity can define the position of
+the feet; all other angles are relative to the parent, as in clinical practice. SMPL's rest pose is
+the T-pose, hence the quarter turn in `_arm`.
 """
 
 from collections.abc import Mapping
@@ -55,9 +55,10 @@ LIMITS = TRUNK_LIMITS | {
 
 _SPINE_SHARES = {"spine1": 0.3, "spine2": 0.35, "spine3": 0.35}
 _NECK_SHARES = {"neck": 0.5, "head": 0.5}
-# The collarbone takes part in raising the arm beyond the horizontal and sinks below it.
+# The collarbone contributes to raising the arm above the horizontal and drops below it.
 _COLLAR_SHARE = 0.2
-# Backwards the arm does not rise far (AAOS: extension 60); the limit eases in from the side.
+# Backwards the arm cannot rise far (AAOS: extension 60); the limit decreases gradually from the
+# side.
 _BACKWARD_ELEVATION = 60
 
 
@@ -77,11 +78,11 @@ def right(**angles: float) -> Angles:
 
 
 def limited(angles: Mapping[str, float]) -> Angles:
-    """Turns the angles of an activity into joint angles a person can reach.
+    """Converts the angles of an activity to joint angles within a person's limits.
 
     Args:
       angles: degrees; any of LIMITS' keys except hip_flexion, and `lean`, `left_thigh`,
-        `right_thigh`; missing ones are 0. `left_planted` or `right_planted` = 1 lays that sole
+        `right_thigh`; missing ones are 0. `left_planted` or `right_planted` = 1 makes that sole
         flat on the ground.
 
     Returns:
@@ -119,7 +120,7 @@ def mirrored(angles: Mapping[str, float]) -> Angles:
 
 
 def joint_rotations(angles: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Turns joint angles into the rotations of SMPL's joints; the root is left upright.
+    """Converts joint angles to the rotations of SMPL's joints; the root stays upright.
 
     Args:
       angles: every key of LIMITS, [N] degrees each.
@@ -166,7 +167,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
 def _arm(angles: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Rotations of a left arm."""
+    """Returns the rotations of a left arm."""
     plane = np.radians(angles["arm_plane"])
     axis = np.stack([-np.sin(plane), np.zeros_like(plane), np.cos(plane)], axis=-1)
     swing = _about(axis, angles["arm_elevation"])
@@ -184,7 +185,7 @@ def _arm(angles: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _leg(angles: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Rotations of a left leg."""
+    """Returns the rotations of a left leg."""
     hip = turn("x", -angles["hip_flexion"]) @ turn("z", angles["abduction"])
     return {
         "hip": hip @ turn("y", angles["hip_rotation"]),

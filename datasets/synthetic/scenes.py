@@ -1,19 +1,19 @@
-"""What is behind and in front of people, and what a camera does to a picture."""
+"""Backgrounds, occluders, and the effects of a camera."""
 
 import cv2
 import numpy as np
 
 from datasets.synthetic.appearance import draw_colour
 
-_MOST_HIDDEN = 0.4  # share of the person's pixels an occluder may hide
+_MOST_HIDDEN = 0.4  # fraction of the person's pixels that an occluder may hide
 _SCENE_VIVIDNESS = 0.6
 
 
 def draw_background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Draws a background: a wall, a room, open land, or clutter.
+    """Draws a random background: a wall, a room, a landscape, or clutter.
 
     Args:
-      rng: the source of chance.
+      rng: random generator.
       size: width and height, pixels.
 
     Returns:
@@ -30,20 +30,20 @@ def draw_background(rng: np.random.Generator, size: int) -> np.ndarray:
         picture = _room(rng, size)
     elif kind == "land":
         picture = _land(rng, size)
-    # A fine grain over everything: no real surface is of one colour.
+    # Fine noise over everything, since no real surface has a single colour.
     picture += rng.uniform(0, 0.12) * (_noise(rng, size)[..., :1] - 0.5)
     return np.clip(picture, 0, 1)
 
 
 def draw_occluder(rng: np.random.Generator, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draws a thing in front of a person that leaves most of the person visible.
+    """Draws a random occluder that leaves most of the person visible.
 
     Args:
-      rng: the source of chance.
+      rng: random generator.
       person: [size, size] bool, where the person is.
 
     Returns:
-      [size, size, 3] float32 RGB 0..1, and [size, size] bool where the thing is.
+      [size, size, 3] float32 RGB 0..1, and [size, size] bool of the occluder.
     """
     size = len(person)
     rows, columns = np.nonzero(person)
@@ -59,10 +59,10 @@ def draw_occluder(rng: np.random.Generator, person: np.ndarray) -> tuple[np.ndar
 
 
 def draw_thing(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Draws a thing alone.
+    """Draws a single random object.
 
     Args:
-      rng: the source of chance.
+      rng: random generator.
       size: width and height of the picture, pixels.
 
     Returns:
@@ -76,10 +76,10 @@ def draw_thing(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def photograph(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """Adds what lens and sensor do: blur, exposure, contrast, noise.
+    """Adds effects of lens and sensor: blur, exposure, contrast, noise.
 
     Args:
-      rng: the source of chance.
+      rng: random generator.
       picture: [size, size, 3] float32 RGB 0..1.
 
     Returns:
@@ -95,7 +95,7 @@ def photograph(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def _fade(rng, size):
-    """From one colour to another, in a random direction."""
+    """A colour gradient in a random direction."""
     direction = rng.normal(size=2)
     direction /= np.abs(direction).sum()
     rows, columns = np.mgrid[:size, :size] / size - 0.5
@@ -121,7 +121,7 @@ def _noise(rng, size):
 
 
 def _mixing(rng):
-    """A random map of the noise's channels to colours; from grey to motley."""
+    """A random map of the noise's channels to colours, from grey to colourful."""
     grey, motley = np.full((3, 3), 1 / 3), rng.dirichlet(np.ones(3), 3).T
     share = rng.random()
     return ((1 - share) * grey + share * motley).astype(np.float32)
@@ -167,7 +167,7 @@ def _add_thing(rng, picture, extent, centre=None):
 
 
 def _room(rng, size):
-    """A wall with things on it, above a floor of boards or tiles."""
+    """A wall with objects, above a floor of boards or tiles."""
     horizon = int(rng.uniform(0.5, 0.85) * size)
     picture = _fade(rng, size)
     for _ in range(rng.integers(0, 5)):

@@ -40,7 +40,10 @@ def convert_and_check(tmp_path, capsys):
         bodies = [option for option in options if "_body=" in option]
         if official:  # of which the authors give a number
             status, _, err = run(*arguments)
-            assert status == 1 and "complete it, or convert what is there with allow_incom" in err
+            assert (
+                status == 1
+                and "complete it, or convert the available part with allow_incom" in err
+            )
         status, out, err = run(*arguments, "--allow_incomplete")
         assert status == 0, err
         manifest = records.check(str(tmp_path / "out"), split, checksums=True)

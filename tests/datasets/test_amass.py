@@ -46,7 +46,7 @@ def test_every_layout_of_the_releases_is_read_and_the_rest_is_counted(tmp_path):
         "KIT/3/walk_stageii",
     ]
     assert source(tmp_path).left_out() == (
-        "DanceDB: 2 sequences in none of the splits of AMASS's authors",
+        "DanceDB: 2 sequences are in none of AMASS's official splits",
     )
 
 
@@ -113,7 +113,7 @@ def test_odd_files_are_refused(tmp_path, changes, reason):
 
 
 def test_a_tree_that_is_none_is_told_in_one_line(tmp_path):
-    with pytest.raises(sources.SourceError, match="none of AMASS's data sets in it"):
+    with pytest.raises(sources.SourceError, match="none of AMASS's data sets"):
         source(tmp_path).items()
 
 

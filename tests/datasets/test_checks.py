@@ -41,7 +41,7 @@ BREAKS = {
     "picture does not decode": lambda e: {"image/encoded": b"\x89PNG"},
     "parts do not decode to the size": lambda e: {"parts/encoded": png(np.ones((9, 9), np.uint8))},
     "3D joints project more than 0.5": lambda e: {"joints/2d": e["joints/2d"] + [0.4, 0.4]},
-    "body is a mirror image": lambda e: {"joints/3d": e["joints/3d"][SMPL_24.mirror],
+    "body is mirrored": lambda e: {"joints/3d": e["joints/3d"][SMPL_24.mirror],
                                          "joints/2d": e["joints/2d"][SMPL_24.mirror]},
     "right of its labels and its 2D": swap_labels,
     "SMPL body's joints project more": lambda e: {"smpl/betas": e["smpl/betas"] + 2},
@@ -90,7 +90,7 @@ def test_what_is_no_example_is_named_with_its_place(folder, tmp_path):
     split.add(0, writer.close(1))
     split.finish()
     offset = len(example_lib.encode(one)) + frames.RECORD_OVERHEAD
-    message = f"train-00000.tfrecord: the record at offset {offset} holds no Example; delete"
+    message = f"train-00000.tfrecord: the record at offset {offset} is not an Example; delete"
     with pytest.raises(records.RecordError, match=message):
         check(tmp_path, given=None)
 

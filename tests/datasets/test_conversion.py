@@ -95,7 +95,7 @@ def test_a_damaged_shard_of_a_killed_run_is_made_again(whole, tmp_path, source):
 
 
 def test_too_many_bad_items_stop_it(tmp_path, source):
-    message = r"4 of 23 items gave no Example, more than max_skipped=3; the last: .*; see .*jsonl"
+    message = r"4 of 23 items gave no Example, which is more than max_skipped=3; .*; see .*jsonl"
     with pytest.raises(conversion.ConversionError, match=message):
         convert(tmp_path / "out", source, max_skipped=3)
     assert len([line for line in skipped(tmp_path / "out") if line["lost"]]) == 4
@@ -120,7 +120,7 @@ def test_a_mistake_that_concerns_every_item_is_no_skip(tmp_path):
 
 def test_other_data_are_not_overwritten(whole, tmp_path):
     source = NumberedSource(str(tmp_path), needs_body=True)
-    with pytest.raises(records.RecordError, match="describes data of another config"):
+    with pytest.raises(records.RecordError, match="describes data with another config"):
         convert(whole, source)
 
 

@@ -73,7 +73,7 @@ def test_a_capture_of_the_wrong_length_is_refused(tree, tmp_path):
 
 
 def test_a_tree_that_is_none_is_told_in_one_line(tmp_path):
-    with pytest.raises(sources.SourceError, match="no converted_15j in it; run VideoPose3D's"):
+    with pytest.raises(sources.SourceError, match="no folder converted_15j; run VideoPose3D's"):
         humaneva.HumanEva(str(tmp_path), "val").items()
 
 

@@ -56,7 +56,7 @@ HOSTILE = {
     ),
     "claimed numbers": (matrix(6, (MANY, 1), element(9, bytes(8))), "bytes of arrays"),
     "fewer numbers": (matrix(6, (1000, 1), element(9, bytes(8))), "declares 1000 numbers"),
-    "negative": (matrix(6, (-1, 1), element(9, bytes(8))), "no list of sizes"),
+    "negative": (matrix(6, (-1, 1), element(9, bytes(8))), "not a list of sizes"),
     "deep": (nested(3000), "levels"),
     "function": (matrix(16, (1, 1)), "object of class 16"),
     "opaque": (matrix(17, (1, 1)), "object of class 17"),

@@ -151,15 +151,15 @@ def test_bvh_files_are_converted_and_bad_ones_listed(truth, tmp_path, convert_an
     assert (found.manifest.count, found.manifest.num_items, found.manifest.skipped) == (10, 4, 2)
     assert not any(one["smpl/betas/valid"] for one in found.examples)
     reasons = (tmp_path / "out" / "train.skipped.jsonl").read_text()
-    assert "truncated?" in reasons and "no joint is called like a left elbow" in reasons
+    assert "truncated?" in reasons and "no joint has a known name for left elbow" in reasons
 
 
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
         ("HIERARCHY", "HIER", "expected a BVH file"),
-        ("CHANNELS 6 Xposition", "CHANNELS 6 Wposition", "channels that are none"),
-        ("MOTION", "}\nMOTION", "a brace is closed"),
+        ("CHANNELS 6 Xposition", "CHANNELS 6 Wposition", "unknown channels"),
+        ("MOTION", "}\nMOTION", "a closing brace"),
         ("JOINT Neck", "ROOT Neck", "expected one ROOT"),
         ("JOINT Neck", "BONE Neck", "unknown word in its hierarchy: 'BONE'"),
         ("End Site", "End Site {", "before all braces are closed"),
@@ -183,9 +183,9 @@ def test_a_damaged_bvh_is_told(truth, tmp_path, old, new, reason):
     [
         ("01.asf", "angle deg", "angle rad", "expected angles in degrees"),
         ("01.asf", "name lfemur", "name lfemoral", "damaged ASF"),
-        ("01.asf", "dof rx ry rz", "dof rx rw rz", "channels that are none"),
+        ("01.asf", "dof rx ry rz", "dof rx rw rz", "unknown channels"),
         ("01_01.amc", "lfemur", "lfemoral", "expected 3 numbers of lfemur, got 0"),
-        ("01_01.amc", ":DEGREES", ":RADIANS", "its angles are radians"),
+        ("01_01.amc", ":DEGREES", ":RADIANS", "its angles are in radians"),
     ],
 )
 def test_damaged_acclaim_files_are_told(truth, tmp_path, file, old, new, reason):

@@ -64,7 +64,7 @@ def damaged(mask, kind):
         ("colours", r"has colours \(RGB\) instead of numbers"),
         ("size", r"mask of \(20, 60\) for a picture of \(40, 60\)"),
         ("empty", "no object in its mask"),
-        ("number", "mask of 9 things, annotation of 2"),
+        ("number", "mask of 9 objects, annotation of 2"),
     ],
 )
 def test_a_damaged_mask_is_refused(tree, kind, reason):

@@ -80,7 +80,7 @@ def test_a_killed_conversion_leaves_no_process_and_goes_on_to_the_same_bytes(tmp
     while any(map(runs, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(runs, workers))
-    with pytest.raises(records.RecordError, match="not finished; run its conversion again"):
+    with pytest.raises(records.RecordError, match="unfinished; run its conversion again"):
         records.check(str(output), "train")
     done = {path: path.stat().st_mtime_ns for path in output.glob("*.tfrecord")}
     assert len(done) == 3

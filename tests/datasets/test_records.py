@@ -78,7 +78,7 @@ def test_a_killed_run_goes_on_at_the_first_missing_shard(tiny, tmp_path_factory)
     with pytest.raises(KeyboardInterrupt):
         write(directory, make_examples=killed_in_the_third_shard)
     assert not (directory / "train-00002.tfrecord").exists()
-    with pytest.raises(records.RecordError, match="not finished; run its conversion again"):
+    with pytest.raises(records.RecordError, match="unfinished; run its conversion again"):
         records.check(str(directory), "train")
     write(directory, make_examples=counted)
     assert started == [8]
@@ -115,7 +115,7 @@ def test_a_finished_split_is_reused(tiny):
 )
 def test_data_of_another_description_are_not_touched(tiny, change, named):
     before = contents(tiny)
-    with pytest.raises(records.RecordError, match=f"describes data of another {named}; choose"):
+    with pytest.raises(records.RecordError, match=f"describes data with another {named}; choose"):
         write(tiny, tiny_manifest(**change))
     assert contents(tiny) == before
 
@@ -172,7 +172,7 @@ def test_diagnosis_names_a_record_that_is_no_example(tiny):
     content = json.loads(path.read_text())
     content["shards"][0]["bytes"] = shard.stat().st_size
     path.write_text(json.dumps(content))
-    with pytest.raises(records.RecordError, match="at offset 0 holds no Example; delete it and"):
+    with pytest.raises(records.RecordError, match="at offset 0 is not an Example; delete it and"):
         records.diagnose(str(tiny), "train")
 
 
@@ -192,7 +192,7 @@ def test_diagnosis_of_sound_records_finds_nothing(tiny):
         (lambda d: (d / "train.manifest.json").write_text("[]"), "json: not a manifest"),
         (lambda d: (d / "train.manifest.json").unlink(), "generate the split 'train' first"),
         (lambda d: edit_manifest(d, spec_version=1), "spec version 1, this library reads .* 3;"),
-        (lambda d: edit_manifest(d, shards=[]), "the split holds no Example"),
+        (lambda d: edit_manifest(d, shards=[]), "the split has no Example"),
         (lambda d: edit_manifest(d, shards=[{"file": "x"}]), "json: not a manifest"),
     ],
 )
@@ -214,5 +214,5 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_shards_of_unknown_size_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="Expected a manifest that says items_per_shard"):
+    with pytest.raises(ValueError, match="Expected a manifest with items_per_shard"):
         write(tmp_path, tiny_manifest(items_per_shard=None))

@@ -54,7 +54,7 @@ def test_what_is_said_to_be_unknown_stays_unknown(tmp_path):
 
 def test_a_split_is_replaced_only_if_asked_for(tmp_path):
     datasets.write(tmp_path, "train", map(person, range(255)))
-    with pytest.raises(RecordError, match="there already; choose another folder, or overwrite"):
+    with pytest.raises(RecordError, match="already exists; choose another folder, or overwrite"):
         datasets.write(tmp_path, "train", [person(0)])
     datasets.write(tmp_path, "val", [person(7)])
     many = datasets.write(tmp_path, "train", map(person, range(250)), overwrite=True)
@@ -72,13 +72,13 @@ def test_a_split_is_replaced_only_if_asked_for(tmp_path):
     ("examples", "words"),
     [
         ([person(1), person(1)], "id 'own/1': expected an id of its own"),
-        ([{"image": np.zeros((8, 8, 3), np.uint8)}], "expected an id of its own"),
+        ([{"image": np.zeros((8, 8, 3), np.uint8)}], "expected a unique id"),
         ([with_body(0)], "own/0: has SMPL parameters of the neutral body; give it in bodies"),
         ([person(0, joints=1)], r"unknown \['joints'\]"),
         ([{"id": "a", "image": np.zeros((8, 8))}], r"image: expected uint8 \[H, W, 3\], got"),
         ([{"id": "a", "parts": np.zeros((8, 8, 3), np.uint8)}], "parts: expected uint8"),
         ([person(0, **{"joints/2d": np.zeros((23, 2))})], "joints/2d"),
-        ([], "no Example was given"),
+        ([], "got no Example"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_split(tmp_path, examples, words):

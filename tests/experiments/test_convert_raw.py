@@ -94,7 +94,7 @@ def test_only_poses_that_differ(surreal, convert, tmp_path):
     assert set(stored_ids(tmp_path)) == expected
     assert convert("surreal", surreal, *options).status == 0  # nothing left to do
     refused = convert("surreal", surreal, "--allow_incomplete", *BODIES)
-    assert refused.status == 1 and "describes data of another config" in refused.err
+    assert refused.status == 1 and "describes data with another config" in refused.err
 
 
 def test_a_selection_of_other_clips_is_made_anew(surreal, convert, tmp_path):
@@ -118,7 +118,7 @@ def test_output_of_another_configuration_is_left_alone(amass, convert, tmp_path)
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     answer = convert("amass", amass, "--every=2", *BODIES)
     assert answer.status == 1 and answer.err.count("\n") == 1
-    assert "describes data of another config; choose another folder or delete" in answer.err
+    assert "describes data with another config; choose another folder or delete" in answer.err
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
@@ -143,9 +143,9 @@ def test_output_of_another_configuration_is_left_alone(amass, convert, tmp_path)
             1,
             "here: no train_31_500_pkg_dorder.txt",
         ),
-        ("amass", ["--source={up3d}"], 1, "none of AMASS's data sets in it"),
+        ("amass", ["--source={up3d}"], 1, "none of AMASS's data sets"),
         ("human36m", ["--source={up3d}"], 1, "metadata.xml: not found; it comes in code-v1.2"),
-        ("humaneva", ["--source={up3d}"], 1, "no converted_15j in it; run VideoPose3D's"),
+        ("humaneva", ["--source={up3d}"], 1, "no folder converted_15j; run VideoPose3D's"),
         ("pascal_voc", ["--source={up3d}"], 1, "VOCtrainval_11-May-2012.tar was unpacked"),
         ("surreal", ["--source={up3d}"], 1, "into which SURREAL_v1.tar.gz was unpacked"),
         ("three_dpw", ["--source={up3d}"], 1, "unpack sequenceFiles.zip and imageFiles.zip"),

@@ -39,7 +39,7 @@ def test_people_of_a_body_file_are_made_and_checked(small, call, tmp_path):
     [
         (("--body_model=none.pkl",), 1, "none.pkl: no such file"),
         (("--body_model=SMALL", "--male_body=SMALL"), 2, "give no other --..._body"),
-        (("--male_body=SMALL", "--female_body=open"), 1, "not of both"),
+        (("--male_body=SMALL", "--female_body=open"), 1, "not both"),
     ],
 )
 def test_bodies_that_cannot_work_are_refused(small, call, tmp_path, bodies, status, words):

@@ -98,7 +98,7 @@ POINTERS = {
         name("numpy.core.multiarray", "_reconstruct"),
         *(name("numpy", "ndarray"), tuple_of(number(0)), raw(b"b")),
     ),
-    "a list that holds itself": b"]q\x00h\x00a",
+    "a list that contains itself": b"]q\x00h\x00a",
     "two states": build(chumpy("ch.Ch", dict_of(x=number(1))), dict_of(x=number(2))),
 }
 

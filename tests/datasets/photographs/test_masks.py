@@ -72,7 +72,7 @@ def test_no_mask(nothing):
         ({"counts": [20, -4], "size": [4, 4]}, "from 0"),
         ({"counts": [16], "size": [2, 8]}, r"runs of \[4, 4\] pixels"),
         ({"counts": "!", "size": [4, 4]}, "packed runs"),
-        ({"counts": "o", "size": [4, 4]}, "the beginning of one"),
+        ({"counts": "o", "size": [4, 4]}, "a truncated one"),
     ],
 )
 def test_a_damaged_mask_is_refused(segmentation, reason):

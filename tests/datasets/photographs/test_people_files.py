@@ -183,7 +183,7 @@ ANYBODY = {"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}
     ],
 )
 def test_a_file_of_which_nobody_is_used_is_refused_with_counts(read, content, reason):
-    with pytest.raises(ValueError, match=rf"people\.json: nobody in it can be used: .*{reason}"):
+    with pytest.raises(ValueError, match=rf"people\.json: contains no usable person: .*{reason}"):
         read(content)
 
 

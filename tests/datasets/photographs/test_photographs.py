@@ -100,7 +100,7 @@ def test_people_with_few_joints_or_outside_are_skipped():
     person = FoundPerson(None, SMPL_24, points, few.astype(float))
     assert example_of(person, pixels) == Skip("fewer than 4 of the limbs' 12 joints are known")
     person = FoundPerson(None, SMPL_24, points + 200, np.ones(24))
-    assert example_of(person, pixels) == Skip("the person is outside of the picture")
+    assert example_of(person, pixels) == Skip("the person is outside the picture")
 
 
 def skipped(folder, split="train"):
@@ -148,7 +148,7 @@ def test_a_mask_beside_its_person_is_found_by_the_check(tmp_path):
         Photographs("coco", str(tmp_path), "val"), str(tmp_path / "out"), workers=0, progress=False
     )
     result = checks.check(str(tmp_path / "out"), "val", None, workers=0, progress=False)
-    assert result.findings == {"its 2D points lie beside its mask": ["coco/two.jpg/0"]}
+    assert result.findings == {"its 2D points are outside its mask": ["coco/two.jpg/0"]}
 
 
 def test_a_mask_of_another_picture_is_refused(tmp_path):
@@ -240,7 +240,7 @@ def test_a_folder_of_photographs(folder, tmp_path, convert_and_check):
     assert first["labels/source"] == b"found by BlazePose full"
     assert skipped(tmp_path) == {
         "broken.jpg": "not a picture; remove it, or save it as JPEG or PNG",
-        "sky.png": "the landmark finder sees nobody",
+        "sky.png": "the landmark detector finds nobody",
     }
     assert first["mask/valid"] and first["found/3d/valid"].sum() == 13
     valid = first["joints/2d/valid"]

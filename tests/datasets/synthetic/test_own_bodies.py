@@ -80,7 +80,7 @@ def test_the_split_belongs_to_its_bodies(files, tmp_path):
 
 
 def test_bodies_that_do_not_go_together_are_refused(files, tmp_path):
-    with pytest.raises(ValueError, match="open body or of your own files, not of both"):
+    with pytest.raises(ValueError, match="open body or your own files, not both"):
         config(female=files["female"], male="open")
     with pytest.raises(MissingBodyError, match="synthetic people need a body"):
         config()

@@ -20,7 +20,7 @@ def flags(**others):
 @pytest.fixture
 def no_networks(monkeypatch):
     def missing(*_):
-        raise ModelsMissingError("pose_detection.tflite is not there; fetch it")
+        raise ModelsMissingError("pose_detection.tflite is not there; download it")
 
     monkeypatch.setattr(methods, "find_models", missing)
     monkeypatch.setattr(methods, "LandmarkFinder", missing)
@@ -31,13 +31,13 @@ def test_auto_without_networks_takes_parts_and_says_so(no_networks):
     chosen = methods.choose(flags(), Stopwatch())
     assert chosen.words == "parts"
     assert chosen.finder is None
-    assert chosen.remark.startswith("pose_detection.tflite is not there; fetch it")
+    assert chosen.remark.startswith("pose_detection.tflite is not there; download it")
     assert "body parts" in chosen.remark
 
 
 @pytest.mark.parametrize("method", ["nbf", "smplr", "fit"])
 def test_a_method_that_needs_the_networks_fails_in_one_line(no_networks, method):
-    with pytest.raises(UserError, match="fetch it"):
+    with pytest.raises(UserError, match="download it"):
         methods.choose(flags(method=method), Stopwatch())
 
 
