@@ -1,4 +1,4 @@
-"""Starts scripts in processes that have TensorFlow already, so that a hundred starts are affordable.
+"""Starts scripts in processes that have TensorFlow already: a hundred starts are affordable so.
 
 Each is forked from a server that has imported the libraries and done nothing with them; from there
 on it is what a user starts: its own arguments, streams, signals and exit status.

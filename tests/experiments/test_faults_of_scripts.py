@@ -1,7 +1,7 @@
 """Every script that writes: killed, started twice in one folder, and on small disks.
 
-Nothing may be lost, doubled, half-written under a final name, or blocked. Slow: a hundred and fifty
-starts. FAULT_KILLS says how often each script is killed by each signal (10), FAULT_SEED when.
+Nothing may be lost, doubled, half-written under a final name, or blocked. Slow: two hundred starts.
+FAULT_KILLS says how often each script is killed by each signal (10), FAULT_SEED when.
 """
 
 import os
