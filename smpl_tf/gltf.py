@@ -34,11 +34,13 @@ class Motion(NamedTuple):
       rotations: [T, J, 3, 3] parent-relative rotations; T = 1 is a still pose.
       translations: [T, 3] metres.
       frames_per_second: moments per second.
+      times: [T] seconds of the moments, increasing; None: evenly apart.
     """
 
     rotations: np.ndarray
     translations: np.ndarray
     frames_per_second: float = 30.0
+    times: np.ndarray | None = None
 
 
 class GltfDocument:
@@ -177,7 +179,11 @@ def add_skeleton(
         }
     ]
     if len(rotations) > 1:
-        times = np.arange(len(rotations)) / motion.frames_per_second
+        times = motion.times
+        if times is None:
+            times = np.arange(len(rotations)) / motion.frames_per_second
+        if len(times) != len(rotations) or np.any(np.diff(times) <= 0):
+            raise ValueError(f"Expected {len(rotations)} increasing times, got {times}.")
         _add_animation(document, first, times, quaternions, offsets[0] + translations)
     if not camera_frame:
         return first

@@ -164,6 +164,7 @@ def write_animated_glb(
     frame_rate: float = 30.0,
     frame: str = "model",
     vertex_colours: TensorLike | None = None,
+    times: TensorLike | None = None,
 ) -> None:
     """Writes the motion of one person as GLB: skeleton, skin and tracks, the betas in the mesh.
 
@@ -176,6 +177,7 @@ def write_animated_glb(
       frame_rate: frames per second.
       frame: the frame of the motion: "model" (y up) or "camera".
       vertex_colours: [V, 3] RGB 0..255 (sRGB), or None.
+      times: [T] seconds of the moments, increasing, or None: evenly apart by the frame rate.
 
     Raises:
       ValueError: if the arrays do not fit together.
@@ -186,7 +188,9 @@ def write_animated_glb(
     vertices = shaped_vertices(data, betas)
     skin = Skin(data.J_regressor @ vertices, data.parents, data.weights, SMPL_24.names)
     matrices = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()
-    motion = Motion(matrices.reshape(*poses.shape, 3), np.asarray(translations), frame_rate)
+    moments = None if times is None else np.asarray(times, np.float64)
+    matrices = matrices.reshape(*poses.shape, 3)
+    motion = Motion(matrices, np.asarray(translations), frame_rate, moments)
     write_glb(path, vertices, data.faces, vertex_colours, skin, motion, frame)
 
 

@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     *_in(
         *("smpl_tf/rotations.py", "smpl_tf/test_rotations.py"),
-        ("_LEAST_DETERMINANT = 4 ", "_LEAST_DETERMINANT = 4e5 ", "gradient or scale or exact"),
+        ("> _LEAST_DETERMINANT * np.finfo(h.dtype.as_numpy_dtype).eps", "> 0.05", "small_sing"),
         ("axis=axes, keepdims=True))\n    return values / tf.where(size > 0, size", "axis=axes, "
          "keepdims=True))\n    return values / tf.where(size > 20, size", "scale"),
     ),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
 
 from experiments.prediction import files as prediction_files
 from experiments.prediction import smoothing, tracks
@@ -80,12 +81,12 @@ class Moving(NamedTuple):
         return dataclasses.replace(self.person, pose=pose, translation=translation)
 
 
-def join(found: Sequence[Sequence[Moment]], frame_rate: float) -> list[Moving]:
+def join(found: Sequence[Sequence[Moment]], times: np.ndarray) -> list[Moving]:
     """Joins the people of all frames.
 
     Args:
       found: the people of each frame; one at least.
-      frame_rate: frames per second.
+      times: of the frames, seconds.
 
     Returns:
       The moving people, in the order of their first frames, all in one camera.
@@ -98,15 +99,42 @@ def join(found: Sequence[Sequence[Moment]], frame_rate: float) -> list[Moving]:
     for track in linked:
         frames = np.array(sorted(track))
         moments = [found[frame][track[frame]] for frame in frames]
-        times = frames / frame_rate
-        person = _smooth([one.person for one in moments], times, camera)
+        person = _smooth([one.person for one in moments], times[frames], camera)
         joints = SMPL(person.body.model_data, vertex_ids=[])(
             betas=person.betas, pose=person.pose, translation=person.translation
         ).joints.numpy()
         verdicts = [one.verdict for one in moments if one.verdict]
         verdict = audit.mean_verdict(verdicts) if verdicts else None
-        moving.append(Moving(frames, times, person, joints, moments, verdict))
+        moving.append(Moving(frames, times[frames], person, joints, moments, verdict))
     return moving
+
+
+def evenly(
+    pose: np.ndarray, translation: np.ndarray, times: np.ndarray, frame_rate: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gives a motion at moments evenly apart, for files and pages that know no others.
+
+    Args:
+      pose: `[T, 24, 3]` axis-angles, radians.
+      translation: `[T, 3]` metres.
+      times: `[T]` seconds, increasing.
+      frame_rate: moments wanted, per second.
+
+    Returns:
+      Pose `[N, 24, 3]` and translation `[N, 3]`, from the first moment to the last; between those
+      given, joints turn and move steadily. The same arrays where the moments are even.
+    """
+    count = round((times[-1] - times[0]) * frame_rate) + 1
+    wanted = times[0] + np.arange(count) / frame_rate
+    if count == len(times) and np.abs(wanted - times).max() < 0.01 / frame_rate:
+        return pose, translation
+    wanted = np.minimum(wanted, times[-1])
+    turned = [
+        Slerp(times, Rotation.from_rotvec(pose[:, joint]))(wanted).as_rotvec()
+        for joint in range(pose.shape[1])
+    ]
+    moved = [np.interp(wanted, times, translation[:, axis]) for axis in range(3)]
+    return np.stack(turned, 1).astype(pose.dtype), np.stack(moved, 1).astype(translation.dtype)
 
 
 def _smooth(people: Sequence[FittedPerson], times: np.ndarray, camera: Camera) -> FittedPerson:

@@ -54,11 +54,12 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
             videos.record(int(str(item.path)), path, most)
         video = videos.open_video(path)
         found, gains, count = _fit_frames(video, item, tools, step, most)
-        rate = video.frame_rate / step
-        moving = moving_person.join(found, rate)
+        times = video.times(step, most)
+        rate = _mean_rate(times, video.frame_rate / step)
+        moving = moving_person.join(found, times)
         with _writing(tools) as count_as:
             frames = video.frames(step, most)
-            shown = _write_overlay(aside / "overlay.mp4", frames, moving, rate, count_as)
+            shown = _write_overlay(aside / "overlay.mp4", frames, moving, times, rate, count_as)
             for number, one in enumerate(moving, start=1):
                 folder = aside / f"person_{number}"
                 folder.mkdir()
@@ -69,20 +70,28 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
         f"{name}: {note}" if moving[1:] else note for name, note in zip(names, notes, strict=True)
     )
     people = [report.Person(f"{item.name}, {count} frames, {told}", shown, scene=item.name)]
-    viewed = [
-        ViewedBody(
+    viewed = []
+    for name, note, one in zip(names, notes, moving, strict=True):
+        pose = rotations.matrix_to_axis_angle(one.person.pose).numpy()
+        pose, translation = moving_person.evenly(pose, one.person.translation, one.times, rate)
+        body = ViewedBody(
             name=name,
             betas=one.person.betas,
-            pose=rotations.matrix_to_axis_angle(one.person.pose).numpy(),
-            translation=one.person.translation,
+            pose=pose,
+            translation=translation,
             frame_rate=rate,
             scene=item.name,
             note=note,
             model=tools.predictor.bodies.index(one.person.body),
         )
-        for name, note, one in zip(names, notes, moving, strict=True)
-    ]
+        viewed.append(body)
     return Shown(people, viewed, count, gains)
+
+
+def _mean_rate(times: np.ndarray, told: float) -> float:
+    """Frames per second: what the file tells, unless its frames come otherwise."""
+    found = (len(times) - 1) / times[-1] if len(times) > 1 else told
+    return told if abs(found / told - 1) < 0.01 else float(found)
 
 
 def _note(one: Moving) -> str:
@@ -195,6 +204,7 @@ def _write_overlay(
     path: Path,
     frames: Iterable[np.ndarray],
     moving: Sequence[Moving],
+    times: np.ndarray,
     rate: float,
     count_as: Callable,
 ) -> list[report.Picture]:
@@ -208,7 +218,7 @@ def _write_overlay(
             here = count_as("fit", _posed, index, moving)
             picture = count_as("draw", _people_over, pixels, here)
             if index in chosen:
-                label = f"{index / rate:.1f} s"
+                label = f"{times[index]:.1f} s"
                 shown.append(report.picture(label, pictures.shrink(picture, _SHOWN_SIZE)))
             yield picture
 
@@ -255,8 +265,10 @@ def _write_person(
         *motion,
         frame_rate=rate,
         frame="camera",
+        times=one.times - one.times[0],
     )
     rest = person.body(betas=person.betas).joints.numpy()
+    motion = moving_person.evenly(*motion, one.times, rate)  # BVH has one time for all frames
     bvh.write_bvh(folder / "motion.bvh", *motion, rest, rate, frame="camera")
     sides = (count_as("draw", _from_side, one.at(row)) for row in range(len(one.frames)))
     videos.write(folder / "side.mp4", sides, rate)

@@ -21,6 +21,7 @@ from smpl_tf.files import written_aside
 _CODECS = ("vp09", "mp4v")
 _LITTLE = 1 << 20  # bytes free, below which a disk counts as full
 _USUAL_RATE = 30.0  # frames per second, where a file names none
+_EVEN = 0.1  # of a frame's time, by which files round when it is shown
 
 
 class Video(NamedTuple):
@@ -48,6 +49,26 @@ class Video(NamedTuple):
             capture = _opened(self.path)
         for frame in _decoded(capture, step, most):
             yield frame[..., ::-1]
+
+    def times(self, step: int = 1, most: int | None = None) -> np.ndarray:
+        """Reads when each of `frames` is shown; those of phones and screens are not evenly apart.
+
+        Returns:
+          `[T]` seconds since the first; by the frame rate where the file says nothing better.
+        """
+        with quiet_c():
+            capture = _opened(self.path)
+        found: list[float] = []
+        while (most is None or len(found) < most * step) and capture.grab():
+            found.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        capture.release()
+        times = np.array(found)[::step]
+        even = np.arange(len(times)) * step / self.frame_rate
+        times -= times[:1]
+        is_known = np.isfinite(times).all() and (np.diff(times) > 0).all()
+        if not is_known or np.abs(times - even).max(initial=0.0) < _EVEN / self.frame_rate:
+            return even
+        return times
 
 
 def open_video(path: Path) -> Video:

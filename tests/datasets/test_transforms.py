@@ -126,9 +126,11 @@ def test_crop_beyond_the_border_continues_it():
 
 def test_shrinking_averages():
     checks = np.indices((SIZE, SIZE)).sum(0)[..., None] % 2 * np.full(3, 255)
-    example = PEOPLE[0] | {"image": tf.constant(checks.astype(np.uint8))}
-    small = transforms.crop(example, [0, 0, SIZE, SIZE], SIZE // 4, SIZE // 4)["image"]
-    assert np.abs(small.numpy()[2:-2, 2:-2].astype(int) - 127).max() < 12
+    lines = np.indices((SIZE, SIZE))[1][..., None] % 4 // 3 * np.full(3, 255)  # none is sampled
+    for picture, mean in ((checks, 127), (lines, 64)):
+        example = PEOPLE[0] | {"image": tf.constant(picture.astype(np.uint8))}
+        small = transforms.crop(example, [0, 0, SIZE, SIZE], SIZE // 4, SIZE // 4)["image"]
+        assert np.abs(small.numpy()[2:-2, 2:-2].astype(int) - mean).max() < 12
 
 
 def test_person_crop_finds_nbf_scale_and_place_again():

@@ -88,6 +88,8 @@ def test_points_of_no_weight_may_be_missing():
     mask[:, 4] = False
     target[:, 4] = np.nan
     np.testing.assert_allclose(align(points, target, mask)[:, :4], target[:, :4], atol=1e-9)
+    points[:, 4] = np.nan
+    np.testing.assert_allclose(align(points, target, mask)[:, :4], target[:, :4], atol=1e-9)
 
 
 @both_kinds

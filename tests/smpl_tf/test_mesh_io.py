@@ -204,6 +204,18 @@ def test_an_animated_body_has_its_betas_in_the_mesh(tmp_path):
         write_animated_glb(tmp_path / "c.glb", body, betas, poses[0], moves)
 
 
+def test_moments_of_a_motion_may_have_times_of_their_own(tmp_path):
+    body, path = small_body(), tmp_path / "a.glb"
+    still = np.zeros(10), np.zeros((3, 24, 3)), np.zeros((3, 3))
+    write_animated_glb(path, body, *still, times=[0.0, 0.1, 0.9])
+    document, values = read_glb(path)
+    times = values(document["animations"][0]["samplers"][0]["input"])
+    np.testing.assert_allclose(times[:, 0], [0.0, 0.1, 0.9], atol=1e-6)
+    for wrong in ([0.0, 0.1], [0.0, 0.2, 0.1]):
+        with pytest.raises(ValueError, match="3 increasing times"):
+            write_animated_glb(path, body, *still, times=wrong)
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "cube.ply"
     write_ply(path, VERTICES, FACES)

@@ -184,6 +184,15 @@ def test_gradient_of_projection_is_right_where_singular_values_coincide(special)
         np.testing.assert_allclose(our, true, atol=1e-8, err_msg=name)
 
 
+def test_gradient_of_projection_is_right_for_small_singular_values():
+    turns = np.stack([reference_matrix([0.3, 0.9, -0.2]), reference_matrix([-1.2, 0.4, 0.1])])
+    points = turns[0] * np.array([[1.0, 0.02, 0.01], [1.0, 1e-3, 1e-3]])[:, None] @ turns[1]
+    exact = np.stack([jacobian(reference_nearest, point, step=1e-7) for point in points])
+    ours = tape_jacobians(rotations.project_to_rotation, points)
+    for our, true in zip(ours, exact, strict=True):
+        np.testing.assert_allclose(our, true, atol=1e-5 * np.abs(true).max())
+
+
 def test_gradient_of_projection_in_single_precision():
     matrix = np.eye(3, dtype=np.float32)
     upstream = np.arange(9.0).reshape(3, 3)

@@ -1,4 +1,5 @@
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -36,6 +37,37 @@ def test_every_third_frame_and_no_more_than_asked(film):
     for step, most, expected in ((3, None, [0, 3, 6, 9]), (2, 3, [0, 2, 4]), (1, 1, [0])):
         brightness = [frame.mean() / 20 for frame in video.frames(step, most)]
         np.testing.assert_allclose(brightness, expected, atol=0.3)
+
+
+def with_durations(path, durations):
+    """Gives the frames of an MP4 file that OpenCV wrote other times, in MP4's table of them."""
+    content = path.read_bytes()
+    place = content.index(b"stts") - 4
+    (size,) = struct.unpack_from(">I", content, place)
+    (delta,) = struct.unpack_from(">I", content, place + 20)
+    table = b"".join(struct.pack(">II", 1, count * delta) for count in durations)
+    table = struct.pack(">I4sII", 16 + len(table), b"stts", 0, len(durations)) + table
+    longer = bytearray(content[:place] + table + content[place + size :])
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        at = longer.index(box) - 4
+        (old,) = struct.unpack_from(">I", longer, at)
+        struct.pack_into(">I", longer, at, old + len(table) - size)
+    path.write_bytes(bytes(longer).replace(b"edts", b"free"))  # the list that cuts it short
+
+
+def test_frames_that_are_not_evenly_apart_have_their_own_times(tmp_path, film):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(film.read_bytes())
+    even = videos.open_video(path)
+    np.testing.assert_array_equal(even.times(), np.arange(10) / 12.5)
+    np.testing.assert_array_equal(even.times(3), np.arange(0, 10, 3) / 12.5)
+    with_durations(path, [1, 1, 1, 1, 10, 1, 1, 30, 1, 1])
+    uneven = videos.open_video(path)
+    expected = np.array([0, 1, 2, 3, 4, 14, 15, 16, 46, 47]) / 12.5
+    for step, most in ((1, None), (3, None), (2, 3)):
+        times = uneven.times(step, most)
+        np.testing.assert_allclose(times, expected[::step][:most], atol=1e-3)
+        assert len(times) == len(list(uneven.frames(step, most)))
 
 
 @pytest.mark.parametrize("content", [b"", b"this is a text\n" * 100])
