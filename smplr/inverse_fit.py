@@ -4,6 +4,7 @@ Source: not in the paper. It alternates orthogonal Procrustes per joint with lin
 for betas.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -116,11 +117,11 @@ def closed_form_fit(
     count, dtype = tf.shape(points)[0], points.dtype
     rotations = tf.eye(3, batch_shape=[count, NUM_JOINTS], dtype=dtype)
     betas = tf.zeros([count, model.num_betas], dtype)
-    rest = model.rest_sources(rotations, betas)
-    posed = model.pose(rest, rotations)
-    global_rotations = rotations
     toward, pelvis = torso_placed(points, weights, model)
-    for _ in range(iterations):
+
+    def improved(index, rotations, global_rotations, betas, pelvis, toward):
+        rest = model.rest_sources(rotations, betas)
+        posed = model.pose(rest, global_rotations)
         global_rotations = _fit_rotations(
             points, weights, rest, global_rotations, posed, pelvis, toward, model, twist_weight
         )
@@ -128,9 +129,14 @@ def closed_form_fit(
         betas, pelvis = _fit_shape(
             points, weights, rotations, global_rotations, model, beta_weight
         )
-        rest = model.rest_sources(rotations, betas)
-        posed = model.pose(rest, global_rotations)
-        toward = global_rotations[:, 0]
+        return index + 1, rotations, global_rotations, betas, pelvis, global_rotations[:, 0]
+
+    # A loop of TensorFlow's: in a graph the rounds are one piece, which is made once.
+    first = (tf.constant(0), rotations, rotations, betas, pelvis, toward)
+    _, rotations, global_rotations, betas, pelvis, _ = tf.while_loop(
+        lambda index, *_: index < iterations, improved, first
+    )
+    posed = model.pose(model.rest_sources(rotations, betas), global_rotations)
     fitted = posed.points + pelvis[:, None]
     return unflatten(InverseFit(rotations, betas, pelvis, fitted), leading)
 
@@ -216,9 +222,24 @@ def _fit_rotations(
             products = seen[..., :, None] * tf.gather(arms, fixed, axis=1)[..., None, :]
             owned = np.equal(np.arange(len(joints))[:, None], owners)
             covariance += tf.einsum("jp,npab->njab", tf.constant(owned, seen.dtype), products)
-        for i, rotation in enumerate(tf.unstack(project_to_rotation(covariance), axis=1)):
+        for i, rotation in enumerate(tf.unstack(_nearest_rotations(covariance), axis=1)):
             found[joints[i]], places[joints[i]] = rotation, place[:, i]
     return tf.stack(found, axis=1)
+
+
+def _nearest_rotations(matrices: tf.Tensor) -> tf.Tensor:
+    """`project_to_rotation`, as one operation of whatever graph it is in, for each depth."""
+    return _projection(matrices.dtype)(matrices)
+
+
+@functools.cache
+def _projection(dtype: tf.DType):
+    return tf.function(
+        project_to_rotation,
+        input_signature=[tf.TensorSpec([None, None, 3, 3], dtype)],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
 
 
 def _levels(parents: Sequence[int]) -> list[list[int]]:

@@ -32,11 +32,11 @@ def least_squares_fit(
     model: PointModel,
     start: InverseFit,
     weights: tf.Tensor | None = None,
-    steps: int = 12,
+    steps: tf.Tensor | int = 12,
     pose_weight: tf.Tensor | float = 1e-6,
     beta_weight: tf.Tensor | float = 1e-7,
     toward: tuple[tf.Tensor, tf.Tensor] | None = None,
-    outlier_distance: float | None = None,
+    outlier_distance: tf.Tensor | float | None = None,
 ) -> InverseFit:
     """Minimises the weighted squared distance of the points, with priors on pose and shape.
 
@@ -55,7 +55,7 @@ def least_squares_fit(
       beta_weight: prior weight of the betas, square metres, one number or `[...]`.
       toward: mean of the priors, rotations `[..., 24, 3, 3]` and betas `[..., B]`; None is the
         mean body at rest.
-      outlier_distance: larger distances count linearly, not squared; metres. None squares all.
+      outlier_distance: larger distances count linearly, not squared; metres. None and 0 square all.
 
     Returns:
       The fit.
@@ -190,7 +190,9 @@ class _Problem:
     def __init__(self, points, weights, model, pose_weight, beta_weight, toward, outlier_distance):
         dtype, count = points.dtype, tf.shape(points)[0]
         self.points, self.weights, self.model = points, weights, model
-        self.outlier_distance = outlier_distance
+        limit = tf.square(tf.cast(0.0 if outlier_distance is None else outlier_distance, dtype))
+        self.squares_all = tf.equal(limit, 0.0)
+        self.limit = tf.where(self.squares_all, tf.ones_like(limit), limit)
 
         def per_body(value, size):
             value = tf.cast(value, dtype)
@@ -214,9 +216,8 @@ class _Problem:
     def cost(self, state, pose):
         rotations, betas, _ = state
         squares = tf.reduce_sum(tf.square(pose.missed), axis=-1)
-        if self.outlier_distance:
-            limit = self.outlier_distance**2
-            squares = 2 * limit * (tf.sqrt(1 + squares / limit) - 1)
+        robust = 2 * self.limit * (tf.sqrt(1 + squares / self.limit) - 1)
+        squares = tf.where(self.squares_all, squares, robust)
         bending = tf.reduce_sum(tf.square(rotations - self.toward)[:, 1:], axis=(2, 3)) / 2
         pulls = tf.reduce_sum(self.pose_weight * bending, axis=-1)
         pulls += tf.reduce_sum(self.beta_weight * tf.square(betas - self.toward_betas), axis=-1)
@@ -230,9 +231,9 @@ class _Problem:
         rotations, betas, _ = state
         dtype, count = self.points.dtype, tf.shape(self.points)[0]
         missed, weights = pose.missed, self.weights
-        if self.outlier_distance:
-            squares = tf.reduce_sum(tf.square(missed), axis=-1)
-            weights = weights * tf.math.rsqrt(1 + squares / self.outlier_distance**2)
+        squares = tf.reduce_sum(tf.square(missed), axis=-1)
+        pulled = weights * tf.math.rsqrt(1 + squares / self.limit)
+        weights = tf.where(self.squares_all, weights, pulled)
         roots = tf.repeat(tf.sqrt(weights), 3, axis=-1)[..., None]
         jacobian = _jacobian(self.model, pose.global_rotations, pose.posed) * roots
         missed = tf.reshape(missed, [count, -1, 1]) * roots

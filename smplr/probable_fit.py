@@ -1,14 +1,15 @@
 """Fits the most probable body to points, with the noise estimated from the points."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from smpl_tf.model_data import SMPLModelData
 from smpl_tf.skeleton import SMPL_24, Skeleton
-from smplr.inverse_fit import closed_form_fit
-from smplr.least_squares_fit import fit_statistics, least_squares_fit
+from smplr.inverse_fit import InverseFit, closed_form_fit
+from smplr.least_squares_fit import FitStatistics, fit_statistics, least_squares_fit
 from smplr.point_model import PointModel
 
 # The noise that the first fit assumes, metres per coordinate.
@@ -56,28 +57,89 @@ def fit_body(
       `rotations` `[N, 24, 3, 3]`, `betas` `[N, B]`, `pelvis` `[N, 3]`, `noise` `[N]` and
       `joint_errors` `[N, 24]` in metres, and `cost` `[N]`, square metres, for comparing bodies.
     """
+    return fit_by_stages(points, weights, model, FitStages.of(model, joint_model), refine)
+
+
+class FitStages(NamedTuple):
+    """What a fit of one body consists of, as functions of tensors alone.
+
+    Attributes:
+      closed_form: points, trust, iterations -> fit.
+      least_squares: points, trust, fit, noise `[N]`, most steps, outlier distance -> fit.
+      statistics: points, trust, fit, noise `[N]` -> statistics of the fit.
+    """
+
+    closed_form: Callable[..., InverseFit]
+    least_squares: Callable[..., InverseFit]
+    statistics: Callable[..., FitStatistics]
+
+    @classmethod
+    def of(cls, model: PointModel, joint_model: PointModel) -> "FitStages":
+        """The stages for a body.
+
+        Args:
+          model: the body for the skeleton of the points.
+          joint_model: the same body for SMPL_24.
+
+        Returns:
+          The stages.
+        """
+
+        def closed_form(points, trust, iterations):
+            return closed_form_fit(points, model, trust, iterations)
+
+        def least_squares(points, trust, fit, noise, steps, outlier_distance):
+            return least_squares_fit(
+                *(points, model, fit, trust, steps),
+                *_pulls(noise),
+                outlier_distance=outlier_distance,
+            )
+
+        def statistics(points, trust, fit, noise):
+            return fit_statistics(points, model, joint_model, fit, trust, *_pulls(noise))
+
+        return cls(closed_form, least_squares, statistics)
+
+
+def fit_by_stages(
+    points: tf.Tensor, weights: tf.Tensor, model: PointModel, stages: FitStages, refine: bool
+) -> dict[str, tf.Tensor]:
+    """Does as `fit_body` does, with its stages given.
+
+    Args:
+      points: metres, `[N, P, 3]`.
+      weights: `[N, P]`, 0 is missing.
+      model: the body for the skeleton of the points.
+      stages: of that body.
+      refine: whether to continue from the closed form.
+
+    Returns:
+      What `fit_body` returns.
+    """
     loose = tf.constant(1 / (1 + (model.looseness / _HALF_TRUSTED) ** 2), points.dtype)
     trust = weights * loose
-    pulls = _pulls(tf.fill(tf.shape(points)[:1], tf.cast(_FIRST_NOISE, points.dtype)))
-    fit = closed_form_fit(points, model, trust, iterations=2 if refine else 4)
+    first_noise = tf.fill(tf.shape(points)[:1], tf.cast(_FIRST_NOISE, points.dtype))
+    squares_all, outlier_distance = (
+        tf.constant(value, points.dtype) for value in (0.0, _OUTLIER_DISTANCE)
+    )
+    fit = stages.closed_form(points, trust, tf.constant(2 if refine else 4))
     if refine:
-        fit = least_squares_fit(points, model, fit, trust, _FIRST_STEPS, *pulls)
-    statistics = fit_statistics(points, model, joint_model, fit, trust, *pulls)
-    errors = statistics.joint_errors
+        steps = tf.constant(_FIRST_STEPS)
+        fit = stages.least_squares(points, trust, fit, first_noise, steps, squares_all)
+    statistics = stages.statistics(points, trust, fit, first_noise)
+    noise, errors = statistics.noise, statistics.joint_errors
     if refine:
-        pulls = _pulls(statistics.noise)
-        fit = least_squares_fit(
-            points, model, fit, trust, _LAST_STEPS, *pulls, outlier_distance=_OUTLIER_DISTANCE
-        )
-        errors = fit_statistics(points, model, joint_model, fit, trust, *pulls).joint_errors
+        steps = tf.constant(_LAST_STEPS)
+        fit = stages.least_squares(points, trust, fit, noise, steps, outlier_distance)
+        errors = stages.statistics(points, trust, fit, noise).joint_errors
     squares = tf.reduce_sum(tf.square(fit.points - points), axis=-1)
     misses = tf.reduce_sum(tf.where(trust > 0, trust * squares, 0.0), axis=-1)
-    pull = tf.square(statistics.noise) * tf.reduce_sum(tf.square(fit.betas), axis=-1)
+    pull = tf.square(noise) * tf.reduce_sum(tf.square(fit.betas), axis=-1)
     return {
         "rotations": fit.rotations,
         "betas": fit.betas,
         "pelvis": fit.pelvis,
-        "noise": statistics.noise,
+        "noise": noise,
         "joint_errors": errors,
         "cost": misses + pull,
     }

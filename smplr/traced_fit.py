@@ -1,51 +1,55 @@
-"""Runs `fit_body` as a graph where that is faster.
+"""Runs `fit_body` in graphs.
 
 Eagerly, most of the time of a small fit is TensorFlow's overhead for thousands of small
-operations. A graph avoids it, but tracing takes as long as several eager fits. So the graph is
-traced only after repeated fits.
+operations. Graphs avoid it, but tracing a graph of the whole fit takes as long as ten eager fits.
+So each stage of a fit is a graph of its own, traced once and called as often as the fit has that
+stage.
 """
 
 import functools
-import threading
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
+from smplr.inverse_fit import InverseFit
 from smplr.point_model import PointModel
-from smplr.probable_fit import fit_body
-
-# Number of eager fits of one kind before the graph is traced. Eight optimised fits of one body
-# take about as long as the graph (2.9 and 3.4 s of CPU), eight closed forms half of it.
-EAGER_FITS = 8
+from smplr.probable_fit import FitStages, fit_by_stages
 
 
-class _Fit:
-    """Fits of one body, skeleton and precision."""
+class _Graph:
+    """A function of tensors as a graph, made when it is first called."""
 
-    def __init__(self, model: PointModel, joint_model: PointModel, dtype: tf.DType, refine: bool):
-        self._fit = functools.partial(
-            fit_body, model=model, joint_model=joint_model, refine=refine
+    def __init__(self, function: Callable, *signature: Any):
+        # Not a method: TensorFlow counts the traces of all that stem from one method, and warns.
+        self._function = tf.function(
+            lambda *arguments: function(*arguments), input_signature=signature, autograph=False
         )
-        size = len(model.skeleton)
-        self._signature = (
-            tf.TensorSpec([None, size, 3], dtype),
-            tf.TensorSpec([None, size], dtype),
-        )
-        self._graph: Callable | None = None
-        self._fits = 0
-        self._lock = threading.Lock()
 
-    def __call__(self, points: tf.Tensor, weights: tf.Tensor) -> dict[str, tf.Tensor]:
-        with self._lock:
-            self._fits += 1
-            if self._graph is None and self._fits > EAGER_FITS:
-                traced = tf.function(self._fit, input_signature=self._signature, autograph=False)
-                self._graph = traced.get_concrete_function()
-        return (self._graph or self._fit)(points, weights)
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
 
 
 # The models are compared by identity; `probable_fit.point_model` makes one per body and skeleton.
-_fit_of = functools.lru_cache(maxsize=16)(_Fit)
+@functools.lru_cache(maxsize=16)
+def _traced_stages(model: PointModel, joint_model: PointModel, dtype: tf.DType) -> FitStages:
+    stages = FitStages.of(model, joint_model)
+    size, joints = len(model.skeleton), len(model.parents)
+    points, trust, noise, number = (
+        tf.TensorSpec(shape, dtype) for shape in ([None, size, 3], [None, size], [None], [])
+    )
+    fit = InverseFit(
+        *(
+            tf.TensorSpec([None, *shape], dtype)
+            for shape in ((joints, 3, 3), (model.num_betas,), (3,), (size, 3))
+        )
+    )
+    count = tf.TensorSpec([], tf.int32)
+    return FitStages(
+        _Graph(stages.closed_form, points, trust, count),
+        _Graph(stages.least_squares, points, trust, fit, noise, count, number),
+        _Graph(stages.statistics, points, trust, fit, noise),
+    )
 
 
 def fit_body_fast(
@@ -55,7 +59,7 @@ def fit_body_fast(
     joint_model: PointModel,
     refine: bool = True,
 ) -> dict[str, tf.Tensor]:
-    """Same as `fit_body` up to rounding errors; a graph from the ninth fit of a kind on.
+    """Same as `fit_body` up to rounding errors, in graphs.
 
     Args:
       points: metres, `[N, P, 3]`.
@@ -67,4 +71,5 @@ def fit_body_fast(
     Returns:
       The result of `fit_body`.
     """
-    return _fit_of(model, joint_model, points.dtype, refine)(points, weights)
+    stages = _traced_stages(model, joint_model, points.dtype)
+    return fit_by_stages(points, weights, model, stages, refine)

@@ -1,6 +1,8 @@
 import gc
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -385,3 +387,30 @@ def test_a_broken_rotation_leaves_the_gradients_of_other_bodies():
     broken = parameters["pose"].copy()
     broken[1, 5] = np.nan
     np.testing.assert_allclose(gradient(broken), gradient(parameters["pose"]), atol=1e-12)
+
+
+@pytest.mark.slow
+def test_a_thousand_batch_sizes_trace_once_and_leak_nothing():
+    smpl = SMPL(vertex_ids=[])
+    rng = np.random.default_rng(0)
+    pose = rng.normal(0, 0.3, [1000, 24, 3]).astype(np.float32)
+
+    def call(count):
+        smpl(betas=tf.zeros([count, 10]), pose=pose[:count])
+
+    call(1)
+    graph = smpl._pose_axis_angles._graph
+    for count in range(1, 101):  # what TensorFlow allocates once is there after these
+        call(count)
+    gc.collect()
+    objects, memory = len(gc.get_objects()), resident_megabytes()
+    for count in range(1, 1001):
+        call(count)
+    gc.collect()
+    assert smpl._pose_axis_angles._graph is graph
+    assert len(gc.get_objects()) - objects < 1000  # fewer than one a call
+    assert resident_megabytes() - memory < 50
+
+
+def resident_megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

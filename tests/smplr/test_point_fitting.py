@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from smpl_tf.skeleton import BLAZEPOSE_33, SMPL_24, SMPLR_42
 from smpl_tf.skeleton_points import SKELETONS, find_skeleton, looseness, point_sums
 from smplr import SMPLR, DenoisingAutoencoder, traced_fit
 from smplr.point_fitting import fit_points
+from smplr.probable_fit import fit_body, point_model
+from smplr.traced_fit import fit_body_fast
 from tests.smplr.people import people, point_body
 
 _ENDS = ("eye", "ear", "mouth_corner", "heel", "big_toe")
@@ -296,14 +299,22 @@ def test_mistakes_are_named(points, scale, arguments, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["closed_form", "optimise"])
-def test_fits_that_go_on_become_a_graph_with_the_same_bodies(method, points, monkeypatch):
-    eager = fit_points(points, method=method)
-    monkeypatch.setattr(traced_fit, "EAGER_FITS", 0)
-    traced = fit_points(points, method=method)
-    used = []
-    monkeypatch.setattr(traced_fit, "fit_body", lambda *_, **__: used.append(1))
-    fit_points(points, method=method)
-    assert not used  # the graph is there, and nothing is fitted eagerly
-    np.testing.assert_allclose(traced.joints, eager.joints, atol=1e-4)
-    np.testing.assert_allclose(traced.betas, eager.betas, atol=2e-2)
+@pytest.mark.parametrize("refine", [False, True])
+def test_graphs_fit_the_same_bodies_as_eager_code(refine, points):
+    models = [point_model(load_model_data(), one) for one in (SMPLR_42, SMPL_24)]
+    given = tf.constant(points[:2], tf.float32), tf.ones([2, len(SMPLR_42)])
+    eager, traced = (fit(*given, *models, refine) for fit in (fit_body, fit_body_fast))
+    for name, bound in (("rotations", 1e-3), ("betas", 2e-2), ("pelvis", 1e-4), ("noise", 1e-4)):
+        np.testing.assert_allclose(traced[name], eager[name], atol=bound, err_msg=name)
+
+
+def test_batches_of_any_size_share_the_graphs_of_a_fit(points):
+    stages = traced_fit._traced_stages(
+        point_model(load_model_data(), SMPLR_42),
+        point_model(load_model_data(), SMPL_24),
+        tf.float32,
+    )
+    for count in (1, 3, 2, 4):
+        fit_points(points[:count])
+    for stage in stages:
+        assert stage._function.experimental_get_tracing_count() == 1
