@@ -81,7 +81,9 @@ def test_axis_angles_go_to_matrices_and_back_with_the_same_gradient():
 
     def theirs(vectors):
         angle = tf.norm(vectors, axis=-1, keepdims=True)
-        axis, angle = axis_angle.from_quaternion(quaternion.from_axis_angle(vectors / angle, angle))
+        axis, angle = axis_angle.from_quaternion(
+            quaternion.from_axis_angle(vectors / angle, angle)
+        )
         return axis * angle
 
     short = random(COUNT, 3)
