@@ -40,4 +40,5 @@ $(VENV)/.installed: setup.py
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) -e '.[test,build_body]'
+	$(PIP) --no-deps tensorflow-graphics==2021.12.3
 	touch $@

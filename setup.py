@@ -85,8 +85,9 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
-    # Its last release (2021) resolves only where tensorflow-addons still has wheels; the tests
-    # compare our geometry with it there, nothing on the main path needs it.
+    # Its last release (2021) resolves only where tensorflow-addons still has wheels, but its
+    # geometry needs no more than TensorFlow: the tests compare ours with it, and `make test`
+    # installs it with --no-deps. Nothing on the main path needs it.
     "graphics": ["tensorflow-graphics>=2021.12.3; python_version < '3.12'"],
     # Conversions on a cluster; on one machine the process pool is faster, so it is no requirement.
     "beam": ["apache-beam>=2.60"],

@@ -1,7 +1,7 @@
 """Adds the errors of segmenters to true part maps, to train a robust fitting network.
 
-Label maps are `[H, W]` uint8 of REGIONS; lengths are fractions of the map's width. Random functions
-take a stateless seed, int `[2]`. The picture, the joints and the camera do not change.
+Label maps are `[H, W]` uint8 of REGIONS; lengths are fractions of the map's width. Random
+functions take a stateless seed, int `[2]`. The picture, the joints and the camera do not change.
 
 Source: STRAPS (Sengupta et al. 2020) hides limbs and boxes and shifts crops; shifted outlines and
   wide clothes are ours.

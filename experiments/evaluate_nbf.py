@@ -25,8 +25,7 @@ from pathlib import Path
 if __name__ == "__main__":  # run by path: the repository's packages come before all others
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from absl import flags
-
+from experiments.nbf import flags as nbf_flags
 from experiments.runs import common, shipped_runs
 from experiments.runs.run_folder import RunFolder
 from smpl_tf.files import write_bytes, write_json
@@ -41,39 +40,7 @@ def define_flags(values) -> None:
     Args:
       values: where the flags are added.
     """
-    to = {"flag_values": values}
-    flags.DEFINE_string("run", None, "Run folder to evaluate, such as runs/nbf_quickstart.", **to)
-    flags.DEFINE_string(
-        "segmentation_run", None, "Run folder of a segmenter, whose parts are fitted.", **to
-    )
-    flags.DEFINE_string(
-        "data", None, "Folder of the data set's shards (default: the run's).", **to
-    )
-    flags.DEFINE_string(
-        "split", None, "Split to evaluate (default: the run's --test_split).", **to
-    )
-    flags.DEFINE_enum(
-        "crop_by",
-        None,
-        ["joints", "fit"],
-        "How people are cropped (default: as in the run).",
-        **to,
-    )
-    flags.DEFINE_enum(
-        "protocol",
-        None,
-        ["none", "humaneva", "human36m"],
-        "Benchmark protocol: also score measured (mocap) joints.",
-        **to,
-    )
-    flags.DEFINE_string(
-        "joint_regressor",
-        None,
-        "Regressor of Human3.6M's joints, .npy [17, V] (default: SMPL's joints).",
-        **to,
-    )
-    flags.DEFINE_string("body_model", None, "Body model file of the run, if it was moved.", **to)
-    flags.DEFINE_string("output", None, "Folder to write (default: in --run).", **to)
+    nbf_flags.define_evaluation_flags(values)
 
 
 def main(values) -> None:

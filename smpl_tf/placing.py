@@ -38,7 +38,8 @@ def place(
     used = weights > 0
     if used.sum() < 2:
         raise ValueError(
-            f"place: expected 2 or more points with a weight, got {used.sum()}; a scale cannot be found from fewer."
+            f"place: expected 2 or more points with a weight, got {used.sum()}; "
+            "fewer do not determine a scale."
         )
     points = np.asarray(points_3d, np.float64)[used]
     intrinsics = np.asarray(camera.intrinsics, np.float64)

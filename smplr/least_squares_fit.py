@@ -55,7 +55,8 @@ def least_squares_fit(
       beta_weight: prior weight of the betas, square metres, one number or `[...]`.
       toward: mean of the priors, rotations `[..., 24, 3, 3]` and betas `[..., B]`; None is the
         mean body at rest.
-      outlier_distance: larger distances count linearly, not squared; metres. None and 0 square all.
+      outlier_distance: larger distances count linearly, not squared; metres. None and 0 square
+        all.
 
     Returns:
       The fit.

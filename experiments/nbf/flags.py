@@ -152,3 +152,44 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.number("learning_rate", 1e-3, "Adam's initial learning rate.")
     f.number("decay_power", 0.9, "Power of the polynomial decay of the learning rate to 0.")
     f.number("beta_1", 0.5, "Adam's beta1.", 1.0)
+
+
+def define_evaluation_flags(values: flags.FlagValues) -> None:
+    """Adds the flags of `evaluate_nbf.py`: what differs from the run that it evaluates.
+
+    Args:
+      values: where the flags are added.
+    """
+    to = {"flag_values": values}
+    flags.DEFINE_string("run", None, "Run folder to evaluate, such as runs/nbf_quickstart.", **to)
+    flags.DEFINE_string(
+        "segmentation_run", None, "Run folder of a segmenter, whose parts are fitted.", **to
+    )
+    flags.DEFINE_string(
+        "data", None, "Folder of the data set's shards (default: the run's).", **to
+    )
+    flags.DEFINE_string(
+        "split", None, "Split to evaluate (default: the run's --test_split).", **to
+    )
+    flags.DEFINE_enum(
+        "crop_by",
+        None,
+        ["joints", "fit"],
+        "How people are cropped (default: as in the run).",
+        **to,
+    )
+    flags.DEFINE_enum(
+        "protocol",
+        None,
+        ["none", "humaneva", "human36m"],
+        "Benchmark protocol: also score measured (mocap) joints.",
+        **to,
+    )
+    flags.DEFINE_string(
+        "joint_regressor",
+        None,
+        "Regressor of Human3.6M's joints, .npy [17, V] (default: SMPL's joints).",
+        **to,
+    )
+    flags.DEFINE_string("body_model", None, "Body model file of the run, if it was moved.", **to)
+    flags.DEFINE_string("output", None, "Folder to write (default: in --run).", **to)

@@ -25,7 +25,7 @@ from nbf.optimizers import paper_optimizer
 from nbf.parameters import join_parameters
 from nbf.point_targets import point_targets, without_mask
 from nbf.proxy_corruption import Corruption
-from smpl_tf import SMPL, load_model_data
+from smpl_tf import SMPL, SMPLModelData, load_model_data
 from smpl_tf.files import written_aside
 from smpl_tf.skeleton import PHOTOGRAPH_21
 
@@ -53,31 +53,10 @@ def train(opened: Training, values: flags.FlagValues) -> FittingNetwork:
     checkpoint = checkpoints.latest(run.checkpoints, needed)
     people = load_people("train", values.people, body_data, values.workers)
     with strategy.scope():
-        network = FittingNetwork(
-            POINT_ENCODER,
-            values.input_size,
-            head="flatten",
-            body=body_data,
-            input_map=POINTS_MASK,
-        )
+        network = build_network(values, body_data)
         if checkpoint is None and values.initial_run:
             networks.start_from(RunFolder.existing(values.initial_run), network)
-        network.compile(
-            paper_optimizer(
-                values.steps_per_epoch * values.epochs,
-                values.learning_rate,
-                values.decay_power,
-                values.beta_1,
-            ),
-            loss=FittingLoss(
-                values.parameters_weight,
-                values.joints_3d_weight,
-                values.joints_2d_weight,
-                weight_decay=values.weight_decay,
-            ),
-            jit_compile=values.jit_compile,
-        )
-        network.optimizer.build(network.trainable_variables)
+        compile_network(network, values)
     if checkpoint:
         checkpoints.restore(checkpoint, network)
     epoch = distribution.agree(strategy, checkpoint.epoch if checkpoint else 0, str(run.path))
@@ -104,6 +83,46 @@ def train(opened: Training, values: flags.FlagValues) -> FittingNetwork:
         with written_aside(run.model_file) as aside:
             network.save(aside)
     return network
+
+
+def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwork:
+    """Builds the network of a run.
+
+    Args:
+      values: the flags of the run.
+      body: the body to fit.
+
+    Returns:
+      The network, not compiled.
+    """
+    return FittingNetwork(
+        POINT_ENCODER, values.input_size, head="flatten", body=body, input_map=POINTS_MASK
+    )
+
+
+def compile_network(network: FittingNetwork, values: flags.FlagValues) -> None:
+    """Gives a network its losses and its optimiser.
+
+    Args:
+      network: the network.
+      values: the flags of the run.
+    """
+    network.compile(
+        paper_optimizer(
+            values.steps_per_epoch * values.epochs,
+            values.learning_rate,
+            values.decay_power,
+            values.beta_1,
+        ),
+        loss=FittingLoss(
+            values.parameters_weight,
+            values.joints_3d_weight,
+            values.joints_2d_weight,
+            weight_decay=values.weight_decay,
+        ),
+        jit_compile=values.jit_compile,
+    )
+    network.optimizer.build(network.trainable_variables)
 
 
 def point_body(network: FittingNetwork) -> SMPL:

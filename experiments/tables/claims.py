@@ -28,11 +28,13 @@ class Claim(NamedTuple):
       text: the statement.
       when: what must be for it to hold.
       check: the numbers of the table -> finding; KeyError where a row is missing.
+      ours: whether it is a check of ours, which the paper does not say.
     """
 
     text: str
     when: str
     check: Callable[[Values], Finding]
+    ours: bool = False
 
     def judge(self, values: Values) -> Finding | None:
         """Checks the claim.
@@ -212,6 +214,45 @@ def correlated(text: str, metric: str, row: str, most: float) -> Claim:
         return Finding(coefficient <= most, f"{coefficient:.2f}")
 
     return Claim(text, f"rank correlation ≤ {most:g}", check)
+
+
+def lowers(text: str, metric: str, row: str) -> Claim:
+    """Claims that a row lowers the error of what it is given.
+
+    Args:
+      text: the statement.
+      metric: of the row; `input_` and the metric is the error of what goes in.
+      row: the row.
+
+    Returns:
+      The claim.
+    """
+
+    def check(values):
+        ratio = values[row][metric] / values[row][f"input_{metric}"]
+        return Finding(ratio < 1, f"{ratio:.2f}")
+
+    return Claim(text, f"{row} < its input", check)
+
+
+def below(text: str, metric: str, row: str, other: str) -> Claim:
+    """Claims that one row's error is below another's, however little.
+
+    Args:
+      text: the statement.
+      metric: of both rows.
+      row: the one.
+      other: the other.
+
+    Returns:
+      The claim.
+    """
+
+    def check(values):
+        difference = values[row][metric] / values[other][metric] - 1
+        return Finding(difference < 0, f"{100 * difference:+.1f} %")
+
+    return Claim(text, f"{row} < {other}", check)
 
 
 def gains(text: str, metric: str, row: str, other: str, share: float, times: float) -> Claim:

@@ -13,7 +13,7 @@ from experiments.runs.common import UserError
 from experiments.runs.renamed_flags import explain, name_of, with_old_name
 from experiments.runs.run_folder import RunFolder, serialize_flags
 from experiments.smplr import flags as smplr_flags
-from experiments.tables.smplr import EVALUATED
+from experiments.tables import nbf, smplr
 from experiments.tables.types import Variation
 
 _NUMBER_WORDS = {
@@ -23,6 +23,7 @@ _NUMBER_WORDS = {
     "one": 1.0,
     "two": 2.0,
     "three": 3.0,
+    "six": 6.0,
     "ten": 10.0,
 }
 _HOURS = {"second": 1 / 3600, "minute": 1 / 60, "hour": 1.0, "day": 24.0}
@@ -55,7 +56,7 @@ class FlagFile:
         self.arguments = [f"--flagfile={self.path}", *(variation.flags if variation else [])]
         if not self.path.is_file():
             raise UserError(f"{self.path}: no such flag file; start inside the repository")
-        self.evaluation = stem in EVALUATED
+        self.evaluation = stem in (*nbf.EVALUATED, *smplr.EVALUATED)
         self.values = self._defaults()
         try:
             self.values(["", *self.arguments])
@@ -122,11 +123,8 @@ class FlagFile:
 
     def _defaults(self):
         values = flags.FlagValues()
-        if self.evaluation:
-            smplr_flags.define_evaluation_flags(values)
-        elif self.of_nbf:
-            nbf_flags.define_run_flags(values)
-        else:
-            smplr_flags.define_run_flags(values)
+        of = nbf_flags if self.of_nbf else smplr_flags
+        define = of.define_evaluation_flags if self.evaluation else of.define_run_flags
+        define(values)
         values([""])
         return values

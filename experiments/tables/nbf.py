@@ -33,6 +33,7 @@ SEGMENTED = {
         f"data/up3d_{name}": SegmentedPeople(f"nbf_segmentation_{name}", "data/up3d")
         for name in ("deeplab_vgg16", "deeplab_resnet101", "refinenet")
     },
+    "data/human36m_refinenet": SegmentedPeople("nbf_segmentation_human36m", "data/human36m"),
 }
 
 _ERROR = Column("err_joints3d_mm", "err_joints3D, mm")
@@ -65,7 +66,59 @@ INPUTS = Table(
         claims.at_most("12 parts beat RGB", _E, "parts_12", 0.75, "rgb"),
         claims.falling("more parts are better", _E, ["parts_1", "parts_3", "parts_12"]),
         claims.within("12 parts suffice", _E, "parts_24", 0.1, "parts_12"),
+        claims.within("14 joints do as well as parts", _E, "joints_14", 0.1, "parts_12"),
+        claims.within("24 joints do as well as parts", _E, "joints_24", 0.1, "parts_12"),
     ),
+)
+
+_MEASURED = (
+    Column("measured_pa_mpjpe_mean_mm", "PA-MPJPE, mean, mm"),
+    Column("measured_pa_mpjpe_median_mm", "median, mm"),
+)
+# Flag files of evaluate_nbf.py.
+EVALUATED = ("nbf_t5_humaneva", "nbf_t6_human36m")
+HUMAN36M_INPUTS = Table(
+    "nbf1_human36m",
+    "NBF, Table 1: what the fitting network sees (Human3.6M)",
+    _NBF,
+    rows_of_flag_files(
+        None,
+        "nbf_t1_human36m_",
+        (_ERROR,),
+        [
+            ("rgb", "RGB", 48.9),
+            ("parts_1", "1 part", 43.0),
+            ("parts_3", "3 parts", 37.5),
+            ("parts_6", "6 parts", 36.2),
+            ("parts_12", "12 parts", 33.5),
+            ("parts_24", "24 parts", 31.8),
+            ("joints_14", "14 joints", 33.4),
+            ("joints_24", "24 joints", 33.4),
+        ],
+    ),
+    "parts_12",
+    INPUTS.claims,
+    scales=["paper"],
+)
+OTHERS = Table(
+    "nbf56",
+    "NBF, Tables 5 and 6: HumanEva-I and Human3.6M",
+    _MEASURED,
+    [
+        Row(
+            key,
+            label,
+            {"paper": f"nbf_{key}"},
+            dict(zip((c.key for c in _MEASURED), errors, strict=True)),
+        )
+        for key, label, errors in (
+            ("t5_humaneva", "HumanEva-I", (64.0, 49.4)),
+            ("t6_human36m", "Human3.6M", (59.9, 52.3)),
+        )
+    ],
+    "t6_human36m",
+    (),
+    scales=["paper"],
 )
 
 _QUALITIES = ("worst", "middle", "best", "truth")
@@ -213,6 +266,8 @@ LABELS = Table(
     "100",
     (
         claims.within("20 % suffice", _E, "20", 0.1, "100"),
+        claims.within("10 % hardly cost anything", _E, "10", 0.1, "100"),
+        claims.within("5 % hardly cost anything", _E, "5", 0.1, "100"),
         claims.at_least("without 3D labels it fails", _E, "0", 1.7, "100"),
         claims.at_most("2D labels of the others help", _E, "20", 1.0, "20_alone"),
     ),

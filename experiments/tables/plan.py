@@ -166,7 +166,9 @@ class Plan:
             folders = []
             for folder in value if isinstance(value, list) else [value]:
                 if folder.startswith(_RUNS):
-                    needs.append(self._run(self._file(folder.removeprefix(_RUNS)), seed))
+                    # Segmenters are trained once.
+                    of = 0 if flag == "segmentation_run" else seed
+                    needs.append(self._run(self._file(folder.removeprefix(_RUNS)), of))
                     folder = str(self._runs / needs[-1])
                 folders.append(folder)
             command.append(f"--{flag}={','.join(folders)}")
@@ -188,7 +190,7 @@ class Plan:
           Their names; none of a segmentation.
         """
         if file.of_nbf:
-            return ("neutral",) if file.values.stage == "fitting" else ()
+            return ("neutral",) if file.evaluation or file.values.stage == "fitting" else ()
         return ("neutral",) if file.values.neutral else ("female", "male")
 
     def _body_flags(self, file: FlagFile) -> list[str]:
@@ -205,7 +207,7 @@ class Plan:
         if data in SEGMENTED:
             splits = dict.fromkeys(("train", "val", file.values.test_split))
             return [self._segmented(data, split) for split in splits]
-        made = file.values.synthetic_train and not Path(data, "test.manifest.json").is_file()
+        made = makes_people(file) and not Path(data, "test.manifest.json").is_file()
         if not made:
             return []
         # Two runs must not make the same people at the same time: the first one does.
@@ -287,9 +289,18 @@ class Plan:
     def missing_data(self) -> list[str]:
         """The folders of data that no step makes, and that are not there."""
         files = [step.flag_file for step in self.steps.values() if step.flag_file]
-        made = {file.values.data for file in files if file.values.synthetic_train} | {*SEGMENTED}
+        made = {file.values.data for file in files if makes_people(file)} | {*SEGMENTED}
         needed = {data for file in files for data in data_of(file)}
         return sorted(data for data in needed - made if not Path(data).is_dir())
+
+
+def makes_people(file: FlagFile) -> bool:
+    """Whether the script of a flag file makes its own people.
+
+    Args:
+      file: of a row.
+    """
+    return bool("synthetic_train" in file.values and file.values.synthetic_train)
 
 
 def data_of(file: FlagFile) -> list[str]:

@@ -55,7 +55,10 @@ class Results:
         Returns:
           Whether it is.
         """
-        return self.entries.get((row.key, seed), {}).get("digest") == source.digest
+        entry = self.entries.get((row.key, seed), {})
+        # A measure that the paper has and an older record has not is still to be taken.
+        known = row.published.keys() <= entry.get("metrics", {}).keys()
+        return entry.get("digest") == source.digest and known
 
     def gather(self, plan: Plan, sources: Mapping[tuple[str, int], Source]) -> None:
         """Takes up what is finished, and writes the file.

@@ -102,12 +102,12 @@ class Table(NamedTuple):
 
 
 def rows_of_flag_files(
-    small: str, paper: str, columns: Sequence[Column], rows: Sequence[tuple]
+    small: str | None, paper: str, columns: Sequence[Column], rows: Sequence[tuple]
 ) -> list[Row]:
     """Lays out rows whose flag files are named after their keys.
 
     Args:
-      small: what is put before the key at small scale.
+      small: what is put before the key at small scale; None: there is no small row.
       paper: what is put before it at paper scale.
       columns: of the published numbers.
       rows: key, label, published numbers of each; None where the paper has none.
@@ -119,7 +119,7 @@ def rows_of_flag_files(
         Row(
             key,
             label,
-            {"small": f"{small}{key}", "paper": f"{paper}{key}"},
+            ({"small": f"{small}{key}"} if small else {}) | {"paper": f"{paper}{key}"},
             {c.key: v for c, v in zip(columns, numbers, strict=False) if v is not None},
         )
         for key, label, *numbers in rows
