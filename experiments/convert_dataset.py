@@ -159,10 +159,7 @@ _FLAGS_OF = {
     "licenses": ("coco",),
     "finder_model": ("photos",),
     **{name: (SYNTHETIC,) for name in ("body_model", "poses", "count", "image_size", "seed")},
-    **{
-        name: tuple(SOURCES)
-        for name in ("source", "max_skipped", "allow_incomplete", "shard_mb", "runner")
-    },
+    **{name: tuple(SOURCES) for name in ("source", "max_skipped", "allow_incomplete")},
 }
 
 
@@ -204,7 +201,7 @@ def define_flags(values) -> None:
     flag.bool(
         "allow_incomplete", False, "Convert even if items of the official data set are missing."
     )
-    flag.number("shard_mb", 130, "Size of a shard, megabytes.", low=0.001)
+    flag.number("shard_mb", 130, "Size of a shard, megabytes (synthetic: 256 people).", low=0.001)
     flag.string("runner", None, "Convert on Apache Beam with this runner, e.g. DataflowRunner.")
     flag.strings("beam_options", [], "Further options of the Beam pipeline.")
     flag.integer("count", 1000, "Number of synthetic people to make.", 1)
@@ -268,6 +265,7 @@ def _convert(values):
     """Writes the split that the flags ask for, and returns its manifest."""
     if values.dataset == SYNTHETIC:
         from datasets.synthetic import SyntheticConfig, generate
+        from datasets.synthetic.source import SyntheticPeople
 
         try:
             config = SyntheticConfig(
@@ -275,10 +273,14 @@ def _convert(values):
             )
         except ValueError as error:
             raise UserError(str(error)) from None
-        return generate(values.output, values.split, values.count, config, workers=values.workers)
+        if not values["shard_mb"].present and values.runner is None:
+            named = {"workers": values.workers}  # files of 256 people, as trainings make them
+            return generate(values.output, values.split, values.count, config, **named)
+        source = SyntheticPeople(config, values.split, values.count)
+    else:
+        source = SOURCES[values.dataset](values)
     from datasets import conversion
 
-    source = SOURCES[values.dataset](values)
     options = {
         "max_skipped": values.max_skipped,
         "allow_incomplete": values.allow_incomplete,

@@ -21,6 +21,7 @@ from smpl_tf.model_data import SMPLModelData
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.rasterizer import label_map, rasterize
 
+DATASET = "synthetic"
 PEOPLE_PER_SHARD = 256
 # Increased whenever the same config gives other Examples, so that old data are not reused.
 _VERSION = 1
@@ -147,23 +148,28 @@ def generate(
       ModelFileError: a body cannot be read.
       ValueError: the bodies have different meshes.
     """
-    own = dataclasses.asdict(config)
-    del own["bodies"]  # recorded by fingerprint instead of path
-    if config.part_cut == part_cut.BONES_CUT:
-        del own["part_cut"]  # as in data from before there was a choice
-    own["poses"] = None if config.poses is None else _motion(config.poses, split).fingerprint
     manifest = manifests.Manifest(
-        dataset="synthetic",
+        dataset=DATASET,
         split=split,
         num_items=count,
         items_per_shard=items_per_shard,
-        bodies=_fingerprints(config),
-        config={"version": _VERSION, **own},
+        bodies=fingerprints(config),
+        config=described(config, split),
     )
     make_examples = functools.partial(read_examples, config, split)
     return records.write_shards(
         make_examples, manifest, directory, workers=workers, progress=progress, pool=pool
     )
+
+
+def described(config: SyntheticConfig, split: str) -> dict[str, Any]:
+    """Returns what the Examples of a split depend on, as JSON, except the bodies' fingerprints."""
+    own = dataclasses.asdict(config)
+    del own["bodies"]  # recorded by fingerprint instead of path
+    if config.part_cut == part_cut.BONES_CUT:
+        del own["part_cut"]  # as in data from before there was a choice
+    own["poses"] = None if config.poses is None else _motion(config.poses, split).fingerprint
+    return {"version": _VERSION, **own}
 
 
 def _motion(folder: str, split: str) -> Split:
@@ -185,14 +191,22 @@ def _captured(folder: str, split: str) -> np.ndarray:
     return np.concatenate(poses)
 
 
-def _fingerprints(config: SyntheticConfig) -> dict[str, str]:
-    """Reads the bodies before any person is generated."""
+def fingerprints(config: SyntheticConfig) -> dict[str, str]:
+    """Reads the bodies before anybody is drawn.
+
+    Returns:
+      Gender -> fingerprint.
+
+    Raises:
+      ModelFileError: a body cannot be read.
+      ValueError: the bodies have different meshes.
+    """
     bodies = config.bodies
-    fingerprints = bodies.fingerprints(config.genders)
-    meshes = {gender: bodies.data(gender).num_vertices for gender in fingerprints}
+    found = bodies.fingerprints(config.genders)
+    meshes = {gender: bodies.data(gender).num_vertices for gender in found}
     if len(set(meshes.values())) > 1:
         raise ValueError(f"synthetic people's bodies have different meshes: vertices of {meshes}")
-    return fingerprints
+    return found
 
 
 def _sources(seed: int, split: str, index: int) -> list[np.random.Generator]:
