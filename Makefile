@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # checks it, and a wheel has it under another name.
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 
-.PHONY: quickstart test test-slow lint format docs
+.PHONY: quickstart test test-slow lint format docs smplr_small
 
 quickstart: $(VENV)/.installed
 	$(BIN)/python experiments/train_nbf.py --flagfile=experiments/flags/nbf_quickstart.cfg
@@ -29,6 +29,15 @@ format: $(VENV)/.installed-test
 docs: $(VENV)/.installed
 	$(PIP) -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# SMPLR from pictures: runs/smplr_small and its copy to ship. Goes on where it was killed.
+FLAGS := experiments/flags
+smplr_small: $(VENV)/.installed
+	$(BIN)/python experiments/train_smplr.py --flagfile=$(FLAGS)/smplr_pictures.cfg
+	$(BIN)/python experiments/train_smplr.py --flagfile=$(FLAGS)/smplr_pictures_dae.cfg
+	$(BIN)/python experiments/train_smplr.py --flagfile=$(FLAGS)/smplr_pictures_pose_shape.cfg
+	$(BIN)/python experiments/evaluate_smplr.py --flagfile=$(FLAGS)/smplr_small.cfg
+	$(BIN)/python experiments/ship_smplr.py --run=runs/smplr_small --output=runs/shipped/smplr_small
 
 $(VENV)/.installed: setup.py
 	$(PYTHON) -m venv $(VENV)

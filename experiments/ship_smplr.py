@@ -5,8 +5,9 @@ r"""Copies a finished SMPLR run without checkpoints, logs and optimiser, in half
 
 The copy is a run folder: evaluate_smplr.py, --networks and `from_pretrained` take it like the run
 itself. Numbers are read as float32 again. A network that the run's stage does not train (the Ψ of
---stage=pose) is all zeros in the copy. An autoencoder in front of Ω and Ψ goes into a file of its
-own, autoencoder.keras, and is joined again when the copy is loaded.
+--stage=pose) is all zeros in the copy. An autoencoder and an hourglass in front of Ω and Ψ go into
+files of their own, autoencoder.keras and hourglass.keras, and are joined again when the copy is
+loaded. Of an hourglass before shipped networks only the hourglass is copied.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from experiments.runs.run_folder import RunFolder
 from experiments.runs.shipped_runs import PRETRAINED
 from smpl_tf.files import write_json, write_text, written_aside
 
-_AUTOENCODER = "autoencoder.keras"  # `smplr.pretrained.AUTOENCODER_FILE`; smplr loads TensorFlow
+# `smplr.pretrained.AUTOENCODER_FILE` and its HOURGLASS_FILE; smplr loads TensorFlow.
+_BESIDE = {"autoencoder": "autoencoder.keras", "hourglass": "hourglass.keras"}
 # In a .keras file.
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
 # Stage -> where in the weights a network lies that it does not train.
@@ -57,16 +59,20 @@ def main(values) -> None:
     """
     common.require(values, "run", "output")
     run, copy = RunFolder.existing(values.run, "SMPLR"), RunFolder(values.output)
-    record, model = run.read_record(), run.path / "model.keras"
+    # Networks that evaluate_smplr.py joined have the record of their evaluation alone.
+    joined = RunFolder(run.path / "evaluation")
+    record, model = run.read_record() or joined.read_record(), run.path / "model.keras"
     if record is None or not model.exists():
         raise common.UserError(f"{run.path}: not finished; run train_smplr.py to its end first")
     content, lines = model.read_bytes(), run.read_flags()
-    if record["stage"] == "end_to_end":
-        content, lines["networks"] = hourglass_of(run)
-    elif lines.get("denoise") == "--denoise=true":
-        content, autoencoder = apart(run)
-        with written_aside(copy.path / _AUTOENCODER) as aside:
-            aside.write_bytes(halved(autoencoder))
+    behind = networks_behind(run) if record["stage"] == "end_to_end" else []
+    if behind and all((common.REPOSITORY / one).is_relative_to(PRETRAINED) for one in behind):
+        content, lines["networks"] = hourglass_of(run), f"--networks={','.join(behind)}"
+    elif behind or lines.get("denoise") == "--denoise=true":
+        content, beside = apart(run)
+        for name, network in beside.items():
+            with written_aside(copy.path / _BESIDE[name]) as aside:
+                aside.write_bytes(halved(network))
     with written_aside(copy.path / model.name) as aside:
         aside.write_bytes(halved(content, _UNTRAINED.get(record["stage"])))
     write_text(copy.flags_file, "".join(f"{line}\n" for line in lines.values()))
@@ -75,57 +81,61 @@ def main(values) -> None:
     print(f"{copy.path}: {size:.1f} MB of weights, from {model.stat().st_size / 1e6:.1f} MB")
 
 
-def hourglass_of(run: RunFolder) -> tuple[bytes, str]:
+def networks_behind(run: RunFolder) -> list[str]:
+    """Finds where an end-to-end run has the networks behind its hourglass from.
+
+    Args:
+      run: the run.
+
+    Returns:
+      The folders of their runs.
+    """
+    from experiments.smplr import networks  # loads TensorFlow
+
+    return [
+        folder
+        for folder in networks.flags_of(run).networks
+        if networks.flags_of(networks.named_run(folder)).stage != "hourglass"
+    ]
+
+
+def hourglass_of(run: RunFolder) -> bytes:
     """Takes the hourglass out of an end-to-end run.
 
     Args:
       run: the run.
 
     Returns:
-      Content of the `.keras` file of the hourglass, and the line of flags.cfg that names the runs
-      of the networks behind it.
-
-    Raises:
-      UserError: these do not lie in the repository.
+      Content of the `.keras` file of the hourglass.
     """
     from experiments.smplr import networks  # loads TensorFlow
 
-    behind = [
-        folder
-        for folder in networks.flags_of(run).networks
-        if networks.flags_of(networks.named_run(folder)).stage != "hourglass"
-    ]
-    for folder in behind:
-        if not (common.REPOSITORY / folder).is_relative_to(PRETRAINED):
-            raise common.UserError(
-                f"{run.path}: has its networks from {folder}; only what was trained behind "
-                f"{PRETRAINED.relative_to(common.REPOSITORY)}/... can be joined again elsewhere"
-            )
-    model, _ = networks.load_model(run)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.hourglass.save(path)
-        return path.read_bytes(), f"--networks={','.join(behind)}"
+    return _saved(networks.load_model(run)[0].hourglass)
 
 
-def apart(run: RunFolder) -> tuple[bytes, bytes]:
-    """Takes the autoencoder out of a run's model.
+def apart(run: RunFolder) -> tuple[bytes, dict[str, bytes]]:
+    """Takes the networks in front of Ω and Ψ out of a run's model.
 
     Args:
       run: the run.
 
     Returns:
-      Contents of the `.keras` files of the model without it, and of the autoencoder.
+      Content of the `.keras` file of the model without them; name -> that of each of them.
     """
     from smplr import SMPLR  # loads TensorFlow
 
     model = SMPLR.from_pretrained(run.path)
+    found = {name: getattr(model, name) for name in _BESIDE}
+    beside = {name: _saved(network) for name, network in found.items() if network is not None}
+    return _saved(model.with_autoencoder(None).with_hourglass(None)), beside
+
+
+def _saved(network: Any) -> bytes:
+    """Content of the `.keras` file of a network."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        model.with_autoencoder(None).save(path)
-        content = path.read_bytes()
-        model.autoencoder.save(path)
-        return content, path.read_bytes()
+        network.save(path)
+        return path.read_bytes()
 
 
 def halved(model: bytes, emptied: str | None = None) -> bytes:

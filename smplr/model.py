@@ -93,9 +93,16 @@ class SMPLR(keras.Model):
 
     def with_autoencoder(self, autoencoder: DenoisingAutoencoder | None) -> "SMPLR":
         """Returns the same networks with another autoencoder, or without one."""
+        return self._with(autoencoder=autoencoder)
+
+    def with_hourglass(self, hourglass: StackedHourglass | None) -> "SMPLR":
+        """Returns the same networks with another hourglass, or without one."""
+        return self._with(hourglass=hourglass)
+
+    def _with(self, **changed: keras.Model | None) -> "SMPLR":
+        parts = {name: getattr(self, name) for name in _PARTS}
         return SMPLR(
-            **{name: getattr(self, name) for name in _PARTS if name != "autoencoder"},
-            autoencoder=autoencoder,
+            **{**parts, **changed},
             bodies=self.body.bodies,
             template_lengths=self.template_lengths,
             gender_mode=self.body.gender_mode,
@@ -222,7 +229,7 @@ class SMPLR(keras.Model):
           (True, (None, 41, 3))
         """
         path = pretrained.model_file(name)
-        return join_autoencoder(load_model(path, cls), path)
+        return join_networks(load_model(path, cls), path)
 
     @classmethod
     def from_config(
@@ -241,8 +248,8 @@ class SMPLR(keras.Model):
         )
 
 
-def join_autoencoder(model: SMPLR, path: Path) -> SMPLR:
-    """Adds the autoencoder that is stored in a file next to a model, if there is one.
+def join_networks(model: SMPLR, path: Path) -> SMPLR:
+    """Adds the networks that are stored in files next to a model, if there are any.
 
     Args:
       model: the loaded model.
@@ -252,11 +259,14 @@ def join_autoencoder(model: SMPLR, path: Path) -> SMPLR:
       The model, not compiled.
 
     Raises:
-      ValueError: the autoencoder's file is damaged, or of another kind.
+      ValueError: a file beside it is damaged, or of another kind.
     """
-    beside = path.with_name(pretrained.AUTOENCODER_FILE)
-    if model.autoencoder is None and beside.is_file():
-        return model.with_autoencoder(load_model(beside, DenoisingAutoencoder))
+    autoencoder = path.with_name(pretrained.AUTOENCODER_FILE)
+    if model.autoencoder is None and autoencoder.is_file():
+        model = model.with_autoencoder(load_model(autoencoder, DenoisingAutoencoder))
+    hourglass = path.with_name(pretrained.HOURGLASS_FILE)
+    if model.hourglass is None and hourglass.is_file():
+        model = model.with_hourglass(load_model(hourglass, StackedHourglass))
     return model
 
 

@@ -15,6 +15,8 @@ AUTOENCODER = "small_synthetic_autoencoder"
 PHOTOGRAPHS = "photographs"
 AUTOENCODER_FILE = "autoencoder.keras"
 """File of a model's autoencoder in the same folder, stored separately to keep files small."""
+HOURGLASS_FILE = "hourglass.keras"
+"""File of a model's hourglass in the same folder, stored separately to keep files small."""
 
 NAMES = {
     POSE_SHAPE: "smplr_pose_shape",

@@ -228,3 +228,19 @@ def soft_argmax(logits: tf.Tensor, grid: VolumeGrid) -> tf.Tensor:
     return tf.stack(
         [mean(columns, grid.columns), mean(rows, grid.rows), mean(bins, grid.bins)], axis=-1
     )
+
+
+def projected_peaks(logits: tf.Tensor, axis: Literal["depth", "columns"]) -> tf.Tensor:
+    """Looks through volumes along one axis: the highest weight on each line of sight.
+
+    Args:
+      logits: `[..., rows, columns, bins, K]`, any floating type.
+      axis: "depth" for the view from the camera, "columns" for that from the side.
+
+    Returns:
+      What `soft_argmax` weighs voxels with, by the highest weight of its channel: 0 to 1, float32
+      `[..., rows, columns, K]` or, from the side, `[..., rows, bins, K]`.
+    """
+    logits = tf.cast(logits, tf.float32)
+    highest = tf.reduce_max(logits, axis=(-4, -3, -2))[..., None, None, :]
+    return tf.exp(tf.reduce_max(logits, axis={"depth": -2, "columns": -3}[axis]) - highest)

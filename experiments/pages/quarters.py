@@ -1,4 +1,4 @@
-"""People from every quarter of the errors, so that a page never shows the best alone."""
+"""People of every quarter of the errors, and the worst: a page never shows the best alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from experiments.pages import report
 
 PEOPLE_PER_QUARTER = 2
+WORST_PEOPLE = 2
 _QUARTERS = ("Best quarter", "Second quarter", "Third quarter", "Worst quarter")
 
 
@@ -39,7 +40,7 @@ def groups(
     draw: Callable[[int, Any], report.Person],
     of: str,
 ) -> list[report.Group]:
-    """Draws people of every quarter of the errors.
+    """Draws people of every quarter of the errors, and the very worst.
 
     Args:
       errors: `[N]`, small is good; NaN is left out.
@@ -48,13 +49,16 @@ def groups(
       of: what the quarters are of.
 
     Returns:
-      One group per quarter that has people.
+      One group per quarter that has people, then the worst people, the worst first.
     """
     chosen = choose(errors)
-    wanted = {index for quarter in chosen for index in quarter}
+    known = [int(i) for i in np.argsort(-errors) if np.isfinite(errors[i])]
+    worst = known[:WORST_PEOPLE]
+    wanted = {index for some in (*chosen, worst) for index in some}
     drawn = {i: draw(i, example) for i, example in enumerate(examples) if i in wanted}
+    named = zip((*_QUARTERS, "Worst"), (*chosen, worst), strict=True)
     return [
-        report.Group(f"{name} of the {of}", [drawn[i] for i in quarter])
-        for name, quarter in zip(_QUARTERS, chosen, strict=True)
-        if quarter
+        report.Group(f"{name} of the {of}", [drawn[i] for i in some])
+        for name, some in named
+        if some
     ]

@@ -15,6 +15,7 @@ from datasets.splits import Mixture, Split, open_split
 from experiments.runs.common import UserError
 from experiments.runs.epochs import ALONE, steps_per_epoch, whole_batches
 from experiments.smplr import motion, networks
+from experiments.smplr.flags import AUGMENTATIONS
 from smpl_tf.files import written_aside
 from smpl_tf.rotations import axis_angle_to_matrix
 from smpl_tf.skeleton_points import find_skeleton
@@ -334,7 +335,10 @@ def training_pictures(
         seed=values.seed,
         epoch=epoch,
         epochs=None,
-        features=(*PICTURE_FEATURES, *(_MASK_FEATURES if values.augment else ())),
+        features=(
+            *PICTURE_FEATURES,
+            *(_MASK_FEATURES if "scenery" in _augmentations(values) else ()),
+        ),
         transform=augmentation(values),
         worker=reader.input_pipeline_id,
         num_workers=reader.num_input_pipelines,
@@ -398,25 +402,43 @@ def augmentation(values: flags.FlagValues) -> transforms.Transform:
 
     Raises:
       RecordError: the shards of `--voc` are missing or damaged.
+      UserError: --augmentations names something else.
 
     Source: paper 4.4.1. Landmarks are recomputed from the changed body, see `body_targets`.
     """
-    size = values.image_size
-    if not values.augment:
-        return lambda example, _: cropped(example, size)
+    size, chosen = values.image_size, _augmentations(values)
     largest = np.deg2rad(values.rotation_deg)
-    if values.voc:
-        others = scenery.from_voc(values.voc, size)
-    else:
-        others = scenery.made_up(_MADE_UP, size, values.seed)
+    scenes: tuple[transforms.Transform, ...] = ()
+    if "scenery" in chosen:
+        if values.voc:
+            others = scenery.from_voc(values.voc, size)
+        else:
+            others = scenery.made_up(_MADE_UP, size, values.seed)
+        scenes = (
+            lambda example, seed: scenery.random_scene(example, seed, others),
+            lambda example, seed: scenery.random_thing(example, seed, others),
+        )
+    steps = {
+        "mirror": (transforms.random_mirror,),
+        "rotation": (lambda example, seed: transforms.random_rotate(example, seed, largest),),
+        "": (lambda example, _: cropped(example, size),),
+        "scenery": scenes,
+        "colour": (transforms.random_colour,),
+    }
     return transforms.chain(
-        transforms.random_mirror,
-        lambda example, seed: transforms.random_rotate(example, seed, largest),
-        lambda example, _: cropped(example, size),
-        lambda example, seed: scenery.random_scene(example, seed, others),
-        lambda example, seed: scenery.random_thing(example, seed, others),
-        transforms.random_colour,
+        *(step for name, some in steps.items() if name in (*chosen, "") for step in some)
     )
+
+
+def _augmentations(values: flags.FlagValues) -> list[str]:
+    """Returns which random changes of pictures the flags ask for."""
+    for name in values.augmentations:
+        if name not in AUGMENTATIONS:
+            raise UserError(
+                f"--augmentations={','.join(values.augmentations)}: expected some of "
+                f"{', '.join(AUGMENTATIONS)}, got {name}"
+            )
+    return values.augmentations if values.augment else []
 
 
 def with_bodies(examples: Batch, body: PointBody) -> Batch:

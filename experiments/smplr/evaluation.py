@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -22,9 +22,11 @@ from smpl_tf.rotations import project_to_rotation
 from smplr import PointBody, metrics
 from smplr.bones import observed_points
 from smplr.targets import shape_vector
+from smplr.volumes import projected_peaks
 
 _SURFACE_CHUNK = 64  # bodies whose vertices are held at once
 _KEPT_PICTURES = 128  # of the first people, for the page
+_VIEWS: tuple[Literal["depth", "columns"], ...] = ("depth", "columns")  # of their volumes
 # Metric -> what people read; in the order of the table.
 LABELS = {
     **{f"{group}_mm": f"{group}, mm" for group in JOINT_GROUPS},
@@ -54,6 +56,9 @@ class Evaluation(NamedTuple):
       baseline: the same of the points that went in (dae), of the mean body (stages that give a
         body) and of the mean points (hourglass, and dae from a finder's points).
       pictures: uint8 `[K, S, S, 3]` of the first people; empty for stages that get points.
+      volumes: an hourglass's of the same people: `depth` `[K, rows, columns, channels]` seen from
+        the camera and `columns` `[K, rows, bins, channels]` from the side, see
+        `smplr.volumes.projected_peaks`; empty for stages that get points.
       body: the bodies.
     """
 
@@ -62,6 +67,7 @@ class Evaluation(NamedTuple):
     errors: Mapping[str, np.ndarray]
     baseline: Mapping[str, np.ndarray]
     pictures: np.ndarray
+    volumes: Mapping[str, np.ndarray]
     body: PointBody
 
 
@@ -90,50 +96,62 @@ def evaluate(
         batches = smplr_data.held_out_pictures(values, body, split)
     predict = _predictor(model, values.stage)
     true, predicted, pictures = _collect((batch, predict(batch)) for batch in batches)
+    volumes = {name: predicted.pop(name) for name in _VIEWS if name in predicted}
     if not len(true["points"]):
         raise UserError(
             f"{values.data}: no person in the split '{values.test_split}' has a known body and "
             "gender"
         )
     baseline = errors_of(true, _baseline(true, predicted, values.stage), body)
-    return Evaluation(true, predicted, errors_of(true, predicted, body), baseline, pictures, body)
+    errors = errors_of(true, predicted, body)
+    return Evaluation(true, predicted, errors, baseline, pictures, volumes, body)
 
 
 def _predictor(model, stage):
     """Returns the function from a batch to what the model says of it."""
     if stage == "hourglass":
-        points_of = tf.function(model.points_model, reduce_retracing=True)
-        return lambda batch: {"seen": points_of(batch["pictures"])}
+        look = tf.function(lambda pictures: _seen(model(pictures)), reduce_retracing=True)
+        return lambda batch: look(batch["pictures"])
     if stage == "dae":
         denoise = tf.function(model, reduce_retracing=True)
         return lambda batch: {"seen": denoise(smplr_data.inputs_and_targets(batch, stage)[0])}
-    run = tf.function(model, reduce_retracing=True)
 
-    def predict(batch):
-        if stage == "end_to_end":
-            outputs = run(batch["pictures"])
-        else:
-            outputs = run(smplr_data.inputs_and_targets(batch, stage)[0])
+    @tf.function(reduce_retracing=True)
+    def run(inputs):
+        outputs = model(inputs)
         kept = {"rotations": outputs["rotations"], "shape": outputs["shape"]}
-        return {**kept, "seen": outputs["points"]} if stage == "end_to_end" else kept
+        return {**kept, **_seen(outputs)} if stage == "end_to_end" else kept
 
-    return predict
+    if stage == "end_to_end":
+        return lambda batch: run(batch["pictures"])
+    return lambda batch: run(smplr_data.inputs_and_targets(batch, stage)[0])
+
+
+def _seen(outputs):
+    """What an evaluation keeps of an hourglass's outputs: points, and two views of the volumes."""
+    last = outputs["volumes"][:, -1]
+    return {"seen": outputs["points"], **{axis: projected_peaks(last, axis) for axis in _VIEWS}}
 
 
 def _collect(pairs) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Joins batches of (truth, prediction) for people whose truth is known, and some pictures."""
+    """Joins batches of (truth, prediction) for people whose truth is known, and some pictures.
+
+    The volumes that are shown with the pictures are those of as many people.
+    """
     true: dict[str, list] = {}
     predicted: dict[str, list] = {}
     pictures, count = [np.zeros((0, 1, 1, 3), np.uint8)], 0
     for batch, outputs in pairs:
         known = np.isfinite(batch["points"]).all(axis=(1, 2))
-        if "pictures" in batch and count < _KEPT_PICTURES:
+        shown = "pictures" in batch and count < _KEPT_PICTURES
+        if shown:
             pictures.append(np.asarray(batch["pictures"])[known].astype(np.uint8))
             count += len(pictures[-1])
         for name in set(batch) - {"pictures"}:
             true.setdefault(name, []).append(np.asarray(batch[name])[known])
         for name, value in outputs.items():
-            predicted.setdefault(name, []).append(np.asarray(value)[known])
+            if shown or name not in _VIEWS:
+                predicted.setdefault(name, []).append(np.asarray(value)[known])
     joined = [
         {name: np.concatenate(parts) for name, parts in every.items()}
         for every in (true, predicted)

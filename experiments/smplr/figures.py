@@ -7,7 +7,7 @@ import numpy as np
 
 from smpl_tf.camera import Camera
 from smpl_tf.rasterizer import render
-from smplr.landmarks import NUM_JOINTS, point_skeleton
+from smplr.landmarks import LIMBS, NUM_JOINTS, point_skeleton
 
 _SIZE = 256  # pixels, of every picture
 _EXTENT = 2.1  # metres that a picture shows
@@ -57,7 +57,7 @@ def _draw_sticks(canvas, points, view, width, replaced, with_landmarks):
         parent = skeleton.parents[point]
         if known[point] and known[parent]:
             name = skeleton.names[point]
-            side = _LEFT if "left" in name else _RIGHT if "right" in name else _MIDDLE
+            side = _colour_of(name)
             colour = (*replaced.get(side, side), 255)
             ends = tuple(places[point].tolist()), tuple(places[parent].tolist())
             cv2.line(canvas, *ends, colour, round(width * _FINE), **options)
@@ -66,6 +66,41 @@ def _draw_sticks(canvas, points, view, width, replaced, with_landmarks):
             radius = round(2.6 * _FINE * 2**_FINE_BITS)
             place = tuple(places[point].tolist())
             cv2.circle(canvas, place, radius, (*_LANDMARK, 255), -1, **options)
+
+
+def draw_volumes(peaks: np.ndarray, num_points: int) -> dict[str, np.ndarray]:
+    """Draws one view of an hourglass's volumes in the colours of the stick figures.
+
+    Args:
+      peaks: 0 to 1, `[rows, columns or bins, K]`, see `smplr.volumes.projected_peaks`.
+      num_points: how many of the channels are points; limbs follow them.
+
+    Returns:
+      "points" and, where there are some, "limbs": uint8 `[256, 256, 4]` RGBA, transparent where
+      no voxel weighs anything.
+    """
+    names = point_skeleton(num_points).names[1:]
+    of_points = [
+        _LANDMARK if point >= NUM_JOINTS - 1 else _colour_of(name)
+        for point, name in enumerate(names)
+    ]
+    of_limbs = [_colour_of(name) for name in LIMBS]
+    drawn = {"points": _coloured(peaks[..., :num_points], of_points)}
+    if peaks.shape[-1] > num_points:
+        drawn["limbs"] = _coloured(peaks[..., num_points:], of_limbs)
+    return drawn
+
+
+def _colour_of(name):
+    return _LEFT if "left" in name else _RIGHT if "right" in name else _MIDDLE
+
+
+def _coloured(peaks, colours):
+    """Gives each line of sight the colour of its channel of highest weight, as voxels."""
+    rgb = np.array(colours, np.uint8)[peaks.argmax(axis=-1)]
+    alpha = np.rint(255 * peaks.max(axis=-1)).astype(np.uint8)
+    picture = np.concatenate([rgb, alpha[..., None]], axis=-1)
+    return cv2.resize(picture, (_SIZE, _SIZE), interpolation=cv2.INTER_NEAREST)
 
 
 def draw_body(vertices: np.ndarray, faces: np.ndarray, colour, view: str) -> np.ndarray:

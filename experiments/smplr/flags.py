@@ -15,6 +15,8 @@ STAGES = ("hourglass", "dae", "pose", "shape", "pose_shape", "end_to_end")
 # Stages that learn from points; the other two learn from pictures.
 POINT_STAGES = ("dae", "pose", "shape", "pose_shape")
 NOISES = ("none", "uniform", "gaussian", "structured", "hourglass", "finder")
+# Of pictures, in their order; scenery: other backgrounds, and things in front of people.
+AUGMENTATIONS = ("mirror", "rotation", "scenery", "colour")
 
 
 def define_run_flags(values: flags.FlagValues) -> None:
@@ -99,6 +101,11 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.bool(
         "augment", False, "Augment pictures: colour, mirroring, rotation, backgrounds, occluders."
     )
+    f.strings(
+        "augmentations",
+        AUGMENTATIONS,
+        f"Which of {', '.join(AUGMENTATIONS)} --augment carries out (mirroring costs least).",
+    )
     f.string("voc", None, "Pascal VOC shards for backgrounds and occluders (default: procedural).")
     f.number(
         "rotation_deg", 8.6, "Largest rotation of a picture, degrees (released code: 0.15 rad)."
@@ -139,6 +146,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
         "How gender selects the body: hard choice or blend.",
     )
 
+    f.number("volume_weight", 1.0, "Weight of the hourglass's loss on volumes (0: none of it).")
     f.number("point_weight", 0.0, "Weight of the hourglass's loss on points; the paper has none.")
     f.number("denoised_weight", 1.0, "Weight of the autoencoder's loss with --train_autoencoder.")
     f.number("bone_weight", 1.0, "Weight of the autoencoder's loss on bone lengths.")

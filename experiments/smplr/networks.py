@@ -26,7 +26,7 @@ from smplr import (
     StackedHourglass,
     losses,
 )
-from smplr.model import join_autoencoder
+from smplr.model import join_networks
 
 # Which networks a finished run of each stage has to offer.
 NETWORKS_OF_STAGE = {
@@ -270,7 +270,7 @@ def load_model(run: RunFolder, within: tuple[Path, ...] = ()) -> tuple[keras.Mod
         with keras_files.checked(path):
             model = keras.saving.load_model(path, compile=False)
         if isinstance(model, SMPLR):
-            model = join_autoencoder(model, path)
+            model = join_networks(model, path)
     except BodyNotFoundError:
         raise
     except Exception as error:  # whatever a damaged archive makes Keras raise
@@ -347,15 +347,13 @@ def _losses(values):
     if values.stage == "dae":
         return losses.PointLoss(values.bone_weight), None, [metrics.MPJPE()]
     error = losses.MeanAbsoluteError()
-    of_hourglass = {
-        "volumes": losses.VolumeLoss(
-            values.volume_height, values.limb_profile, centred=values.centred_grid
-        )
-    }
-    hourglass_weights = {"volumes": 1.0}
-    if values.point_weight:
-        of_hourglass["points"] = error
-        hourglass_weights["points"] = values.point_weight
+    volume_error = losses.VolumeLoss(
+        values.volume_height, values.limb_profile, centred=values.centred_grid
+    )
+    hourglass_weights = {"volumes": values.volume_weight, "points": values.point_weight}
+    hourglass_weights = {name: weight for name, weight in hourglass_weights.items() if weight}
+    both = {"volumes": volume_error, "points": error}
+    of_hourglass = {name: both[name] for name in hourglass_weights}
     if values.stage == "hourglass":
         return of_hourglass, hourglass_weights, {"points": [metrics.MPJPE()]}
     loss = {"joints": error, "landmarks": error}

@@ -131,6 +131,10 @@ def _person(evaluation: Evaluation, surface: PointBody, index: int) -> report.Pe
     shown = []
     if len(evaluation.pictures):
         shown.append(report.picture("picture", evaluation.pictures[index]))
+    for axis, view in zip(evaluation.volumes, smplr_figures.VIEWS, strict=False):
+        peaks = evaluation.volumes[axis][index]
+        drawn = smplr_figures.draw_volumes(peaks, predicted["seen"].shape[1])
+        shown += [report.picture(f"volumes of {kind}, {view}", one) for kind, one in drawn.items()]
     # A finder's points have another skeleton than the one that is drawn.
     given = None if "weights" in true else true.get("seen")
     points = {"points given": given, "points found": predicted.get("seen")}

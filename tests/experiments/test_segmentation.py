@@ -67,8 +67,8 @@ def test_a_segmentation_ends_with_a_record_and_a_page(segmented):
     assert len(history["val_iou_parts"]) == 2
     assert history["loss"][1] < history["loss"][0]
     page = (segmented / "report" / "index.html").read_text()
-    # Two people of each quarter: picture, predicted parts, true parts.
-    assert page.count('<img src="data:image/') == 4 * 2 * 3
+    # Two people of each quarter and the two worst: picture, predicted parts, true parts.
+    assert page.count('<img src="data:image/') == 5 * 2 * 3
     assert f"{metrics['mean_iou_percent']:.1f} %" in page
     assert "IoU of left lower arm" in page
     assert list((segmented / "tensorboard" / "pictures").glob("events*"))

@@ -37,8 +37,8 @@ def test_a_training_ends_with_a_record_and_a_page(finished):
     assert record["body"]["name"] == "open_body"
     page = (finished / "report" / "index.html").read_text()
     assert f"{record['metrics']['err_joints3d_mm']:.1f} mm" in page
-    # Two people of each quarter, six pictures each.
-    assert page.count('<img src="data:image/') == 4 * 2 * 6
+    # Two people of each quarter and the two worst, six pictures each.
+    assert page.count('<img src="data:image/') == 5 * 2 * 6
     assert record["flags"]["epochs"] == 2 and record["flags"]["deterministic"] is False
     assert list((finished / "tensorboard").glob("*/events*"))
 

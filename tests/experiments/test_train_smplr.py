@@ -66,8 +66,8 @@ def test_a_killed_autoencoder_ends_with_the_same_numbers_and_is_kept(run, call, 
     assert 30 < record["baseline_metrics"]["joints_23_mm"] < 90
     page = folder.report.read_text()
     assert f"{record['metrics']['joints_16_mm']:.1f} mm" in page
-    # Two people of each quarter; points given and found, each from two sides.
-    assert page.count('<img src="data:image/') == 4 * 2 * 4
+    # Two people of each quarter and the two worst; points given and found from two sides.
+    assert page.count('<img src="data:image/') == 5 * 2 * 4
 
     again, _ = run("dae", *arguments)
     assert "is finished" in again.out and "Epoch" not in again.out
@@ -133,8 +133,9 @@ def test_a_finders_points_become_bodies_and_are_shipped(run, call, tmp_path):
 def test_every_stage_follows_the_others(run, call, people):
     pictures = (f"--data={people}", "--image_size=64", "--epochs=1", "--batch_size=8")
     small = ("--stacks=1", "--width=8", "--bins=4", "--prior_bias")
+    losses = ("--point_weight=1", "--volume_weight=0", "--mixed_precision=mixed_bfloat16")
     stages = {
-        "hourglass": ("--augment", "--point_weight=0.1", *small, *pictures),
+        "hourglass": ("--augment", "--augmentations=mirror,colour", *losses, *small, *pictures),
         "dae": ("--noise=hourglass", "--networks=runs/hourglass", *pictures),
         "pose": ("--noise=uniform", "--missing_rate=0.1"),
         "shape": ("--noise=gaussian",),
@@ -177,8 +178,8 @@ def test_every_stage_follows_the_others(run, call, people):
     assert answer.status == 0, answer.err
     assert "points: mean of 16 joints, mm" in answer.out
     page = (Path("runs/stitched/evaluation") / "index.html").read_text()
-    # The picture, and points and two bodies from two sides.
-    assert page.count('<img src="data:image/') == 4 * 2 * 7
+    # The picture; volumes of points and limbs, points, and two bodies, from two sides.
+    assert page.count('<img src="data:image/') == 5 * 2 * 11
     for name in ("stitched", "end_to_end"):
         seen = smplr_pictures.restore_picture_model(RunFolder(Path("runs") / name))
         assert seen(np.zeros((2, 64, 64, 3), np.uint8)).rotations.shape == (2, 24, 3, 3)

@@ -174,3 +174,13 @@ def test_volumes_keep_leading_dimensions():
     assert volumes.limb_volumes(points, SMALL).shape == (2, 3, 12, 16, 8, 4)
     assert volumes.limb_volumes(points, SMALL, "released").shape == (2, 3, 12, 16, 8, 4)
     assert volumes.soft_argmax(tf.zeros([2, 3, 12, 16, 8, 5]), SMALL).shape == (2, 3, 5, 3)
+
+
+@pytest.mark.parametrize(("axis", "where"), [("depth", -2), ("columns", -3)])
+def test_peaks_are_the_weights_of_soft_argmax_seen_along_an_axis(axis, where):
+    logits = np.random.default_rng(0).normal(0, 3, (2, 4, 5, 3, 7)).astype(np.float32)
+    weights = np.exp(logits) / np.exp(logits).sum((1, 2, 3), keepdims=True)
+    weights /= weights.max((1, 2, 3), keepdims=True)
+    found = volumes.projected_peaks(logits, axis)
+    np.testing.assert_allclose(found, weights.max(where), rtol=1e-5)
+    np.testing.assert_array_equal(tf.reduce_max(found, axis=(1, 2)), 1)
