@@ -5,7 +5,7 @@ for betas.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -233,7 +233,7 @@ def _nearest_rotations(matrices: tf.Tensor) -> tf.Tensor:
 
 
 @functools.cache
-def _projection(dtype: tf.DType):
+def _projection(dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
     return tf.function(
         project_to_rotation,
         input_signature=[tf.TensorSpec([None, None, 3, 3], dtype)],
