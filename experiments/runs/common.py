@@ -234,7 +234,7 @@ def check_packages() -> None:
 
 
 def load_tensorflow(deterministic: bool = False) -> ModuleType:
-    """Imports TensorFlow without its greetings, and sets Keras to it and to channels last.
+    """Imports TensorFlow without its greetings, and sets Keras to it, float32 and channels last.
 
     Args:
       deterministic: ask TensorFlow for operations that give the same bits on every run.
@@ -252,6 +252,7 @@ def load_tensorflow(deterministic: bool = False) -> ModuleType:
         import keras
 
     keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return tf

@@ -3,6 +3,7 @@
 Slow: each start loads TensorFlow.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,22 +16,27 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
+NOWHERE = "/proc/nowhere"  # where root cannot make a folder either
+NO_HOME = {"HOME": NOWHERE, "XDG_CACHE_HOME": None}
+# Run in a file system of the process's own. $1: the repository, $2: the folder to write to.
+READ_ONLY_INSTALLATION = 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"'
+READ_ONLY_TMP = """
+    mount --bind /tmp /tmp; mount --bind /var/tmp /var/tmp; mount --bind "$2" "$2"
+    mount -o remount,bind,ro /tmp; mount -o remount,bind,ro /var/tmp"""
+
 # Name -> changed variables (None: taken away), how the process is started, status, words it says.
 ENVIRONMENTS = {
-    "as usual": ({}, {}, 0, ""),
-    "no home": ({"HOME": "/nowhere", "XDG_CACHE_HOME": None}, {}, 0, ""),
-    "no place for numba": (
-        {"HOME": "/nowhere", "XDG_CACHE_HOME": None, "NUMBA_CACHE_DIR": "/proc/nowhere"},
-        {},
-        0,
-        "",
-    ),
+    "no home": (NO_HOME, {}, 0, ""),
+    "read-only installation": (NO_HOME, {"mounts": READ_ONLY_INSTALLATION}, 0, ""),
+    "/tmp read-only": ({"TMPDIR": None}, {"mounts": READ_ONLY_TMP, "cwd": "/proc"}, 0, ""),
+    "no place for numba": ({**NO_HOME, "NUMBA_CACHE_DIR": NOWHERE}, {}, 0, ""),
     "C locale": ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {}, 0, ""),
     "cp1252": ({"PYTHONIOENCODING": "cp1252"}, {}, 0, ""),
     "ASCII": ({"PYTHONIOENCODING": "ascii"}, {}, 0, ""),
     "other Keras settings": ({"KERAS_HOME": "{keras}", "KERAS_BACKEND": None}, {}, 0, ""),
+    "Keras in float16": ({"KERAS_HOME": "{keras16}", "KERAS_BACKEND": None}, {}, 0, ""),
     "another Keras backend": ({"KERAS_BACKEND": "jax"}, {}, 0, ""),
-    "no folder for temporary files": ({"TMPDIR": "/proc/nowhere"}, {}, 0, ""),
+    "TMPDIR that is not there": ({"TMPDIR": NOWHERE}, {}, 0, ""),
     "another working folder": ({}, {"cwd": "/"}, 0, ""),
     "closed input": ({}, {"closed": (0,)}, 0, ""),
     "closed streams": ({}, {"closed": (0, 1, 2)}, 0, ""),
@@ -46,24 +52,29 @@ def given(tmp_path_factory):
     (folder / "pictures").mkdir()
     for name in (b"a.jpg", "ä.jpg".encode(), b"\xe4.jpg"):  # the last as old archives have it
         shutil.copy(REPOSITORY / "nbf_synthetic.jpg", folder / "pictures" / os.fsdecode(name))
-    (folder / "keras").mkdir()
-    (folder / "keras" / "keras.json").write_text(
-        '{"floatx": "float32", "epsilon": 1e-7, "backend": "jax", '
-        '"image_data_format": "channels_first"}'
-    )
+    settings = {"keras": ("float32", "jax"), "keras16": ("float16", "tensorflow")}
+    for name, (floatx, backend) in settings.items():
+        (folder / name).mkdir()
+        content = {"floatx": floatx, "epsilon": 1e-7, "backend": backend}
+        content["image_data_format"] = "channels_first"
+        (folder / name / "keras.json").write_text(json.dumps(content))
     return folder
 
 
-def start(script, arguments, changed, how, given):
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+def start(script, arguments, changed, how, given, output=Path("/nowhere")):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": ""}
     for name, value in changed.items():
         environment.pop(name, None)
         if value is not None:
-            environment[name] = value.format(keras=given / "keras")
+            environment[name] = value.format(keras=given / "keras", keras16=given / "keras16")
     program = [sys.executable, str(REPOSITORY / "experiments" / script), *arguments]
     if closed := how.get("closed"):
         redirections = " ".join(f"{number}>&-" for number in closed)
         program = ["sh", "-c", f'exec "$@" {redirections}', "sh", *program]
+    if mounts := how.get("mounts"):
+        prepare = f'set -e; {mounts}\nshift 2; exec "$@"'
+        own = ["unshare", "--mount", "sh", "-c", prepare, "sh", str(REPOSITORY), str(output)]
+        program = [*own, *program]
     return subprocess.run(
         program, env=environment, cwd=how.get("cwd"), capture_output=True, timeout=600
     )
@@ -72,6 +83,8 @@ def start(script, arguments, changed, how, given):
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_a_fit_and_a_prediction(name, given, tmp_path):
     changed, how, status, words = ENVIRONMENTS[name]
+    if "mounts" in how and subprocess.run(["unshare", "--mount", "true"]).returncode:
+        pytest.skip("may not mount here")
     answers = [
         start(
             "fit.py",
@@ -79,7 +92,7 @@ def test_a_fit_and_a_prediction(name, given, tmp_path):
                 *(f"--points={given / 'points.npz'}", "--skeleton=smpl_24", "--meshes=1"),
                 *("--method=closed_form", f"--output={tmp_path / 'fit'}"),
             ),
-            *(changed, how, given),
+            *(changed, how, given, tmp_path),
         ),
         start(
             "predict.py",
@@ -87,7 +100,7 @@ def test_a_fit_and_a_prediction(name, given, tmp_path):
                 *("--method=parts", f"--images={given / 'pictures'}"),
                 f"--output={tmp_path / 'predicted'}",
             ),
-            *(changed, how, given),
+            *(changed, how, given, tmp_path),
         ),
     ]
     for answer in answers:

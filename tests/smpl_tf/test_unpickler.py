@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from smpl_tf import bounds
 from smpl_tf.model_data import ModelFileError, load_model_data, unpickler
 from tests.pickles import (
     EMPTY,
@@ -220,6 +221,22 @@ def test_hostile_states_are_refused_where_nothing_looks_at_them(what):
     with pytest.raises(ValueError):
         value = unpickler.load(io.BytesIO(pickled(dict_of(a=POINTERS[what], b=number(1)))))
         unpickler.to_plain(value["a"])
+
+
+@pytest.mark.parametrize("kind", ["f8,f8", "V8", "(2,)f8", "M8[ns]", "float64"])
+def test_hostile_array_types_are_refused_by_name(kind):
+    content = raw(np.zeros(1, kind).tobytes())
+    with pytest.raises(unpickler.ForbiddenClassError, match="the array type"):
+        unpickler.load(io.BytesIO(pickled(scalar(dtype(kind, "|"), content))))
+
+
+def test_hostile_depth_is_refused_by_its_levels():
+    def lists(depth):
+        return io.BytesIO(b"]" * depth + b"a" * (depth - 1) + b".")
+
+    unpickler.load(lists(bounds.MOST_DEPTH))
+    with pytest.raises(ValueError, match="51 levels"):
+        unpickler.load(lists(bounds.MOST_DEPTH + 1))
 
 
 @pytest.mark.parametrize("program", [b"cos\nsystem\n.", b"\x80\x04\x8c\x02os\x8c\x06system\x93."])
