@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from datasets import records
+from datasets import processes, records
 from experiments import convert_dataset
 from experiments.runs import common
 from tests.datasets.fake_amass import write_sequence
@@ -95,3 +96,32 @@ def test_a_killed_conversion_leaves_no_process_and_goes_on_to_the_same_bytes(tmp
         "train.manifest.json",
         "train.skipped.jsonl",
     ]
+
+
+def test_a_pool_that_dies_at_its_start_says_so():
+    """As in a script without a guard: each process would start a pool of its own (C16)."""
+    with pytest.raises(ChildProcessError, match='under `if __name__ == "__main__":`'):
+        with processes.process_pool(1, 1):
+            raise BrokenProcessPool
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told(tmp_path):
+    script = tmp_path / "generate.py"
+    script.write_text(
+        "from datasets import synthetic\n"
+        "config = synthetic.SyntheticConfig(seed=0, image_size=32)\n"
+        "synthetic.generate('people', 'train', 8, config)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    answer = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith(
+        "ChildProcessError: the processes ended at their start"
+    )

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.smpl_tf import fake_model_files
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
@@ -125,3 +127,19 @@ def test_a_flag_file_is_read_in_the_c_locale(given, tmp_path):
     arguments = (f"--flagfile={flags}", "--motion=/nowhere", f"--runs_dir={tmp_path}")
     answer = start("train_smplr.py", arguments, changed, {}, given)
     assert b"/nowhere" in answer.stderr and b"Unicode" not in answer.stderr
+
+
+def test_nothing_but_results_is_printed(given, tmp_path):
+    """No greetings of TensorFlow's, whatever is set."""
+    changed = {"TF_CPP_MIN_LOG_LEVEL": None}
+    arguments = (
+        *(f"--points={given / 'points.npz'}", "--skeleton=smpl_24", "--meshes=0"),
+        *("--method=closed_form", f"--output={tmp_path / 'fit'}"),
+    )
+    answer = start("fit.py", arguments, changed, {}, given)
+    assert answer.returncode == 0 and answer.stderr == b"", answer.stderr
+    environment = {name: one for name, one in os.environ.items() if name not in changed}
+    body = fake_model_files.write_npz(tmp_path / "body.npz", fake_model_files.random_arrays(60))
+    program = [sys.executable, "-m", "smpl_tf.model_data", str(body)]
+    answer = subprocess.run(program, env=environment, cwd=REPOSITORY, capture_output=True)
+    assert answer.returncode == 0 and answer.stderr == b"", answer.stderr

@@ -1,5 +1,6 @@
 """What holds of every script: importing it does nothing, and Ctrl-C promises only what is so."""
 
+import ast
 import importlib
 import runpy
 import subprocess
@@ -32,6 +33,13 @@ def test_only_scripts_that_resume_promise_it(path, monkeypatch):
     with pytest.raises(SystemExit):
         runpy.run_path(str(path), run_name="__main__")
     assert promised == [path.stem in RESUMING]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_examples_of_the_help_keep_the_backslash_of_a_continued_line(path):
+    source = path.read_text("utf-8")
+    written = source.split('"""')[1].count("\\\n")
+    assert ast.get_docstring(ast.parse(source), clean=False).count("\\\n") == written
 
 
 def test_no_script_loads_tensorflow_when_it_is_imported():

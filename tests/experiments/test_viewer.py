@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from absl import flags
 
 from experiments import view
 from smpl_tf.open_body import load_open_body
@@ -115,6 +116,12 @@ def test_view_writes_a_page_of_a_saved_motion(call, tmp_path, monkeypatch):
     assert (body["name"], body["frame_rate"], len(body["translations"])) == ("walk", 12, 3)
     poses = np.array(content["poses"])
     assert poses.shape == (view.RANDOM_POSES, 24, 3) and np.isfinite(poses).all()
+
+
+def test_a_page_goes_to_the_working_folder_unless_said_otherwise():
+    values = flags.FlagValues()
+    view.define_flags(values)
+    assert values["output"].default == "runs/view.html"
 
 
 def test_view_shows_motions_and_people_of_other_programs(call, tmp_path):
