@@ -1,9 +1,11 @@
 """Refinement: it gains, it never loses, and it moves what it should."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from nbf.prediction import part_agreement
+from nbf.prediction import part_agreement, refinement
 from nbf.prediction.fitted_person import FittedPerson, PersonView, PredictedPerson
 from nbf.prediction.refinement import Refiner
 from nbf.prediction.windows import Window
@@ -85,6 +87,22 @@ def test_no_map_makes_it_worse(person, refiner, content):
     refined = refiner.to_parts([person(raised(0.0), labels)], PARTS_12)
     assert refined.after[0] >= refined.before[0]
     assert np.isfinite(refined.people[0].pose).all()
+
+
+def test_a_verdict_on_the_body_before_is_gone(body, person):
+    """L8: page and audit described the body that was refined, not the one that was written."""
+    before = person(raised(0.0))._replace(verdict="of the body before")
+    moved = before.person
+
+    class Moving:
+        def to_parts(self, people, scheme):
+            return SimpleNamespace(people=[moved] * len(people), before=[0.1], after=[0.2])
+
+    Moving.body = body
+    (refined,) = refinement.refine([before], None, PARTS_12, [Moving()])
+    assert refined.verdict is None and (refined.gain.before, refined.gain.after) == (0.1, 0.2)
+    (kept,) = refinement.refine([before], None, None, [Moving()])  # nothing to refine to
+    assert kept.verdict == "of the body before"
 
 
 def test_part_iou_by_hand():
