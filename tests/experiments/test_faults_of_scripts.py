@@ -55,7 +55,7 @@ def command_of(script, given, people, output):
     tiny = ("--input_size=16", "--batch_size=8", "--epochs=4", "--learning_rate=0.003")
     return {
         "convert_dataset": (
-            *("--dataset=synthetic", f"--output={output}", "--count=600", "--image_size=32"),
+            *("--dataset=synthetic", f"--output={output}", "--count=120", "--image_size=32"),
             "--workers=0",
         ),
         "train_nbf": (f"--data={people}", *tiny, f"--runs_dir={output}", "--run_name=one"),
