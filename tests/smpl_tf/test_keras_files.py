@@ -90,6 +90,15 @@ CONFIGS = {
     ),
     "a lambda": ({"class_name": "__lambda__", "config": {"value": "x"}}, "__lambda__, which no"),
     "a tensor": ({"class_name": "__numpy__", "config": {"value": [1]}}, "__numpy__, which no"),
+    "weights from a file of its own": (
+        {
+            "module": "smplr.denoising_autoencoder",
+            "class_name": "DenoisingAutoencoder",
+            "registered_name": "smplr>DenoisingAutoencoder",
+            "config": {"num_points": 5, "backbone_weights": "/etc/passwd"},
+        },
+        "names a file of weights; a saved network holds its own",
+    ),
     "deep": ([[[]]], None),
 }
 
