@@ -112,7 +112,7 @@ class TestFiles:
 
     def test_a_column_that_comes_twice_is_refused(self, tmp_path):
         (tmp_path / "p.csv").write_text("pelvis_x,pelvis_x\n1,2")
-        with pytest.raises(UserError, match="pelvis_x comes twice"):
+        with pytest.raises(UserError, match="pelvis_x occurs twice"):
             self.read(tmp_path / "p.csv")
 
     def test_json_with_the_mark_of_windows(self, joints, tmp_path):

@@ -81,7 +81,7 @@ def test_the_plan_is_printed(call, tmp_path):
     assert "experiments/flags/nbf_t2_refinenet.cfg" in line
     assert "to run" in line and "1.50 h, flag file" in line
     # Four networks of two seeds, and three segmenters of one.
-    assert "11 runs and 36 further steps" in answer.out
+    assert "11 runs and 36 other steps" in answer.out
     assert "data/up3d: missing" in answer.out
     assert not any(tmp_path.iterdir())
 
