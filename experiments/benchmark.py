@@ -2,15 +2,14 @@
 
     python experiments/benchmark.py --output=benchmark.json
 
-First all contestants must agree. Then they take turns, round after round, so that a busy machine
-hits all of them alike; every number is a median over the rounds, every ratio the median of the
-rounds' ratios. smplx, smplfitter and body-models take part if they are installed:
-`pip install -e '.[bench]'`.
-`--dense` times a body without zeros, `--clock=cpu` counts CPU time where the machine is busy.
-"Gradient at rest" compares each contestant's gradient by a zero pose with finite differences.
-The floor is what NumPy's BLAS needs for the two matrix products of a mesh without a zero in its
-pose blend shapes and weights, and nothing else; the layer can be faster where a body has zeros.
-About 6 minutes on two cores.
+First all implementations must agree. Then they run alternately, round after round, so that other
+load on the machine affects all of them equally; every number is a median over the rounds, every
+ratio the median of the rounds' ratios. smplx, smplfitter and body-models are included if
+installed: `pip install -e '.[bench]'`. `--dense` times a body without zeros, `--clock=cpu` counts
+  CPU time on a busy machine. "Gradient at rest" compares each gradient at the zero pose with
+  finite differences. The floor is the time of NumPy's BLAS for the two matrix products of a mesh
+  without zeros in its pose blend shapes and weights; the layer can be faster for a body with
+  zeros. About 6 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common
@@ -45,7 +44,7 @@ def define_flags(values: flags.FlagValues) -> None:
     """Adds the flags of this script.
 
     Args:
-      values: where to.
+      values: gets the flags.
     """
     flags.DEFINE_string("output", None, "JSON file to write the numbers to.", flag_values=values)
     flags.DEFINE_string(
@@ -106,7 +105,7 @@ def main(values: flags.FlagValues) -> None:
       values: the flags.
     """
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from experiments.benchmarks import peers
     from experiments.benchmarks.contestants import contestants, gradients_at_rest
     from smpl_tf import load_model_data
@@ -175,12 +174,12 @@ def importable(name: str) -> bool:
 
 
 def check_agreement(work: str, calls: dict, reference) -> dict[str, float]:
-    """Makes the first call of each contestant and compares what comes back.
+    """Makes the first call of each implementation and compares the results.
 
     Args:
       work: the kind of work.
       calls: name -> call.
-      reference: the float64 call to compare with; None compares with the first contestant.
+      reference: the float64 call to compare with; None compares with the first implementation.
 
     Returns:
       Seconds of each first call, which traces and compiles.
@@ -206,7 +205,7 @@ def check_agreement(work: str, calls: dict, reference) -> dict[str, float]:
 
 
 def processor() -> str:
-    """The processor's name; Linux keeps it in /proc, where Python does not look."""
+    """Returns the processor's name; on Linux it is in /proc, which Python does not read."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -216,13 +215,13 @@ def processor() -> str:
 def take_turns(
     calls: dict, rounds: int, seconds: float, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Times all contestants round by round.
+    """Times all implementations in turns.
 
     Args:
       calls: name -> call.
-      rounds: how many turns each gets.
-      seconds: the least length of a turn.
-      clock: gives seconds; the process's CPU time where others use the machine too.
+      rounds: number of turns.
+      seconds: minimum duration of a turn.
+      clock: returns seconds; use the process's CPU time on a busy machine.
 
     Returns:
       name -> seconds per call, one for each round.
@@ -230,7 +229,7 @@ def take_turns(
     times = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            call()  # wakes the contestant's own threads and caches
+            call()  # warms up threads and caches
             repeats, start = 0, clock()
             while repeats == 0 or clock() - start < seconds:
                 call()
@@ -240,7 +239,7 @@ def take_turns(
 
 
 def summarize(work: str, batch: int, times: dict, first_calls: dict) -> dict:
-    """Turns times into medians, and ratios of the same round into their medians."""
+    """Returns medians of times, and medians of ratios within a round."""
     ours = np.array(times[OURS])
     return {
         "work": work,
@@ -256,7 +255,7 @@ def summarize(work: str, batch: int, times: dict, first_calls: dict) -> dict:
 
 
 def joints_over_mesh(cases: list[dict]) -> dict[str, float]:
-    """How many times more bodies a second joints alone give than whole meshes, by batch."""
+    """Returns the speed of joints alone over that of whole meshes, by batch size."""
     speeds = {(case["work"], case["batch"]): case["bodies_per_second"][OURS] for case in cases}
     return {
         str(batch): speed / speeds["forward", batch]
@@ -297,7 +296,7 @@ def table(record: dict) -> str:
 
 
 def memory_of_a_batch(model: str | None, dense: bool) -> dict[str, float]:
-    """Measures in a process of its own, where nothing else has used memory yet."""
+    """Measures in a new process, in which nothing else has used memory yet."""
     command = [sys.executable, __file__, "--measure_memory_here"]
     command += [f"--model={model}"] if model else []
     command += ["--dense"] if dense else []
@@ -319,10 +318,10 @@ def measure_memory(data) -> str:
 
 
 def peak_memory() -> float:
-    """The most memory this process has held, MB.
+    """Returns the peak memory of this process, MB.
 
     Raises:
-      OSError: where there is no /proc. `resource.getrusage` would count the parent's memory too.
+      OSError: there is no /proc. `resource.getrusage` would include the parent's memory.
     """
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024

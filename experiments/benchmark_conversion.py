@@ -1,13 +1,12 @@
-r"""Measures how fast a data set's raw files become Examples.
+r"""Measures how fast a data set's raw files are converted to Examples.
 
     python experiments/benchmark_conversion.py --dataset=surreal --source=DIR --female_body=open \
         --male_body=open
-    python -m tests.datasets.large_trees DIR    # made-up trees of every set, to try it on
+    python -m tests.datasets.large_trees DIR    # generated trees of every set, for a test
 
-It takes the flags of convert_dataset.py, reads items again and again with all cores until they
-have worked for --cpu_seconds, and writes nothing. What each process does first (reading the body,
-compiling) does not count. CPU time per Example holds on a busy machine too, Examples per second
-does not.
+It takes the flags of convert_dataset.py, reads items repeatedly on all cores until --cpu_seconds
+are used, and writes nothing. The start of each process (reading the body, compiling) is not
+counted. CPU time per Example is valid on a busy machine, Examples per second is not.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments import convert_dataset
@@ -27,15 +26,15 @@ from experiments.runs import common
 from experiments.runs.common import UserError
 from experiments.runs.flag_definer import FlagDefiner
 
-_WARM_UP = 3  # items per process that are not counted
-_REPEATS = 10_000  # items at most, per item of the source
+_WARM_UP = 3  # uncounted items per process
+_REPEATS = 10_000  # maximum repetitions of the source's items
 
 
 def define_flags(values) -> None:
     """Adds the script's flags to those of the conversion.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     convert_dataset.define_flags(values)
     text = "How long to read, seconds of all processes together."
@@ -72,13 +71,13 @@ def main(values) -> None:
 
 
 def measure(source, items, workers: int, enough: float) -> tuple[int, int, float, float]:
-    """Reads and encodes items, over and over.
+    """Reads and encodes items repeatedly.
 
     Args:
       source: the split.
       items: its items.
       workers: processes; 0 = this one.
-      enough: CPU seconds after which it ends; those of the processes' first items not counted.
+      enough: CPU seconds after which it ends, without those of the processes' first items.
 
     Returns:
       Examples, their bytes, CPU seconds and wall seconds.

@@ -3,9 +3,9 @@
     python experiments/benchmark_pipeline.py --flagfile=experiments/flags/nbf_quickstart.cfg
 
 It takes the flags of train_nbf.py. In each round it reads an epoch from the shards, then the same
-number of batches of the next epoch (from memory with --cache), and then trains on one batch that
-is at hand; so a busy machine hits all three alike. The ratios are medians over the rounds: of
-wall time, and of CPU time, which others on the machine do not disturb.
+number of batches of the next epoch (from memory with --cache), and then trains on one batch in
+memory, so that other load on the machine affects all three equally. The ratios are medians over
+the rounds: of wall time, and of CPU time, which does not depend on other load.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.nbf.flags import define_run_flags
@@ -27,7 +27,7 @@ def define_flags(values) -> None:
     """Adds the script's flags to those of the training.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     define_run_flags(values)
     flag = FlagDefiner(values)
@@ -82,7 +82,7 @@ def main(values) -> None:
 
 
 def trainer(network, batch):
-    """Makes a call that trains on a batch."""
+    """Returns a function that trains on a batch."""
     import tensorflow as tf
 
     repeated = iter(tf.data.Dataset.from_tensors(batch).repeat())
@@ -91,10 +91,10 @@ def trainer(network, batch):
 
 
 def timed(call, times: int) -> tuple[float, float]:
-    """Calls `times` times.
+    """Calls a function `times` times.
 
     Returns:
-      Wall and CPU seconds per call; the CPU's are those of all threads.
+      Wall and CPU seconds per call; CPU seconds are of all threads.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(times):

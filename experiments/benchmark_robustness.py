@@ -1,4 +1,4 @@
-r"""Measures what corrupted part maps cost fitting networks, and writes the table of nbf/README.md.
+r"""Measures the effect of corrupted part maps on fitting networks, for the table of nbf/README.md.
 
     python experiments/benchmark_robustness.py --data=data/synthetic_128 \
         --networks=runs/nbf_fitting_small_segmented,runs/nbf_fitting_small_corrupted
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common
@@ -21,7 +21,7 @@ from experiments.runs.common import UserError
 from experiments.runs.flag_definer import FlagDefiner
 from smpl_tf.files import write_json
 
-# The name of a corruption -> labels, seed -> corrupted labels.
+# Name of a corruption -> function from (labels, seed) to corrupted labels.
 Corruptions = Mapping[str, Callable]
 
 
@@ -29,7 +29,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.strings(
@@ -56,7 +56,7 @@ def main(values) -> None:
     networks = {name: FittingNetwork.from_pretrained(name) for name in values.networks}
     for name, network in networks.items():
         if not network.sees_parts:
-            raise UserError(f"--networks={name}: sees {network.input_map}, and no parts")
+            raise UserError(f"--networks={name}: its input is {network.input_map}, expected parts")
     features = (*targets.TARGET_FEATURES, "parts/encoded", "parts/valid")
     examples = pipelines.load(values.data, values.split, features=features)
     errors: dict[str, dict[str, float]] = {}
@@ -85,9 +85,9 @@ def corruptions() -> Corruptions:
         "outlines shifted by 2 of 128 pixels": lambda labels, seed: parts.shift_outlines(
             labels, seed, 2 / 128
         ),
-        "2 of 128 pixels wider all round": lambda labels, seed: parts.grow(labels, 2),
-        "4 of 128 pixels wider all round": lambda labels, seed: parts.grow(labels, 4),
-        "crop off by 5 of 128 pixels": lambda labels, seed: parts.displace(
+        "dilated by 2 of 128 pixels": lambda labels, seed: parts.grow(labels, 2),
+        "dilated by 4 of 128 pixels": lambda labels, seed: parts.grow(labels, 4),
+        "crop shifted by 5 of 128 pixels": lambda labels, seed: parts.displace(
             labels, 1.0, _direction(seed) * 5 / 128
         ),
         "crop scale 0.8 to 1.2": lambda labels, seed: parts.displace(
@@ -111,7 +111,7 @@ def _scale(seed):
 
 
 def corrupted(examples, corrupt: Callable):
-    """Corrupts the maps of Examples, each by a seed of its own.
+    """Corrupts the maps of Examples, each with its own seed.
 
     Args:
       examples: dataset of decoded Examples.
@@ -133,7 +133,7 @@ def mean_error(network, batches) -> float:
     """The mean distance of SMPL's joints from the true ones, without alignment, mm.
 
     Args:
-      network: a fitting network that sees parts.
+      network: a fitting network whose input is parts.
       batches: of decoded Examples.
     """
     import numpy as np
@@ -151,10 +151,10 @@ def mean_error(network, batches) -> float:
 
 
 def table(errors: Mapping[str, Mapping[str, float]]) -> str:
-    """Lays errors out as Markdown: each network's, and in brackets what the corruption costs.
+    """Formats errors as Markdown: of each network, and in brackets the increase by the corruption.
 
     Args:
-      errors: of each corruption, the true maps first: network -> mm.
+      errors: corruption (the true maps first) -> network -> mm.
     """
     clean = next(iter(errors.values()))
     lines = [

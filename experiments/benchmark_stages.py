@@ -1,12 +1,12 @@
-"""Measures what one example costs each stage: floating point operations, and CPU milliseconds.
+"""Measures the cost of one example in each stage: operations and CPU milliseconds.
 
     python experiments/benchmark_stages.py
     python experiments/benchmark_stages.py --sizes=full --steps=0
 
-Operations are those of the traced graph (two for each multiplication with addition); CPU time is
-that of all threads, so that others on the machine disturb it little. A training step is forward
-and back through the network, without the optimiser. SCALING.md computes its tables from these.
-The small sizes take 2 minutes, the full ones 6 and 4 GB of memory.
+Operations are floating point operations of the traced graph (two for each multiply-add); CPU time
+is of all threads, so that other load on the machine has little effect. A training step is a
+forward and a backward pass, without the optimiser. SCALING.md computes its tables from these. The
+small sizes take 2 minutes, the full ones 6 and 4 GB of memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common
@@ -31,7 +31,7 @@ from experiments.runs.flag_definer import FlagDefiner
 from smpl_tf.files import write_json
 
 SIZES = ("small", "full")
-# What is read, decoded, changed and made targets of; from people of 512 x 512 pixels.
+# Reading, decoding, augmentation and targets, for people of 512 x 512 pixels.
 INPUTS = {
     "NBF input of the segmentation": "nbf_segmentation_refinenet.cfg",
     "NBF input of the fitting network": "nbf_up3d.cfg",
@@ -44,7 +44,7 @@ class Stage(NamedTuple):
 
     Attributes:
       name: of the row.
-      build: makes the network.
+      build: returns the network.
       shape: of one example.
       batch: examples at once.
     """
@@ -59,7 +59,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.strings("sizes", ["small"], f"Some of {','.join(SIZES)}.")
@@ -106,7 +106,7 @@ def main(values) -> None:
 
 
 def stages() -> dict[str, list[Stage]]:
-    """The networks of both papers, as the flag files build them.
+    """Returns the networks of both papers, as built by the flag files.
 
     Returns:
       Size -> stages.
@@ -159,12 +159,12 @@ def measure(stage: Stage, rounds: int, steps: bool) -> dict[str, float]:
     """Measures one stage.
 
     Args:
-      stage: what.
-      rounds: how often; the median counts.
-      steps: whether to measure forward and back too.
+      stage: to measure.
+      rounds: number of repetitions; the median is returned.
+      steps: whether to measure training steps, too.
 
     Returns:
-      name, gflop, parameters, forward_cpu_ms and perhaps step_cpu_ms, per example.
+      name, gflop, parameters, forward_cpu_ms and, with `steps`, step_cpu_ms, per example.
     """
     import tensorflow as tf
 
@@ -196,7 +196,7 @@ def input_cpu_ms(flag_file: str, rounds: int) -> float:
 
     Args:
       flag_file: its name.
-      rounds: epochs of a few synthetic people; the median counts.
+      rounds: epochs of a few synthetic people; the median is returned.
 
     Returns:
       Processor time per Example, milliseconds.
@@ -237,7 +237,7 @@ def operations(function) -> float:
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # that it is an old interface
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a deprecation warning
     graph = function.get_concrete_function().graph
     return profiler.profile(graph, options=options).total_float_ops
 
@@ -246,8 +246,8 @@ def cpu_ms(call: Callable[[], object], rounds: int) -> float:
     """Measures the processor time of a call, all threads together.
 
     Args:
-      call: what to do.
-      rounds: how often, after once to warm up.
+      call: to measure.
+      rounds: number of calls, after one to warm up.
 
     Returns:
       The median, milliseconds.

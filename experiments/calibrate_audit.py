@@ -1,12 +1,12 @@
-"""Learns on held-out people what error to expect of a fitted body from what can be seen of it.
+"""Learns on held-out people to predict the error of a fitted body from evidence.
 
     python experiments/calibrate_audit.py --run=RUN --segmentation_run=RUN
 
-Fits the people of the split val as predict.py does, in two passes from the pictures, and writes
-audit.json to --run, which predict.py then reads: what the evidence of `audit.Evidence` says of the
-error, and the doubt from which on left and right are likely swapped. How well that works on the
-split test is in the same file and, with a plot, on audit/index.html. 400 people of each take
-four minutes of CPU time.
+Fits the people of the split val like predict.py, in two passes from the pictures, and writes
+audit.json to --run for predict.py: a map from `audit.Evidence` to the expected error, and the
+threshold of doubt from which left and right are likely swapped. Results on the split test are in
+the same file and, with a plot, in audit/index.html. 400 people of each split take four minutes of
+CPU time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -25,14 +25,14 @@ from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.run_folder import RunFolder
 from smpl_tf.files import write_json
 
-_FLIPPED_MM = 50.0  # by how much a limb must be nearer to the truth's other side
+_FLIPPED_MM = 50.0  # required margin by which a limb is nearer to the other side's truth
 
 
 def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.string("run", None, "Run folder of the fitting network.")
@@ -51,7 +51,7 @@ def main(values) -> None:
     run = RunFolder.existing(values.run, "NBF")
     segmentation = RunFolder.existing(values.segmentation_run, "NBF")
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from experiments.nbf import networks, segmenters
     from experiments.pages import report
     from nbf.prediction import audit, audit_calibration
@@ -96,7 +96,7 @@ _MEASURED = ("evidence", "error_mm", "doubt", "flipped")
 
 
 def _measure(predictor, values, split: str, count: int) -> dict[str, np.ndarray]:
-    """Fits held-out people: evidence and error of each, doubt and swap of each pair of limbs."""
+    """Fits held-out people; returns evidence and errors, and doubt and swaps of limb pairs."""
     from datasets.splits import open_split
     from experiments.nbf import data as nbf_data
     from experiments.nbf.data import Feed
@@ -140,7 +140,7 @@ def _is_flipped(joints: np.ndarray, true: np.ndarray, limb: str) -> bool:
 
 
 def _test(calibration, tested: dict[str, np.ndarray], expected) -> dict[str, float]:
-    """How good the calibration is on people it has not seen."""
+    """Tests the calibration on other people."""
     from scipy.stats import spearmanr
 
     from nbf.prediction import audit
@@ -170,13 +170,13 @@ def _test(calibration, tested: dict[str, np.ndarray], expected) -> dict[str, flo
 
 
 def _of_worst(expected: np.ndarray, error: np.ndarray) -> float:
-    """The true error of the tenth of the people of whom most error is expected."""
+    """The mean true error of the tenth of the people with the largest expected errors."""
     worst = np.argsort(-expected, kind="stable")[: max(1, len(error) // 10)]
     return float(error[worst].mean())
 
 
 def _page(record, tested):
-    """The page: the calibration plot, and the numbers."""
+    """Makes the page with the calibration plot and the numbers."""
     from experiments.pages import report
     from experiments.pages.calibration_plot import plot
 

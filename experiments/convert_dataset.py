@@ -1,4 +1,4 @@
-r"""Converts a data set to shards of TFRecords with a manifest, or checks what was converted.
+r"""Converts a data set to TFRecord shards with a manifest, or checks a converted one.
 
     python experiments/convert_dataset.py --dataset=synthetic --output=data/people --split=train \
         --count=4000
@@ -9,9 +9,9 @@ r"""Converts a data set to shards of TFRecords with a manifest, or checks what w
     python experiments/convert_dataset.py --check --output=data/up3d --split=train
 
 Interrupted, the same command continues at its first missing shard. A synthetic person of 64 x 64
-pixels takes 18 ms of one core. Bad items (files that cannot be read, no person visible) are listed
-with their reason in <split>.skipped.jsonl; --check writes a contact sheet to <split>.check.png.
---output may be any folder that TensorFlow's tf.io.gfile writes to, such as gs://bucket/people.
+pixels takes 18 ms of one core. Bad items (unreadable files, no visible person) are listed with
+their reason in <split>.skipped.jsonl; --check writes a contact sheet to <split>.check.png.
+--output may be any folder that TensorFlow's tf.io.gfile can write to, such as gs://bucket/people.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common
@@ -121,7 +121,7 @@ def _photographs(values):
             tuple(map(_license, values.licenses)),
             values.finder_model,
         )
-        source.items()  # a mistake shows now and not in every process
+        source.items()  # so that a mistake is reported here and not in every process
     except ModelsMissingError as error:
         raise UserError(str(error)) from None
     return source
@@ -135,7 +135,7 @@ def _license(text):
 
 _MOTIONS = ("bvh", "acclaim", "aist")
 _PHOTOGRAPHS = ("coco", "lsp", "lspet", "mpii", "photos")
-# Data set -> what makes its reader from the flags.
+# Data set -> function that makes its reader from the flags.
 SOURCES = {
     "amass": _amass,
     "human36m": _human36m,
@@ -149,7 +149,7 @@ SOURCES = {
 }
 SYNTHETIC = "synthetic"
 _VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw", *_MOTIONS)
-# Flag -> the data sets for which it means something.
+# Flag -> the data sets that it applies to.
 _FLAGS_OF = {
     "every": _VIDEOS,
     "smpl_parameters": ("human36m",),
@@ -167,7 +167,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     flag = FlagDefiner(values)
     flag.enum("dataset", None, (SYNTHETIC, *SOURCES), "Data set to convert, or synthetic people.")
@@ -220,7 +220,7 @@ def main(values) -> int:
     """
     common.require(values, "output")
     if "/" in values.split:
-        raise UserError(f"--split={values.split}: a split's name holds no '/'")
+        raise UserError(f"--split={values.split}: a split's name must not contain '/'")
     if values.check:
         common.load_tensorflow()
         return _check(values)
@@ -229,14 +229,14 @@ def main(values) -> int:
         common.require(values, "source")
         if "://" in values.source:
             raise UserError(
-                f"--source={values.source}: raw data sets are read from local folders, since the "
-                "readers of videos, HDF5 and .mat files know no others; copy or mount it. "
-                "--output may lie wherever TensorFlow writes"
+                f"--source={values.source}: raw data sets must be in a local folder, since the "
+                "readers of videos, HDF5 and .mat files need one; copy or mount it. "
+                "--output may be anywhere that TensorFlow can write"
             )
     for name, datasets in _FLAGS_OF.items():
         if values[name].present and values.dataset not in datasets:
             raise UsageError(
-                f"--{name} means nothing for --dataset={values.dataset}, only for "
+                f"--{name} does not apply to --dataset={values.dataset}, only to "
                 f"{', '.join(datasets)}"
             )
     common.load_tensorflow()
@@ -256,13 +256,13 @@ def main(values) -> int:
     if manifest.skipped:
         print(
             f"{manifest.skipped} of {manifest.num_items} items gave no Example; "
-            f"{os.path.join(values.output, values.split)}.skipped.jsonl says why"
+            f"see {os.path.join(values.output, values.split)}.skipped.jsonl"
         )
     return 0
 
 
 def _convert(values):
-    """Writes the split that the flags ask for, and returns its manifest."""
+    """Writes the split of the flags, and returns its manifest."""
     if values.dataset == SYNTHETIC:
         from datasets.synthetic import SyntheticConfig, generate
         from datasets.synthetic.source import SyntheticPeople
@@ -308,7 +308,7 @@ def _check(values) -> int:
     path = os.path.join(values.output, f"{values.split}.check.png")
     sheet = contact_sheet.draw(values.output, values.split)
     whole_files.write(path, pictures.encode(sheet, ".png"))
-    print(f"{values.output}: {result.count} Examples of split '{values.split}', every byte whole")
+    print(f"{values.output}: {result.count} Examples of split '{values.split}', checksums correct")
     for finding, names in result.findings.items():
         print(f"{len(names)} of {result.count} Examples: {finding}; the first is {names[0]}")
     for note in result.not_checked:
@@ -324,7 +324,7 @@ def _bodies(values):
 
 
 def _people(values):
-    """The bodies of synthetic people: those that the flags give, else the open ones."""
+    """Returns the bodies of synthetic people: those of the flags, otherwise the open ones."""
     from datasets.bodies import Bodies
     from datasets.synthetic.people import OPEN_BODIES
 

@@ -6,8 +6,8 @@
 
 Reads parameters.npz of predict.py and fit.py, AMASS, SMPL-X and smplcodec files, and the results
 of HMR, SPIN and ROMP. Writes AMASS (SMPL+H), SMPL-X (the keys that GMR reads), smplcodec's .smpl,
-BVH (--bvh_names=mixamo: Mixamo's names and a T-pose at rest) and GLB. The motion is set on the
-floor and starts at the origin unless --noground is given. Takes 10 seconds, most of it
+BVH (--bvh_names=mixamo: Mixamo's names and a T-pose at rest) and GLB. The motion is moved to the
+floor and starts at the origin, unless --noground is given. Takes 10 seconds, most of it
 TensorFlow's start.
 """
 
@@ -16,16 +16,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common
 from experiments.runs.common import UserError
 from experiments.runs.flag_definer import FlagDefiner
 
-# By the ending of --output; .npz is one of two.
+# Formats by the file ending of --output; .npz is ambiguous.
 ENDINGS = {"amass": ".npz", "smplx": ".npz", "smpl": ".smpl", "bvh": ".bvh", "glb": ".glb"}
-# The frame that the programs which read a format expect.
+# The frame that readers of a format expect.
 UP = {"amass": "z_up", "smplx": "z_up", "smpl": "model", "bvh": "model", "glb": "model"}
 
 
@@ -33,7 +33,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.string(
@@ -63,7 +63,7 @@ def define_flags(values) -> None:
 
 
 def main(values) -> None:
-    """Reads, turns and writes a motion.
+    """Reads, converts and writes a motion.
 
     Args:
       values: the flags.
@@ -72,17 +72,17 @@ def main(values) -> None:
     output = Path(values.output)
     kind = _format(values, output)
     if values.up == "z" and kind in ("bvh", "glb"):
-        raise common.UsageError(f"--up=z: {kind} files have y up; leave --up out")
+        raise common.UsageError(f"--up=z: {kind} files always have y up; leave --up out")
     if not Path(values.parameters).is_file():
         raise UserError(f"{values.parameters}: no such file; give one with --parameters")
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from smpl_tf import load_model_data, motion_files
 
     motions = motion_files.read_motions(values.parameters)
     if values.person > len(motions):
         raise UserError(
-            f"--person={values.person}: {values.parameters} holds {len(motions)}; give 1 to "
+            f"--person={values.person}: {values.parameters} has {len(motions)}; give 1 to "
             f"{len(motions)}"
         )
     motion = motions[values.person - 1]

@@ -4,13 +4,13 @@ r"""Evaluates a trained NBF run from its newest checkpoint, and writes a record 
     python experiments/evaluate_nbf.py --run=runs/nbf_fitting_small_segmented \
         --segmentation_run=runs/nbf_segmentation_small
 
-With --segmentation_run both stages are chained: pictures go in, and the parts that the segmenter
-finds are fitted; record and page then go to `chained` in --run instead of `evaluation`.
+With --segmentation_run both stages are chained: the segmenter finds the parts of pictures, and
+these are fitted; record and page are then written to `chained` in --run instead of `evaluation`.
 
---data and --split choose other people than the run's own test split, whose results go to a folder
-with their name, such as `evaluation_humaneva_val`; --protocol scores measured
-joints as HumanEva-I and Human3.6M have them. Next to the page are figure_4.png, people of every
-quarter of the errors, and of chained stages figure_3.png, fits over the quality of their parts.
+--data and --split choose other people than the run's test split; their results go to a folder with
+their name, such as `evaluation_humaneva_val`. --protocol also scores the measured joints of
+HumanEva-I and Human3.6M. Next to the page are figure_4.png, people of every quarter of the errors,
+and of chained stages figure_3.png, fits over the quality of their parts.
 
     python experiments/evaluate_nbf.py --flagfile=experiments/flags/nbf_t5_humaneva.cfg
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.nbf import flags as nbf_flags
@@ -30,7 +30,7 @@ from experiments.runs import common, shipped_runs
 from experiments.runs.run_folder import RunFolder
 from smpl_tf.files import write_bytes, write_json
 
-# What may differ from the run that is evaluated.
+# Flags that may differ from those of the evaluated run.
 _CHANGEABLE = ("data", "body_model", "crop_by", "protocol", "joint_regressor")
 
 
@@ -38,7 +38,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     nbf_flags.define_evaluation_flags(values)
 
@@ -53,7 +53,7 @@ def main(values) -> None:
     run = RunFolder.existing(values.run, "NBF")
     segmentation = values.segmentation_run and RunFolder.existing(values.segmentation_run, "NBF")
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from datasets.splits import open_split
     from experiments.nbf import chained_evaluation, networks, segmenters, stages
     from experiments.nbf import page as nbf_report

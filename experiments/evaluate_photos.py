@@ -1,22 +1,22 @@
-"""Scores ways from photographs to people on annotated ones: a benchmark that anyone can run.
+"""Scores methods of finding people in photographs on annotated data: a public benchmark.
 
     python experiments/evaluate_photos.py --dataset=lspet --source=DIR --output=photo_scores
     python experiments/evaluate_photos.py --dataset=coco --source=DIR --method=finder,rest
 
---dataset says what DIR is: lsp and lspet have joints.mat and images/, coco has
+--dataset is the format of DIR: lsp and lspet have joints.mat and images/, coco has
 annotations/person_keypoints_*.json and its pictures, mpii has images/ and the release's .mat or
-annot/*.json; npz is a file of one's own with joints in 2D and 3D (see
-datasets/photographs/joint_files.py). PCKh@0.5 and PCK@0.2 are of the twelve joints of the limbs,
-for the largest person of each picture and for everybody; people who are not found have no joint
-right (rules: datasets/photographs/scores.py). The methods are in
-experiments/prediction/photo_methods.py: finder is the landmark finder's own points (fetched by
-python -m datasets.photographs.models; without it its methods are left out), rest a body at rest in
-the annotated box, nbf_parts the shipped NBF networks, nbf_parts_found the same on the finder's
+annot/*.json; npz is a file of your own with 2D and 3D joints (see
+datasets/photographs/joint_files.py). PCKh@0.5 and PCK@0.2 are over the twelve limb joints, for the
+largest person of each picture and for everybody; for people who are not found, no joint is correct
+(rules: datasets/photographs/scores.py). The methods are in
+experiments/prediction/photo_methods.py: finder is the landmark detector's own points (downloaded
+by python -m datasets.photographs.models; its methods are left out without it), rest a body at rest
+in the annotated box, nbf_parts the shipped NBF networks, nbf_parts_found the same on the detected
 people.
 
---output gets results.md, record.json, and index.html with the best, median and worst people by the
-first method. 60 photographs by the four default methods take 46 s of CPU time (AMD EPYC), 13 s of
-it the start and the page.
+Writes results.md, record.json, and index.html with the best, median and worst people by the first
+method to --output. 60 photographs by the four default methods take 46 s of CPU time (AMD EPYC), 13
+s of it the start and the page.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -39,14 +39,14 @@ from smpl_tf.files import write_json, write_text
 
 DATASETS = ("lsp", "lspet", "coco", "mpii", "npz")
 _MODELS = ("lite", "full", "heavy")
-_NAMED = 10  # failures that get a line each on the screen
+_NAMED = 10  # failures that are printed, one line each
 
 
 def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.enum("dataset", None, DATASETS, "Data set or file format of --source.")
@@ -76,14 +76,14 @@ def main(values) -> int:
             f"--method={','.join(values.method)}: expected {', '.join(photo_methods.METHODS)}"
         )
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from experiments.pages import report
     from experiments.prediction import photo_page, photo_scores
 
     annotated = _open(values)
     items = _spread(annotated.items(), values.pictures)
     if not items:
-        raise UserError(f"{values.source}: no annotated pictures in it")
+        raise UserError(f"{values.source}: contains no annotated pictures")
     methods = _load(values)
     shown = tqdm.tqdm(items, desc="photographs", unit="picture", disable=None)
     evaluation = photo_scores.evaluate(annotated, shown, methods)
@@ -98,7 +98,7 @@ def main(values) -> int:
     lead = (
         f"{evaluation.pictures} of {len(items)} photographs, {len(evaluation.people)} annotated "
         f"people; {len(evaluation.failures)} failures, {len(evaluation.unscored)} photographs in "
-        "which nobody has joints enough to be scored."
+        "which nobody has enough joints to be scored."
     )
     table = photo_scores.table(evaluation)
     output = Path(values.output)
@@ -129,14 +129,14 @@ def _open(values):
 
 
 def _spread(items, count):
-    """So many of the items, evenly spread; None: all."""
+    """Returns `count` of the items, evenly spread; None: all."""
     if count is None or count >= len(items):
         return list(items)
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
 def _load(values):
-    """Loads the methods; those whose networks were not fetched are left out, in one line each."""
+    """Loads the methods; those without their networks are left out, with one line each."""
     from datasets.photographs.models import ModelsMissingError
 
     tools = photo_methods.Tools(values.finder_model)
@@ -148,7 +148,7 @@ def _load(values):
         except ModelsMissingError as error:
             print(f"evaluate_photos.py: {name} is left out: {error}", file=sys.stderr)
     if not methods:
-        raise UserError("no method is left; fetch the finder's networks, or name other methods")
+        raise UserError("no method is left; download the detector's networks, or change --method")
     return methods
 
 

@@ -1,17 +1,17 @@
-"""Evaluates a finished SMPLR run again, or networks of several runs joined to one model.
+"""Evaluates a finished SMPLR run, or networks of several runs joined to one model.
 
     python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape
     python experiments/evaluate_smplr.py --run=runs/smplr_pose_shape --peers=256
     python experiments/evaluate_smplr.py --flagfile=experiments/flags/smplr_t1_stitched.cfg
     python experiments/evaluate_smplr.py --run=runs/smplr_pose --real_clip=.../00449
 
---peers=N puts the closed-form fit, Gauss-Newton steps from there and 200 steps of gradient descent
-through SMPL with the networks: accuracy on the same N bodies, clean, noisy and with points
-missing, and bodies per second of CPU time. --networks joins an hourglass, an autoencoder and both
-regressors (a row of the paper's Table 1) and keeps them in the folder of --run_name as one model,
-like a run of --stage=end_to_end. --real_clip=DIR asks instead how well Ω turns the joints of a
-real SMPL body, on a sequence of the authors' (CLOTH3D++, info_body.mat): degrees, leaf joints
-apart, as no point observes their twist.
+--peers=N compares the networks with the closed-form fit, Gauss-Newton steps from there, and 200
+steps of gradient descent through SMPL: accuracy on the same N bodies, clean, noisy and with
+missing points, and bodies per second of CPU time. --networks joins an hourglass, an autoencoder
+and both regressors (a row of the paper's Table 1) and saves them in the folder of --run_name as
+one model, like a run of --stage=end_to_end. --real_clip=DIR instead measures Ω's rotations for a
+real SMPL body, on a sequence of the authors (CLOTH3D++, info_body.mat): in degrees, separately for
+leaf joints, whose twist the points do not determine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common, shipped_runs
@@ -27,7 +27,7 @@ from experiments.runs.run_folder import RunFolder
 from experiments.smplr.flags import define_evaluation_flags as define_flags
 from smpl_tf.files import write_json
 
-# What may differ from the run that is evaluated.
+# Flags that may differ from those of the evaluated run.
 _CHANGEABLE = (
     *(
         "data",
@@ -55,7 +55,7 @@ def main(values) -> None:
     run = RunFolder.existing(values.run, "SMPLR") if values.run else None
     noisy = RunFolder.existing(values.noisy_run, "SMPLR") if values.noisy_run else None
     common.load_tensorflow(values.deterministic)
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from experiments.pages import report
     from experiments.smplr import clip, motion, networks, page
     from experiments.smplr import evaluation as smplr_evaluation

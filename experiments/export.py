@@ -4,14 +4,14 @@
     python experiments/export.py --run=RUN --segmentation_run=RUN --output=exported
     python experiments/export.py --format=onnx --output=exported
 
-Unset, --run is the pair of networks that is shipped: a picture goes in, betas, rotations, pose,
-vertices and joints come out, for any number of pictures at once. A fitting run alone takes part
-maps (or what it was trained on), an SMPLR run points or pictures. --output gets saved_model/ with
-the signature serving_default, model.tflite, which needs nothing but TFLite's own operations, and
-model_card.json: what goes in, what comes out in which unit and frame, body, sizes, latencies.
-ONNX (model.onnx) is written on demand and needs the extra "onnx". All are compared with Keras on
-synthetic people; if a number differs by more than 1e-4 nothing is written. About a minute for the
-shipped networks.
+By default --run is the shipped pair of networks: the input is pictures, the outputs are betas,
+rotations, pose, vertices and joints, for any number of pictures at once. The input of a fitting
+run alone is part maps (or its own input map), that of an SMPLR run points or pictures. Writes
+saved_model/ with the signature serving_default, model.tflite, which needs only TFLite's built-in
+operations, and model_card.json (inputs, outputs with units and frames, body, sizes, latencies) to
+--output. ONNX (model.onnx) is written on request and needs the extra "onnx". All are compared with
+Keras on synthetic people; if a number differs by more than 1e-4, nothing is written. About a
+minute for the shipped networks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import shutil
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common, shipped_runs
@@ -32,14 +32,14 @@ from smpl_tf import locks
 from smpl_tf.files import aside_of, full_disk_named, remove_leftovers_of, write_json
 
 FORMATS = ("saved_model", "tflite", "onnx")
-DEFAULT_FORMATS = ("saved_model", "tflite")  # which need no further package
+DEFAULT_FORMATS = ("saved_model", "tflite")  # these need no additional package
 
 
 def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.string("run", None, "Run folder of a fitting network or SMPLR (default: the shipped pair).")
@@ -63,17 +63,17 @@ def main(values) -> None:
         raise UsageError(f"--format={','.join(values.format)}: expected {', '.join(FORMATS)}")
     output = local_path(values.output)
     if output.exists():
-        raise UserError(f"{output}: exists already; give another --output, or remove it")
+        raise UserError(f"{output}: already exists; give another --output, or remove it")
     runs = _runs(values)
     with locks.locked(output.absolute().parent, f".{output.name[:80]}.lock", str(output)):
         _export(values, runs, output)
 
 
 def _export(values, runs, output: Path) -> None:
-    """Exports to a folder that no other process writes."""
+    """Exports to a locked folder."""
     remove_leftovers_of(output)
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from experiments.serving import exported_models, onnx_models
 
     if "onnx" in values.format:
@@ -97,7 +97,7 @@ def _export(values, runs, output: Path) -> None:
 
 
 def _runs(values) -> tuple[RunFolder, RunFolder | None]:
-    """The run to export, and that of its segmenter."""
+    """Returns the run to export, and that of its segmenter."""
     if values.run is None:
         return shipped_runs.chosen_runs(values)
     segmentation = values.segmentation_run
@@ -114,12 +114,12 @@ def _served(run: RunFolder, segmentation: RunFolder | None, body_model: str | No
     if run.method == "SMPLR":
         if segmentation is not None:
             raise UsageError(
-                f"--segmentation_run means nothing for an SMPLR run such as {run.path}"
+                f"--segmentation_run does not apply to an SMPLR run such as {run.path}"
             )
         model, stage = smplr_networks.load_model(run)
         if stage in ("dae", "hourglass"):
             raise UserError(
-                f"{run.path}: --stage={stage} gives points, not bodies; export a run of "
+                f"{run.path}: --stage={stage} predicts points, not bodies; export a run of "
                 "--stage=pose_shape (points go in) or end_to_end (pictures go in)"
             )
         return served_models.served_smplr(model)

@@ -3,11 +3,11 @@
     python experiments/fit.py --points=joints.npz --skeleton=h36m_17 --output=fitted
     python experiments/fit.py --points=joints.csv --skeleton=coco_17 --unit=mm --output=fitted
 
---points is an NPZ, NPY, JSON or CSV file (the forms: experiments/prediction/point_files.py) of one
-person or many; missing points are NaN, null or empty. A result of HMR, SPIN or ROMP, or an AMASS
-file, gives the points of its bodies, posed with --body_model. --output gets parameters.npz, the
-first meshes, in the axes of the points, and index.html with the bodies to turn around. A thousand
-bodies take some five seconds of CPU time; TensorFlow's start and the first call take ten.
+--points is an NPZ, NPY, JSON or CSV file (formats: experiments/prediction/point_files.py) of one
+or many people; missing points are NaN, null or empty. For a result of HMR, SPIN or ROMP, or an
+AMASS file, the points of its bodies are used, posed with --body_model. Writes parameters.npz, the
+first meshes, in the axes of the points, and index.html with the bodies in 3D to --output. A
+thousand bodies take some five seconds of CPU time; TensorFlow's start and the first call take ten.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.prediction import point_files
@@ -24,7 +24,8 @@ from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.run_folder import RunFolder
 
 GENDERS = ("neutral", "female", "male", "nearer")
-# As `smpl_tf.skeleton_points.SKELETONS` and `smplr.point_fitting.METHODS`, which load TensorFlow.
+# Copies of `smpl_tf.skeleton_points.SKELETONS` and `smplr.point_fitting.METHODS`, whose modules
+# load TensorFlow.
 SKELETONS = (
     *("smplr_42", "smpl_24", "smpl_22", "lsp_14", "h36m_17", "coco_17", "openpose_25", "up_91"),
     *("blazepose_33", "halpe_26", "mhr_70", "mpi_inf_28"),
@@ -36,7 +37,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.string(
@@ -60,7 +61,7 @@ def define_flags(values) -> None:
 
 
 def main(values) -> None:
-    """Reads points, fits bodies, writes what was found.
+    """Reads points, fits bodies, writes the results.
 
     Args:
       values: the flags.
@@ -70,7 +71,7 @@ def main(values) -> None:
         raise common.UsageError(f"--method={values.method} needs --run=FOLDER, a run with Ω and Ψ")
     run = RunFolder.existing(values.run, "SMPLR") if values.run else None
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from experiments.prediction import fitted_bodies
     from smpl_tf.skeleton_points import find_skeleton
     from smplr.point_fitting import UnitError
@@ -83,7 +84,7 @@ def main(values) -> None:
     try:
         fit = fitted_bodies.fit(given, skeleton, values, networks, bodies)
     except UnitError as error:
-        remedy = f" Say --unit={error.unit}." if error.unit else ""
+        remedy = f" Give --unit={error.unit}." if error.unit else ""
         raise common.UserError(f"{error}{remedy}") from None
     output = Path(values.output)
     with common.working_in(output):

@@ -1,16 +1,16 @@
-"""Fits bodies to the people of photographs and videos, and writes what other programs can use.
+"""Fits bodies to the people in photographs and videos, and writes files for other programs.
 
     python experiments/predict.py photo.jpg
     python experiments/predict.py photos/ clip.mp4 --output=predicted --mesh=obj
 
-Takes files, folders, patterns, videos and the numbers of cameras; any size and format. People are
-found by the landmark finder if its networks are there, else by the body part segmenter (one
-person), or given with --people as COCO or OpenPose writes boxes and joints. --output gets
-index.html, where the bodies can be turned, and a folder per picture: overlay.jpg, and for each
+Inputs are files, folders, patterns, videos and camera numbers, in any size and format. People are
+found by the landmark detector if its networks are installed, otherwise by the body part segmenter
+(one person), or given with --people as boxes and joints in COCO's or OpenPose's format. Writes to
+--output: index.html with the bodies in 3D, and a folder per picture: overlay.jpg, and for each
 person parameters.npz, joints.json, side.png, parts.png if a segmenter was used, and the meshes of
---mesh; of a video overlay.mp4, and for each person smoothed parameters.npz, motion.glb and
-motion.bvh. An input that fails is reported in one line, the others are done, and the exit status
-is 1. A table of times by stage is printed at the end.
+--mesh; for a video overlay.mp4, and for each person smoothed parameters.npz, motion.glb and
+motion.bvh. An input that fails is reported in one line, the others are processed, and the exit
+status is 1. A table of times by stage is printed at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import errno
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -38,7 +38,7 @@ FINDER_MODELS = ("auto", "lite", "full", "heavy")
 # Read by experiments.runs.common.
 POSITIONAL_FLAG = "images"
 FIRST_FLAGS = ("images", "output", "people", "method", "mesh", "refine", "fov", "step", "frames")
-_CAMERA_FRAMES = 300  # recorded from a camera if --frames says nothing
+_CAMERA_FRAMES = 300  # frames of a camera without --frames
 _PICTURES = (
     "The slider shows the photograph through the bodies; a click opens a picture full size. "
     "Found points: the person's left is red, the right blue, smaller where less visible. From the "
@@ -46,14 +46,14 @@ _PICTURES = (
     "photographer at the lower edge. “Turn in 3D” shows everybody of a picture together. A red "
     "frame marks bodies that the audit does not trust."
 )
-_NAMED = 10  # unused pictures of --people that get a line each
+_NAMED = 10  # unused pictures of --people that are listed
 
 
 def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     flags.DEFINE_multi_string(
@@ -107,20 +107,20 @@ def define_flags(values) -> None:
 
 
 def main(values) -> int:
-    """Fits bodies to everybody.
+    """Fits bodies to all people.
 
     Args:
       values: the flags.
 
     Returns:
-      1 if something could not be done, else 0.
+      1 if an input failed, else 0.
     """
     common.require(values, "images")
     unknown = sorted(set(values.mesh) - set(MESH_FORMATS))
     if unknown:
         raise UsageError(f"--mesh={','.join(unknown)}: expected {', '.join(MESH_FORMATS)}")
     if values.run or values.segmentation_run:
-        shipped_runs.chosen_runs(values)  # a missing run is told before TensorFlow is loaded
+        shipped_runs.chosen_runs(values)  # a missing run is reported before TensorFlow is loaded
     found, failures = inputs.find(values.images)
     if not found:
         raise UserError("; ".join(failures))
@@ -130,8 +130,8 @@ def main(values) -> int:
 
 
 def _predict(values, found, failures, output) -> int:
-    """Fits bodies to everybody, in a folder where no other process writes."""
-    # Only now: these modules load TensorFlow.
+    """Fits bodies to all people, in a locked folder."""
+    # Imported late: these modules load TensorFlow.
     from datasets.photographs import people_files
     from experiments.pages import report
     from experiments.prediction import methods, one_picture, one_video
@@ -157,7 +157,7 @@ def _predict(values, found, failures, output) -> int:
             else:
                 most = values.frames or (_CAMERA_FRAMES if item.kind == "camera" else None)
                 results.append(one_video.predict_video(item, tools, values.step, most))
-        except Exception as error:  # one input fails alone, whatever it is
+        except Exception as error:  # a failed input does not affect the others
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
             words = common.describe(error, values)
@@ -192,50 +192,50 @@ def _predict(values, found, failures, output) -> int:
 
 
 def _warning(audited) -> str:
-    """What the reader must know of the bodies."""
+    """Returns the limitations of the results for the reader."""
     if audited is None:
         return (
-            "Expected distances are across the picture, at the person's distance: from how "
-            "visible the finder says the joints are and how far the body misses them. They rank "
-            "bodies by how far to trust them; where a "
-            "photograph is harder than the training, true errors are larger. How wrong the depth "
-            "is, nobody knows."
+            "Expected distances are perpendicular to the view, at the person's depth, from the "
+            "visibility of the joints and the body's distance to them. They rank "
+            "bodies by reliability; if a "
+            "photograph is harder than the training, true errors are larger. Errors of the depth "
+            "are unknown."
         )
     return (
         "Expected errors are mean distances of the joints in 3D, learnt on held-out people of the "
-        "set that the networks learnt from. Where pictures differ from those, as photographs do "
+        "set that the networks learnt from. If pictures differ from those, as photographs do "
         "from synthetic people, true errors may be larger."
     )
 
 
 def _trust(audited) -> list:
-    """The page's group on what expected errors are worth."""
+    """Returns the page's group about the accuracy of expected errors."""
     from experiments.pages import calibration_plot, report
 
     if audited is None:
         return []
     test = audited.test
     caption = (
-        f"{test['people']} held-out people that the calibration had not seen: rank correlation of "
+        f"{test['people']} held-out people, not used for the calibration: rank correlation of "
         f"expected and true error {test['rank_correlation']:.2f}; mean error "
         f"{test['mean_error_mm']:.0f} mm, {test['worst_tenth_expected_mm']:.0f} mm in the tenth "
-        "of whom most was expected"
+        "with the largest expected errors"
     )
-    plot = report.picture("each dot a person", calibration_plot.plot(audited.tested).pixels, True)
-    return [report.Group("What the expected errors are worth", [report.Person(caption, [plot])])]
+    plot = report.picture("one dot per person", calibration_plot.plot(audited.tested).pixels, True)
+    return [report.Group("Accuracy of the expected errors", [report.Person(caption, [plot])])]
 
 
 def _unused(people) -> list[str]:
-    """One line for each picture of --people that was not among the inputs."""
+    """Returns a line for each picture of --people that was not an input."""
     names = people.unused() if people else []
-    lines = [f"{name}: named by --people, but not among --images" for name in names[:_NAMED]]
+    lines = [f"{name}: is in --people, but not an input" for name in names[:_NAMED]]
     if len(names) > _NAMED:
-        lines.append(f"{len(names) - _NAMED} more pictures of --people are not among --images")
+        lines.append(f"{len(names) - _NAMED} more pictures of --people are not inputs")
     return lines
 
 
 def _gains(results) -> list[str]:
-    """What the refinement brought, on average over the people."""
+    """Returns the mean improvement by the refinement."""
     lines = []
     for kind in ("points", "parts"):
         gains = [gain for result in results for gain in result.gains if gain.kind == kind]

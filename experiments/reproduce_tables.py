@@ -3,12 +3,12 @@
     python experiments/reproduce_tables.py --table=nbf1 --scale=small --seeds=0,1,2
     python experiments/reproduce_tables.py --table=all --scale=paper --dry_run
 
-Plans the runs of the tables from the flag files, calls the scripts that train and evaluate, and
-writes results/<scale>/<table>.json, a plot, and a page. A run that several tables share is run
+Plans the runs of the tables from the flag files, runs the training and evaluation scripts, and
+writes results/<scale>/<table>.json, a plot, and a page. Runs that several tables share are run
 once. Run the same command again after an interruption: finished runs are skipped, others continue.
-To run again what results/ has already, give --results=DIR and --page=FILE of your own.
+To repeat finished runs, give your own --results=DIR and --page=FILE.
 
-Small scale needs nothing but this repository: a run takes about a minute of one core, and --jobs
+Small scale needs only this repository: a run takes about a minute of one core, and --jobs
 runs several at a time. Paper scale needs the data sets, converted (datasets/README.md), and GPUs.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common
@@ -38,7 +38,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.strings("table", [], f"Which tables: {', '.join(TABLES)}, or all.")
@@ -77,7 +77,7 @@ def main(values) -> int | None:
     folder, page = Path(values.results) / values.scale, Path(values.page or _PAGES[values.scale])
     every = {key: Results(folder, table) for key, table in TABLES.items()}
     sources = {table.key: {} for table in tables}
-    for seed in seeds:  # every row has a number before any has three
+    for seed in seeds:  # all rows with the first seed before the next seed
         for table in tables:
             for row in rows[table.key]:
                 sources[table.key][row.key, seed] = plan.add(row, seed)
@@ -106,7 +106,7 @@ def main(values) -> int | None:
 
 
 def _run_and_report(values, plan, gather, missing, report, folder, page) -> int | None:
-    """Runs what is missing and writes it down, in a folder that no other process writes."""
+    """Runs the missing steps and writes the results, in a locked folder."""
     gather()
     wanted = {step.name for step in ([] if values.report_only else plan.open_steps(missing()))}
     steps = [step for name, step in plan.steps.items() if name in wanted]
@@ -124,7 +124,7 @@ def _run_and_report(values, plan, gather, missing, report, folder, page) -> int 
 
 
 def _print_plan(plan, tables, sources, every) -> None:
-    """Prints every step with its state and its time; then what is left."""
+    """Prints every step with its state and its time, and the total."""
     kept = {
         name
         for table in tables
@@ -153,24 +153,24 @@ def _print_plan(plan, tables, sources, every) -> None:
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         )
     trainings = sum(step.flag_file is not None for step in plan.steps.values())
-    other = f" and {unknown} steps of minutes" if unknown else ""
+    other = f" and {unknown} steps of a few minutes" if unknown else ""
     print(
-        f"\n{trainings} runs and {len(lines) - trainings} further steps; left: {left:.1f} hours, "
+        f"\n{trainings} runs and {len(lines) - trainings} other steps; left: {left:.1f} hours, "
         f"one at a time{other}"
     )
     for data in plan.missing_data():
-        print(f"{data}: not there yet; convert_dataset.py makes it (datasets/README.md)")
+        print(f"{data}: missing; make it with convert_dataset.py (datasets/README.md)")
     if plan.scale == "paper":
         for gender in _GENDERS:
             if gender not in plan.bodies:
                 print(
                     f"{gender} body: not given; real data need the official one as "
-                    f"--{gender}_body=FILE (the open body stands in)"
+                    f"--{gender}_body=FILE (the open body is used instead)"
                 )
 
 
 def _needs_of(step, plan) -> list[str]:
-    """Names the data and the bodies of a step."""
+    """Returns the data and the bodies of a step."""
     if not step.flag_file:
         return ["", ""]
     bodies = plan.bodies_of(step.flag_file)
@@ -186,7 +186,7 @@ def _tables(values):
         raise UsageError(f"--table={min(unknown)}: expected {', '.join(TABLES)}, or all")
     here = {key: table for key, table in TABLES.items() if values.scale in table.scales}
     for key in {*values.table} - {*here, "all"}:
-        raise UsageError(f"--table={key}: there at --scale={TABLES[key].scales[0]} only")
+        raise UsageError(f"--table={key}: exists only for --scale={TABLES[key].scales[0]}")
     return [t for key, t in here.items() if key in values.table or "all" in values.table]
 
 

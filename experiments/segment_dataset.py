@@ -1,12 +1,12 @@
-r"""Puts the parts that a segmenter finds in the place of a data set's own (NBF's Table 2).
+r"""Replaces the parts of a data set by those that a segmenter finds (NBF's Table 2).
 
     python experiments/segment_dataset.py --run=runs/nbf_segmentation_refinenet \
         --data=data/up3d --split=train --output=data/up3d_refinenet
 
-Writes the pictures as the segmenter saw them, cut out as its run says, with its parts as labels
-and all else that is known of the people. A fitting network whose --data is the new folder learns
-from what that segmenter gets wrong. A killed run continues at its first missing shard. A GPU needs
-minutes for UP-3D and RefineNet.
+Writes the pictures as the segmenter's input, cropped as in its run, with its parts as labels and
+all other labels of the people. A fitting network whose --data is the new folder learns to handle
+the segmenter's errors. A killed run continues at its first missing shard. A GPU needs minutes for
+UP-3D and RefineNet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import itertools
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common
@@ -30,7 +30,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.string("run", None, "Run folder of the segmenter, such as runs/nbf_segmentation_refinenet.")
@@ -48,7 +48,7 @@ def main(values) -> None:
     common.require(values, "run", "output")
     run = RunFolder.existing(values.run, "NBF")
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from datasets import manifests, records
     from datasets.splits import open_split
     from experiments.nbf import networks, segmenters
@@ -75,13 +75,13 @@ def main(values) -> None:
     )
 
     people = PeopleInOrder(segmenter, run_values, source)
-    # In this process: the network is not for sending to others.
+    # In this process, since the network cannot be sent to others.
     written = records.write_shards(people.between, manifest, values.output, workers=0)
     print(f"{values.output}: {written.count} people of split '{values.split}'")
 
 
 class PeopleInOrder:
-    """The people of a split with a segmenter's parts, read once from the first that is asked for.
+    """The people of a split with a segmenter's parts, read sequentially.
 
     Args:
       segmenter: the trained segmenter.
@@ -90,15 +90,15 @@ class PeopleInOrder:
     """
 
     def __init__(self, segmenter, values, split):
-        """Reads nothing yet."""
+        """Stores the arguments."""
         self._people = lambda start: segmented(segmenter, values, split, start)
         self._next, self._rest = 0, None
 
     def between(self, start, stop):
-        """Segments a range of the split; a later range than before costs no second reading.
+        """Segments a range of the split; consecutive ranges are read only once.
 
         Args:
-          start: the first person, in the stored order.
+          start: index of the first person, in the stored order.
           stop: the one after the last.
 
         Yields:
@@ -117,10 +117,10 @@ def segmented(segmenter, values, split, start):
       segmenter: the trained segmenter.
       values: the flags of its run.
       split: the opened split.
-      start: the first person, in the stored order.
+      start: index of the first person, in the stored order.
 
     Yields:
-      Examples with the segmenter's parts: of each of its classes, the first of the 24 labels that
+      Examples with the segmenter's parts: for each of its classes, the first of the 24 labels that
       are merged to it.
     """
     import cv2
@@ -140,7 +140,7 @@ def segmented(segmenter, values, split, start):
 
     predict = tf.function(segmenter, reduce_retracing=True)
     people = pipelines.load(split.directory, split, transform=nbf_data.crop(values)).skip(start)
-    # Converted one by one, as pictures that are not cut out differ in size.
+    # Converted one by one, since uncropped pictures differ in size.
     people = people.map(lambda one: (one, convert(one)[0]), num_parallel_calls=2)
     people = people.prefetch(values.batch_size).as_numpy_iterator()
     while some := list(itertools.islice(people, values.batch_size)):
@@ -155,7 +155,7 @@ def segmented(segmenter, values, split, start):
                 "parts/encoded": pictures.encode(parts, ".png"),
                 "parts/valid": 1,
                 "mask/encoded": pictures.encode(mask, ".png") if example["mask/valid"] else b"",
-                # Things are not cut out with the picture.
+                # Masks of objects are not cropped with the picture.
                 "objects/encoded": b"",
                 "objects/valid": 0,
             }

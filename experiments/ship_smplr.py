@@ -20,7 +20,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import h5py
@@ -36,7 +36,7 @@ from smpl_tf.files import write_json, write_text, written_aside
 _BESIDE = {"autoencoder": "autoencoder.keras", "hourglass": "hourglass.keras"}
 # In a .keras file.
 _WEIGHTS, _CONFIG = "model.weights.h5", "config.json"
-# Stage -> where in the weights a network lies that it does not train.
+# Stage -> path in the weights of a network that it does not train.
 _UNTRAINED = {"pose": "layers/shape_regressor/", "shape": "layers/pose_regressor/"}
 
 
@@ -44,7 +44,7 @@ def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.string("run", None, "Folder of a finished SMPLR run.")
@@ -52,7 +52,7 @@ def define_flags(values) -> None:
 
 
 def main(values) -> None:
-    """Copies.
+    """Copies the run.
 
     Args:
       values: the flags.
@@ -100,7 +100,7 @@ def networks_behind(run: RunFolder) -> list[str]:
 
 
 def hourglass_of(run: RunFolder) -> bytes:
-    """Takes the hourglass out of an end-to-end run.
+    """Extracts the hourglass of an end-to-end run.
 
     Args:
       run: the run.
@@ -143,7 +143,7 @@ def halved(model: bytes, emptied: str | None = None) -> bytes:
 
     Args:
       model: content of a `.keras` file.
-      emptied: where in the file weights become zero.
+      emptied: path in the file whose weights become zero.
 
     Returns:
       Content of a smaller `.keras` file of the same model.
@@ -161,7 +161,7 @@ def halved(model: bytes, emptied: str | None = None) -> bytes:
                 config = json.loads(content)
                 config["compile_config"] = None
                 content = json.dumps(config)
-            # Without the time of day: equal models give equal files.
+            # Without the time of day, so that equal models give equal files.
             new.writestr(zipfile.ZipInfo(name), content)
     return result.getvalue()
 
@@ -189,7 +189,7 @@ def _halved_weights(content: bytes, emptied: str | None) -> bytes:
 
 
 def _compact_file(path: Path) -> h5py.File:
-    """Makes an HDF5 file whose groups take some bytes, and not kilobytes."""
+    """Creates an HDF5 file whose groups take bytes instead of kilobytes."""
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
     made = h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, fcpl=_timeless("FILE"), fapl=access)
@@ -197,7 +197,7 @@ def _compact_file(path: Path) -> h5py.File:
 
 
 def _timeless(kind: str) -> Any:
-    """Properties of a new file or group that does not remember when it was made."""
+    """Returns properties for a new file or group without a creation time."""
     properties = h5py.h5p.create(getattr(h5py.h5p, f"{kind}_CREATE"))
     properties.set_obj_track_times(False)
     return properties
@@ -206,10 +206,10 @@ def _timeless(kind: str) -> Any:
 def _halved_array(file, name, values):
     if values.dtype != np.float32 or not values.shape:
         return file.create_dataset(name, data=values)
-    with np.errstate(over="ignore"):  # told below
+    with np.errstate(over="ignore"):  # reported below
         rounded = values.astype(np.float16)
     if not np.isfinite(rounded).all():
-        raise common.UserError(f"{name}: larger than half precision goes; ship the run as it is")
+        raise common.UserError(f"{name}: too large for half precision; ship the run unchanged")
     return file.create_dataset(name, data=rounded, compression=9, shuffle=True)
 
 

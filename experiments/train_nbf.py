@@ -4,10 +4,10 @@ r"""Trains one of NBF's networks, evaluates it on held-out people, and writes a 
     python experiments/train_nbf.py --stage=segmentation \
         --flagfile=experiments/flags/nbf_segmentation_small.cfg
 
-Makes the synthetic people if they are not there yet, then writes runs/<run_name>/: flags.cfg,
+Generates the synthetic people if they are missing, then writes runs/<run_name>/: flags.cfg,
 model.keras, checkpoints/, tensorboard/ (tensorboard --logdir=runs), record.json and
-report/index.html. Killed at any moment, the same command continues from the last checkpoint and
-ends with the same numbers. Times and expected scores are in the flag files.
+report/index.html. If it is killed, the same command continues from the last checkpoint and gives
+the same results. Times and expected scores are in the flag files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.nbf.flags import define_run_flags
@@ -36,7 +36,7 @@ def main(values) -> None:
       values: the flags.
     """
     with training.opened(values) as opened:
-        # Only now: these modules load TensorFlow.
+        # Imported late: these modules load TensorFlow.
         from datasets.splits import open_split
         from experiments.nbf import stages
         from experiments.nbf import training as nbf_training

@@ -1,11 +1,11 @@
-"""Trains NBF's network for photographs: from 2D points with visibility, and a mask, to bodies.
+"""Trains NBF's network for photographs, whose input is 2D points with visibility, and a mask.
 
     python experiments/train_points.py --flagfile=experiments/flags/nbf_photographs.cfg
 
-Draws people of any pose with their outlines if they are not there yet (data/point_people), then
-writes runs/<run_name>/: flags.cfg, model.keras, checkpoints/, tensorboard/ and record.json. Killed
-at any moment, the same command continues from the last checkpoint and ends with the same numbers.
-Time and expected scores are in the flag file.
+Generates people in any pose with their outlines if they are missing (data/point_people), then
+writes runs/<run_name>/: flags.cfg, model.keras, checkpoints/, tensorboard/ and record.json. If it
+is killed, the same command continues from the last checkpoint and gives the same results. Time and
+expected scores are in the flag file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.nbf.point_flags import define_run_flags
@@ -28,7 +28,7 @@ def main(values) -> None:
       values: the flags.
     """
     with training.opened(values) as opened:
-        # Only now: these modules load TensorFlow.
+        # Imported late: these modules load TensorFlow.
         from experiments.nbf import point_training
 
         run = opened.run

@@ -1,15 +1,15 @@
-"""Trains one stage of SMPLR and evaluates it on people that it has not seen.
+"""Trains one stage of SMPLR and evaluates it on held-out people.
 
     python experiments/train_smplr.py --flagfile=experiments/flags/smplr_pose.cfg
 
 Stages: hourglass (picture to points), dae (noisy to clean points), pose (points to rotations),
 shape (points to betas and gender), pose_shape (both through SMPL) and end_to_end (the hourglass
-with the others frozen behind it). A later stage starts from the networks of earlier runs, which
---networks names. Points come from endless motion, pictures from the shards of --data.
+with the others frozen behind it). A later stage starts from the networks of earlier runs in
+--networks. Points come from endless motion, pictures from the shards of --data.
 
 Writes runs/<run_name>/: flags.cfg, checkpoints/, tensorboard/, model.keras, report/index.html and
-record.json. If it is killed, the same command continues from the last checkpoint and ends with the
-same numbers. Times and expected scores are in the flag files.
+record.json. If it is killed, the same command continues from the last checkpoint and gives the
+same results. Times and expected scores are in the flag files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiments.runs import common, training
@@ -38,7 +38,7 @@ def main(values) -> None:
       values: the flags.
     """
     with training.opened(values) as opened:
-        # Only now: these modules load TensorFlow.
+        # Imported late: these modules load TensorFlow.
         from experiments.pages import report
         from experiments.smplr import evaluation as smplr_evaluation
         from experiments.smplr import page

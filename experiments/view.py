@@ -1,13 +1,13 @@
-"""A body to learn on: sliders for every joint and every beta, in the browser.
+"""Shows an interactive body in the browser, with sliders for every joint and every beta.
 
     python -m experiments.view
     python -m experiments.view --parameters=results/photo.jpg/person_1/parameters.npz
 
-Writes one page (runs/view.html unless --output says otherwise) and opens it. There is no server:
-the page holds the body itself, works without a network, and may be passed on. A slider in focus
-colours what it moves. --parameters shows saved bodies or plays a saved motion: a parameters.npz of
-predict.py or fit.py, or a file of AMASS, SMPL-X (as GMR reads), smplcodec, HMR, SPIN or ROMP.
-Takes 8 seconds, most of it TensorFlow's start.
+Writes one page (runs/view.html, or --output) and opens it. There is no server: the page contains
+the body, works offline, and can be shared. A slider in focus colours the part that it moves.
+--parameters shows saved bodies or plays a saved motion: a parameters.npz of predict.py or fit.py,
+or a file of AMASS, SMPL-X (as GMR reads), smplcodec, HMR, SPIN or ROMP. Takes 8 seconds, most of
+it TensorFlow's start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if __name__ == "__main__":  # run by path: the repository's packages come before all others
+if __name__ == "__main__":  # run by path: the repository's packages take precedence
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from smpl_tf import SMPLModelData
     from smpl_tf.viewer.body_viewer import ViewedBody
 
-RANDOM_POSES = 60  # poses that the page draws from
+RANDOM_POSES = 60  # poses for the button of random poses
 
 
 def define_flags(values) -> None:
     """Adds the script's flags.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     to = {"flag_values": values}
     flags.DEFINE_string("output", "runs/view.html", "Page to write.", **to)
@@ -58,7 +58,7 @@ def main(values) -> None:
     if values.parameters and not Path(values.parameters).is_file():
         raise UserError(f"{values.parameters}: no such file; give one with --parameters")
     common.load_tensorflow()
-    # Only now: these modules load TensorFlow.
+    # Imported late: these modules load TensorFlow.
     from experiments.pages import report
     from smpl_tf.model_data import load_model_data
     from smpl_tf.viewer import body_viewer
@@ -72,10 +72,10 @@ def main(values) -> None:
     else:
         bodies = [body_viewer.ViewedBody("Your body", np.zeros(10), _standing(), frame="model")]
     page = report.Page(
-        title="What the parameters of a body do",
+        title="The parameters of a body",
         lead=(
             "SMPL describes a body by its shape (betas), the rotation of each joint in its "
-            "parent's frame (pose), and a place. Move a slider: what it acts on is coloured."
+            "parent's frame (pose), and a position. Move a slider: what it moves is coloured."
         ),
         viewer=body_viewer.body_viewer(bodies, *models, poses=_random_poses()),
     )
@@ -87,7 +87,7 @@ def main(values) -> None:
 
 
 def _saved(path: Path, models: Sequence[SMPLModelData]) -> list[ViewedBody]:
-    """The bodies of a file, as the page shows them."""
+    """Returns the bodies of a file for the page."""
     from smpl_tf import motion_files
     from smpl_tf.viewer.body_viewer import ViewedBody
 
@@ -113,7 +113,7 @@ def _saved(path: Path, models: Sequence[SMPLModelData]) -> list[ViewedBody]:
 
 
 def _standing() -> np.ndarray:
-    """Arms beside the body: what people expect to see first."""
+    """Returns a pose with hanging arms, a natural first view."""
     from smpl_tf.skeleton import SMPL_24
 
     pose = np.zeros((24, 3))
@@ -123,7 +123,7 @@ def _standing() -> np.ndarray:
 
 
 def _random_poses() -> np.ndarray:
-    """Poses of everyday life [N, 24, 3]: those of the synthetic people, facing the reader."""
+    """Returns everyday poses [N, 24, 3] of the synthetic people, facing the reader."""
     from scipy.spatial.transform import Rotation
 
     from datasets.synthetic import people
@@ -132,7 +132,7 @@ def _random_poses() -> np.ndarray:
     drawn = [people.draw(rng, translation_jitter=0) for _ in range(RANDOM_POSES)]
     _, poses = people.choose_poses(drawn)
     poses = poses.astype(np.float64)
-    # From the camera's frame to the body's, and without the heading.
+    # From the camera's frame to the body's, without the heading.
     roots = Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_rotvec(poses[:, 0])
     forward = roots.apply([0, 0, 1])
     heading = np.arctan2(forward[:, 0], forward[:, 2])

@@ -59,7 +59,7 @@ def test_a_command_runs_its_script(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, "experiments.view", raising=False)
     with pytest.raises(SystemExit) as caught:
         commands.view()
-    assert not caught.value.code and "A body to learn on" in capsys.readouterr().out
+    assert not caught.value.code and "Shows an interactive body" in capsys.readouterr().out
     for script in commands.COMMANDS.values():
         assert (ROOT / "experiments" / f"{script}.py").is_file()
 

@@ -1,1 +1,1 @@
-"""What `benchmark.py` compares this library with."""
+"""The other implementations that `benchmark.py` compares this library with."""

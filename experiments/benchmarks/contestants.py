@@ -1,4 +1,4 @@
-"""Who takes part in `benchmark.py` here, and which of them give the right gradient at rest."""
+"""The implementations that `benchmark.py` can run here, and their gradients at rest."""
 
 import importlib.util
 from pathlib import Path
@@ -8,18 +8,18 @@ import numpy as np
 from experiments.benchmarks import peers
 from smpl_tf import SMPLModelData
 
-_STEP = 1e-6  # radians, of the finite differences
+_STEP = 1e-6  # radians, step of the finite differences
 _RELATIVE_TOLERANCE = 1e-3
 
 
 def contestants(torch_compile: bool = False) -> dict[str, peers.Maker]:
-    """Names who takes part here; the first is the one that is compared with the others.
+    """Returns the available implementations; the first one is compared with the others.
 
     Args:
-      torch_compile: let smplx take part under `torch.compile` too, which compiles for minutes.
+      torch_compile: also run smplx under `torch.compile`, which takes minutes to compile.
 
     Returns:
-      Name -> what makes the contestant's call.
+      Name -> function that returns the implementation's call.
     """
     makers = {
         "smpl_tf XLA": peers.smpl_tf(xla=True),
@@ -44,7 +44,7 @@ def _installed(package):
 
 
 def body_models_jax(data, work, bodies, folder):
-    """body-models in JAX under `jax.jit`; it takes the root's rotation as the pelvis's."""
+    """body-models in JAX under `jax.jit`; it has a separate argument for the pelvis' rotation."""
     import jax
     from body_models.smpl.jax import SMPL
 
@@ -83,15 +83,15 @@ def body_models_jax(data, work, bodies, folder):
 def gradients_at_rest(
     makers: dict[str, peers.Maker], data: SMPLModelData, folder: Path
 ) -> dict[str, str]:
-    """Compares each contestant's gradient by the rest pose with finite differences.
+    """Compares each implementation's gradient at the rest pose with finite differences.
 
     Args:
       makers: from `contestants`.
       data: the body.
-      folder: where body files are written.
+      folder: for body files.
 
     Returns:
-      Name -> "right", "zero", "NaN" or "wrong"; contestants without a gradient are left out.
+      Name -> "right", "zero", "NaN" or "wrong"; implementations without gradients are left out.
     """
     body = peers.random_bodies(data, 1)
     body = body._replace(pose=np.zeros_like(body.pose))
@@ -110,11 +110,11 @@ def gradients_at_rest(
 
 
 def verdict(gradient: np.ndarray, exact: np.ndarray) -> str:
-    """Says in one word what a gradient is.
+    """Classifies a gradient in one word.
 
     Args:
-      gradient: of one contestant.
-      exact: of finite differences, same shape.
+      gradient: of one implementation.
+      exact: from finite differences, same shape.
 
     Returns:
       "right", "zero", "NaN" or "wrong".

@@ -1,8 +1,8 @@
-"""The SMPL implementations that `benchmark.py` compares, behind one face.
+"""The SMPL implementations that `benchmark.py` compares, behind one interface.
 
-Each contestant gets a body and some bodies' parameters, and returns a function without arguments
-that does one call of a kind of work: all vertices and joints, their gradient, joints alone, or a
-subset of vertices. Contestants whose package is not installed are left out.
+Each one gets a body and the parameters of some bodies, and returns a function without arguments
+for one call of a kind of work: all vertices and joints, their gradient, joints alone, or a subset
+of vertices. Implementations whose package is not installed are left out.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ NUM_SUBSET = 18  # as many vertices as SMPLR has landmarks
 
 
 class Bodies(NamedTuple):
-    """Parameters of some bodies, and the gradient that reaches their vertices.
+    """Parameters of some bodies, and the upstream gradient of their vertices.
 
     Attributes:
       betas: [N, 10].
@@ -42,8 +42,8 @@ def random_bodies(data: SMPLModelData, count: int, seed: int = 0) -> Bodies:
 
     Args:
       data: the body.
-      count: how many bodies.
-      seed: same seed, same bodies.
+      count: number of bodies.
+      seed: of the random numbers.
 
     Returns:
       float32 arrays.
@@ -85,7 +85,7 @@ def dense_body(data: SMPLModelData, seed: int = 0) -> SMPLModelData:
 
 
 def smpl_tf_eager(data, work, bodies, folder):
-    """This library called as a notebook calls it, outside of any tf.function."""
+    """This library called eagerly, outside any tf.function."""
     import tensorflow as tf
 
     vertex_ids = {"joints": [], "subset": subset_of(data)}.get(work)
@@ -135,7 +135,7 @@ def smpl_tf(xla: bool) -> Maker:
 
 
 def smplfitter_tf(data, work, bodies, folder):
-    """smplfitter's TensorFlow body under XLA; its gradient as a plain graph, as XLA refuses it."""
+    """smplfitter's TensorFlow body under XLA; its gradient as a plain graph, since XLA fails."""
     import tensorflow as tf
     from smplfitter.tf import BodyModel
 
@@ -164,7 +164,7 @@ def smplfitter_tf(data, work, bodies, folder):
 
 
 def smplx(compiled: bool) -> Maker:
-    """smplx in PyTorch, eager or compiled; it computes all vertices whatever is asked for."""
+    """smplx in PyTorch, eager or compiled; it always computes all vertices."""
     return functools.partial(_smplx, compiled)
 
 
@@ -249,7 +249,7 @@ def numpy(dtype: type) -> Maker:
 
 
 def floor(data, work, bodies, folder):
-    """The machine's floor: NumPy's BLAS doing the two matrix products alone."""
+    """The machine's floor: only the two matrix products with NumPy's BLAS."""
     if work not in ("forward", "gradient"):
         return None
     rng = np.random.default_rng(0)
@@ -281,7 +281,7 @@ def _rodrigues(axis_angles):
 
 
 def write_pickle(data: SMPLModelData, path: Path) -> None:
-    """Writes a body as `smplx` and `smplfitter` read it, once."""
+    """Writes a body in the format of `smplx` and `smplfitter`, once."""
     if path.exists():
         return
     kintree = np.stack([data.parents, np.arange(data.num_joints)]).astype(np.int64)

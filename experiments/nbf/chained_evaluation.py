@@ -1,4 +1,4 @@
-"""Both stages chained: errors of bodies fitted to pictures, beside the quality of their parts."""
+"""Evaluates both stages chained: errors of bodies fitted to pictures, and quality of parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from experiments.runs.run_folder import RunFolder
 from nbf import NeuralBodyFitting, targets
 from nbf.metrics import f1_scores, iou
 
-# Errors of a person that the record holds one by one, for figure 3.
+# Errors that the record stores for each person, for figure 3.
 _BY_PERSON = ("f1_percent", "iou_percent", "err_joints3d_mm", "pa_mpjpe_mm")
 
 
@@ -34,7 +34,7 @@ def evaluate(model: NeuralBodyFitting, values: flags.FlagValues, split: Split) -
       split: an opened split.
 
     Returns:
-      The evaluation; its errors hold `f1_percent` and `iou_percent` of each person's parts too.
+      The evaluation; its errors include `f1_percent` and `iou_percent` of each person's parts.
 
     Raises:
       RecordError: the split is damaged.
@@ -59,14 +59,14 @@ def evaluate(model: NeuralBodyFitting, values: flags.FlagValues, split: Split) -
 def part_scores(
     true: Mapping[str, tf.Tensor], predicted: Mapping[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
-    """Scores the parts of each person, as a mean over the parts that are in the picture.
+    """Scores the parts of each person, as a mean over the parts in the picture.
 
     Args:
       true: with the labels of `segmentation_targets`.
       predicted: of `NeuralBodyFitting`.
 
     Returns:
-      `f1_percent` and `iou_percent` `[B]`, NaN for a picture without labels or without anybody.
+      `f1_percent` and `iou_percent` `[B]`, NaN for a picture without labels or people.
     """
     counts = confusions(true, predicted["logits"])
     present = tf.reduce_sum(counts, -1)[..., 1:] > 0
@@ -83,13 +83,13 @@ def make_record(
     evaluation: Evaluation,
     segmentation: RunFolder,
 ) -> dict[str, Any]:
-    """Puts the record of a chained evaluation together.
+    """Makes the record of a chained evaluation.
 
     Args:
       run: the fitting network's run.
       values: its flags.
       model: both stages.
-      trained: what is known of the fitting network's training, see `checkpoints.facts`.
+      trained: facts about the fitting network's training, from `checkpoints.facts`.
       evaluation: the chained evaluation.
       segmentation: the segmenter's run.
 
@@ -119,7 +119,7 @@ def make_page(
     evaluation: Evaluation,
     record: Mapping[str, Any],
 ) -> report.Page:
-    """Puts the page of a chained evaluation together.
+    """Makes the page of a chained evaluation.
 
     Args:
       values: the flags of the fitting network's run.
@@ -139,14 +139,14 @@ def make_page(
     plots = [report.picture("Parts and fits, person by person", plot.pixels, lossless=True)]
     return page._replace(
         title=f"Neural Body Fitting from pictures: {record['run']}",
-        lead=f"{page.lead} It saw the parts that {record['segmentation_run']} found in pictures.",
+        lead=f"{page.lead} Its input was parts that {record['segmentation_run']} found.",
         headlines=[*page.headlines, report.Headline(f1, "mean F1 of the parts", note)],
         plots=[] if np.isnan(plot.rank_correlation) else plots,
     )
 
 
 def predicted_parts(model: NeuralBodyFitting) -> Callable[[Mapping[str, Any]], report.Picture]:
-    """Makes the function that draws the parts found in an Example's picture.
+    """Returns a function that draws the parts found in an Example's picture.
 
     Args:
       model: both stages.

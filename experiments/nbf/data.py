@@ -1,4 +1,4 @@
-"""What both NBF networks are fed: shards checked, batches in seeded order."""
+"""Input of both NBF networks: checked shards, batches in seeded order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from smpl_tf.part_cut import BONES_CUT
 
 
 class Feed(NamedTuple):
-    """How a network takes Examples.
+    """The features that a network needs, and their conversion.
 
     Attributes:
       features: keys of `EXAMPLE_FEATURES` that it needs.
@@ -34,37 +34,37 @@ class Feed(NamedTuple):
 
 @contextmanager
 def naming_damage(*splits: Split) -> Iterator[None]:
-    """Names the record when reading stumbles over a damaged one.
+    """Makes errors of reading name the damaged record.
 
     Args:
-      *splits: those that the block reads.
+      *splits: the splits that the block reads.
 
     Yields:
       Nothing.
 
     Raises:
-      RecordError: naming the shard, the place in it, and what to do.
+      RecordError: names the shard, the offset in it, and the remedy.
     """
     try:
         yield
-    except (tf.errors.OpError, UnicodeDecodeError):  # of a message that quotes the record
+    except (tf.errors.OpError, UnicodeDecodeError):  # for a message that quotes the record
         for split in splits:
             records.diagnose(split.directory, split.name)
         raise
 
 
 def check_body_of(split: Split, body: SMPLModelData | None) -> None:
-    """Refuses a body other than the one that the parameters of a split belong to.
+    """Rejects a body other than the one that a split's parameters belong to.
 
     Args:
       split: an opened split.
-      body: the body to fit; None where no body is fitted.
+      body: the body to fit; None if no body is fitted.
 
     Raises:
       UserError: they differ.
     """
     bodies = split.manifest.bodies
-    # Without a neutral body, nothing in the split depends on one.
+    # A split without a neutral body does not depend on one.
     if body is not None and "neutral" in bodies:
         check_body(body, bodies["neutral"], f"{split.directory}, split '{split.name}'")
 
@@ -92,12 +92,12 @@ def check_part_cut(feed: Feed, splits: Sequence[Split]) -> None:
 
 
 def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
-    """Refuses a body other than the one that parameters belong to.
+    """Rejects a body other than the one that parameters belong to.
 
     Args:
       body: the body in use.
-      fingerprint: that of the body wanted.
-      where: the file that wants it.
+      fingerprint: of the expected body.
+      where: the file with the parameters.
 
     Raises:
       UserError: they differ.
@@ -109,13 +109,13 @@ def check_body(body: SMPLModelData, fingerprint: str, where: str) -> None:
 
 
 def crop(values: flags.FlagValues) -> pipelines.Transform | None:
-    """What brings every picture of a data set to one size.
+    """Returns the transform that gives all pictures of a data set the same size.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      A transform that draws nothing from its seed; None where pictures have one size already.
+      A transform that ignores its seed; None if the pictures already have the same size.
     """
     if not values.crop_size:
         return None
@@ -127,14 +127,14 @@ def crop(values: flags.FlagValues) -> pipelines.Transform | None:
 def augmentation(
     values: flags.FlagValues, first_copy: int | None = None
 ) -> pipelines.Transform | None:
-    """What training changes in every Example, again in every epoch.
+    """Returns the augmentation of the training, new in every epoch.
 
     Args:
       values: the flags of the run.
-      first_copy: with --mirrored_copies, from which index of the mixture on all are mirrored.
+      first_copy: with --mirrored_copies, the index in the mixture from which all are mirrored.
 
     Returns:
-      The crop and the random transforms that the flags ask for, or None.
+      The crop and the random transforms of the flags, or None.
 
     Source: NBF, appendix B: reflection, scale 0.9 to 1.1 and rotation to 45 degrees for the
       segmentation; jitter and scale for the fitting.
@@ -165,14 +165,14 @@ def training_batches(
     feed: Feed,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tuple[tf.data.Dataset, int]:
-    """The batches from one epoch on, without end; a function of the seed and the epoch alone.
+    """Returns endless batches from an epoch on; they depend only on the seed and the epoch.
 
     Args:
       values: the flags of the run.
       train: the training set.
       epoch: the first epoch, from 0.
-      feed: how the network takes them.
-      reader: which of several; together they read every Example once per epoch.
+      feed: conversion for the network.
+      reader: index of the reader; together they read every Example once per epoch.
 
     Returns:
       The dataset of (inputs, targets), and the number of batches per epoch.
@@ -204,16 +204,16 @@ def held_out_examples(
     feed: Feed,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tf.data.Dataset:
-    """The Examples of a split in their stored order.
+    """Returns the Examples of a split in their stored order.
 
     Args:
       values: the flags of the run.
       split: held out.
-      feed: how the network takes them.
-      reader: which of several.
+      feed: conversion for the network.
+      reader: index of the reader.
 
     Returns:
-      The dataset of decoded Examples of one size.
+      The dataset of decoded Examples of equal size.
     """
     features = _features(values, feed)
     return pipelines.load(
@@ -232,13 +232,13 @@ def held_out_batches(
     feed: Feed,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tf.data.Dataset:
-    """The batches of a split in their stored order.
+    """Returns the batches of a split in their stored order.
 
     Args:
       values: the flags of the run.
       split: held out.
-      feed: how the network takes them.
-      reader: which of several.
+      feed: conversion for the network.
+      reader: index of the reader.
 
     Returns:
       The dataset of (inputs, targets).
@@ -250,7 +250,7 @@ def held_out_batches(
 
 
 def _features(values, feed):
-    """The keys that a feed needs, and those that cropping and augmenting need."""
+    """Returns the keys that a feed, cropping and augmentation need."""
     needed = {*feed.features, "image/encoded"} if augmentation(values) else {*feed.features}
     if values.crop_size:
         needed |= {*person_crops.CROP_FEATURES}

@@ -1,4 +1,4 @@
-"""Errors of the fitting network on a split, per person, and those of the mean pose."""
+"""Errors of the fitting network on a split, per person, and of the mean pose."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Metric(NamedTuple):
 
     Attributes:
       key: its name in the run record, with the unit.
-      label: its name for people.
+      label: its displayed name.
       error: the per-person error that it reduces.
-      reduce: over the people; NaN stands for a person without labels.
+      reduce: over the people; NaN for a person without labels.
       unit: of the value.
       digits: after the point.
     """
@@ -63,12 +63,12 @@ METRICS = (
 
 
 class Evaluation(NamedTuple):
-    """What came out of a split, in its stored order.
+    """The results of a split, in its stored order.
 
     Attributes:
-      split: what was evaluated on.
+      split: the evaluated split.
       ids: `[N]` of the Examples.
-      errors: name -> `[N]` errors of the network; NaN where labels are missing.
+      errors: name -> `[N]` errors of the network; NaN without labels.
       baseline: the same for the mean pose.
       betas: `[N, 10]` predicted.
       global_rotations: `[N, 24, 3, 3]` predicted, camera frame.
@@ -83,7 +83,7 @@ class Evaluation(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Metric key -> value of the network; only what the split has labels for."""
+        """Metric key -> value of the network, for metrics with labels."""
         return _reduced(self.errors)
 
     @property
@@ -93,14 +93,14 @@ class Evaluation(NamedTuple):
 
     @property
     def ranking(self) -> str:
-        """What people are ranked by: of SMPL's joints, the measured ones, or those in 2D."""
+        """The error that ranks people: of SMPL's joints, measured joints, or 2D joints."""
         candidates = ("err_joints3d_mm", "measured_pa_mpjpe_mm")
         known = (key for key in candidates if np.isfinite(self.errors.get(key, np.nan)).any())
         return next(known, "pckh_percent")
 
     @property
     def ranked_errors(self) -> np.ndarray:
-        """`[N]` errors that people are ranked by, small is good; NaN where there is none."""
+        """`[N]` errors that rank people, smaller is better; NaN if unknown."""
         errors = self.errors[self.ranking]
         return 100 - errors if self.ranking == "pckh_percent" else errors
 
@@ -136,8 +136,8 @@ def measure(
       model: a fitting network, or both stages in one.
       values: the flags of the fitting network's run.
       split: an opened split.
-      feed: how the model takes Examples.
-      further: targets and predictions of a batch -> name and `[B]` of further errors.
+      feed: conversion for the model.
+      further: (targets, predictions) of a batch -> name -> `[B]` additional errors.
 
     Returns:
       The evaluation.
@@ -175,7 +175,7 @@ def measure(
             sizes = head_size(inputs, true)
             sizes = tf.where(tf.math.is_finite(sizes), sizes, annotated_head_size(batch))
             errors.append(all_errors(true, predicted, sizes))
-            # What the second stage saw is among the inputs, or among the predictions.
+            # The second stage's input is among the inputs, or among the predictions.
             mean_pose = network.mean_pose({**predicted, **inputs})
             baseline.append(all_errors(true, {**predicted, **mean_pose}, sizes))
             ids += [one.decode() for one in batch["id"].numpy()]
@@ -203,13 +203,13 @@ def make_record(
     trained: Mapping[str, Any],
     evaluation: Evaluation,
 ) -> dict[str, Any]:
-    """Puts the record of an evaluated run together.
+    """Makes the record of an evaluated run.
 
     Args:
       run: the run.
       values: its flags.
       network: the trained network.
-      trained: what is known of its training, see `checkpoints.facts`.
+      trained: facts about its training, from `checkpoints.facts`.
       evaluation: its evaluation.
 
     Returns:
@@ -230,7 +230,7 @@ def make_record(
 
 
 def table(metrics_of: Mapping[str, float], baseline: Mapping[str, float]) -> Table:
-    """Lays metrics out next to the mean pose's.
+    """Makes a table of metrics next to the mean pose's.
 
     Args:
       metrics_of: metric key -> value of the network.
@@ -250,7 +250,7 @@ def table(metrics_of: Mapping[str, float], baseline: Mapping[str, float]) -> Tab
 
 
 def shown(metric: Metric, value: float) -> str:
-    """A value with its digits and unit.
+    """Formats a value with its unit.
 
     Args:
       metric: which metric.

@@ -11,16 +11,16 @@ from experiments.runs.training_flags import (
     define_training_flags,
 )
 
-# nbf.losses names them too, but cannot be asked before TensorFlow is loaded.
+# Copied from nbf.losses, which loads TensorFlow.
 _ELEMENTWISE = ("l1", "l2", "geman_mcclure", "tukey")
 _POINTWISE = ("euclidean", "squared_euclidean", "euclidean_margin")
 
 
 def define_run_flags(values: flags.FlagValues) -> None:
-    """Adds what a run is made of; flags.cfg of a run folder holds these.
+    """Adds the flags of a run, which flags.cfg of its folder stores.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.enum(

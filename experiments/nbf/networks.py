@@ -1,4 +1,4 @@
-"""The fitting network of a run: what it is fed, how it is built, trained and found again."""
+"""The fitting network of a run: its input, construction, compilation and loading."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from smpl_tf.model_data import BodyNotFoundError
 
 
 def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
-    """How the fitting network takes Examples.
+    """Returns the conversion of Examples for the fitting network.
 
     Args:
       values: the flags of the run.
-      held_out: whether it is measured on them; --share_3d and --share_2d are of the training set.
+      held_out: whether they are held out; --share_3d and --share_2d apply only to training.
 
     Returns:
-      What it needs of them, and what makes inputs and targets of them.
+      The features it needs, and the function that makes inputs and targets.
     """
     parts = input_maps.input_map(values.input_map).scheme is not None
     landmarks = _landmarks(values)
@@ -55,17 +55,17 @@ def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
 
 
 def _landmarks(values):
-    """How many landmarks take the place of SMPL's joints in L_3D and L_2D; None for the joints."""
+    """Returns the number of landmarks in L_3D and L_2D; None for SMPL's joints."""
     return None if values.loss_points == "24" else int(values.loss_points)
 
 
 def prepare_network(network: FittingNetwork, values: flags.FlagValues, train: Mixture) -> None:
-    """Gives a new network the mean of what it learns from, which it predicts offsets from.
+    """Gives a new network the mean of its training targets, to which it predicts offsets.
 
     Args:
       network: the network.
-      values: the flags of the run; with --share_3d the mean is that of the labels that are kept.
-      train: the training set. Without any 3D label the network starts as it was built.
+      values: the flags of the run; with --share_3d the mean is over the kept labels.
+      train: the training set. Without any 3D label the network is not changed.
     """
     features = (*parameters.STATISTICS_FEATURES, "id")
     examples = pipelines.load_mixture(train, features=features, decode=False)
@@ -83,10 +83,10 @@ def prepare_network(network: FittingNetwork, values: flags.FlagValues, train: Mi
 
 
 def backbone_weights(values: flags.FlagValues) -> str | None:
-    """What the encoder starts from.
+    """Returns the initial weights of the encoder.
 
     Args:
-      values: the flags of the run; "none" takes back what a flag file gives.
+      values: the flags of the run; "none" overrides a flag file.
 
     Returns:
       A weight file, "imagenet", or None.
@@ -143,7 +143,7 @@ def loss(values: flags.FlagValues) -> FittingLoss:
 
 
 def compile_network(network: FittingNetwork, values: flags.FlagValues, steps: int) -> None:
-    """Gives a network its losses and its optimiser.
+    """Compiles a network with its losses and its optimiser.
 
     Args:
       network: the network.
@@ -155,7 +155,7 @@ def compile_network(network: FittingNetwork, values: flags.FlagValues, steps: in
         loss=loss(values),
         jit_compile=values.jit_compile,
     )
-    # With all its variables there, the training step is traced once and not twice.
+    # With all variables created, the training step is traced only once.
     network.optimizer.build(network.trainable_variables)
 
 
@@ -164,7 +164,7 @@ def flags_of(run: RunFolder, **changed: str | None) -> flags.FlagValues:
 
     Args:
       run: the run.
-      **changed: flags to set otherwise; None leaves what the run has.
+      **changed: flags to override; None keeps the run's value.
 
     Returns:
       The flags.
@@ -179,19 +179,19 @@ def load_body(values: flags.FlagValues) -> SMPLModelData | None:
       values: the flags of the run.
 
     Returns:
-      The body; None for a segmentation, which knows no body.
+      The body; None for a segmentation, which has no body.
     """
     return load_model_data(values.body_model) if values.stage == "fitting" else None
 
 
 def people_of(values: flags.FlagValues) -> Bodies:
-    """Says which bodies a run's synthetic people have: the one that it fits.
+    """Returns the bodies of a run's synthetic people: the one that it fits.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      The neutral body of --body_model; all three open bodies without it.
+      The neutral body of --body_model, or all three open bodies.
     """
     return Bodies(neutral=values.body_model) if values.body_model else OPEN_BODIES
 
@@ -201,7 +201,7 @@ def load_network(run: RunFolder, body: str | None = None) -> FittingNetwork:
 
     Args:
       run: the run.
-      body: where the file of the body that it was trained with lies now; None: where it lay.
+      body: the current file of the body that it was trained with; None: unchanged.
 
     Returns:
       The network, not compiled.
@@ -233,31 +233,31 @@ def finished_model(run: RunFolder) -> Path:
     """
     if not run.model_file.is_file():
         raise UserError(
-            f"{run.model_file}: not found; first train to the end with experiments/train_nbf.py "
+            f"{run.model_file}: not found; finish the training with experiments/train_nbf.py "
             f"--flagfile={run.flags_file} --runs_dir={run.path.parent} --run_name={run.path.name}"
         )
     return run.model_file
 
 
 def start_from(run: RunFolder, network: keras.Model) -> None:
-    """Gives a new network the weights of an earlier run, of pictures of any size.
+    """Loads the weights of an earlier run, of any picture size, into a new network.
 
     Args:
       run: the earlier run.
-      network: of the same form, not compiled.
+      network: of the same architecture, not compiled.
 
     Raises:
-      UserError: the run is not finished, or its network has another form.
+      UserError: the run is unfinished, or its network has another architecture.
     """
     path = finished_model(run)
     try:
         with warnings.catch_warnings():
-            # Keras warns of what does not fit, and then raises.
+            # Keras first warns about mismatches, and then raises.
             warnings.simplefilter("ignore", UserWarning)
             keras_files.check_weights(path)
             network.load_weights(path)
     except ValueError as error:
         raise UserError(
             f"--initial_run={run.path}: {path.name} does not fit this network; "
-            f"its form is in {run.flags_file}"
+            f"its architecture is in {run.flags_file}"
         ) from error

@@ -30,7 +30,7 @@ _HEADLINES = (
 )
 # Name in Keras' logs -> metric key.
 _BASELINE_OF = {"err_joints3d_mm": "err_joints3d_mm", "pa_mpjpe_mm": "pa_mpjpe_mean_mm"}
-# A decoded Example -> what the network saw of it.
+# A decoded Example -> the network's input.
 ShowInput = Callable[[Mapping[str, Any]], report.Picture]
 
 
@@ -41,14 +41,14 @@ def make_page(
     record: Mapping[str, Any],
     show_input: ShowInput | None = None,
 ) -> report.Page:
-    """Puts a page together.
+    """Makes the page.
 
     Args:
       values: the flags of the run.
       network: the trained network.
       evaluation: its evaluation.
       record: the run record.
-      show_input: an Example -> what the network saw of it; None: its true parts.
+      show_input: an Example -> the network's input; None: its true parts.
 
     Returns:
       The page.
@@ -59,8 +59,8 @@ def make_page(
         lead=(
             f"The fitting network ({values.backbone} encoder, {values.input_map} at "
             f"{values.input_size} × {values.input_size} pixels, body: {record['body']['name']}) "
-            f"learnt from {record['training_people']:,} people for {record['epochs']} epochs and "
-            f"was tried on the {record['people']:,} people of the split “{record['split']}”."
+            f"learnt from {record['training_people']:,} people for {record['epochs']} epochs, "
+            f"and was evaluated on {record['people']:,} people of the split “{record['split']}”."
         ),
         headlines=[
             report.Headline(
@@ -79,7 +79,7 @@ def make_page(
 
 
 def details(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is needed to run a run again.
+    """Returns the information to repeat a run.
 
     Args:
       record: the run record.
@@ -101,14 +101,14 @@ def details(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def charts(history: Mapping[str, Sequence[float]], baseline: Mapping[str, float]) -> list[Chart]:
-    """The curves of a training.
+    """Returns the curves of a training.
 
     Args:
       history: Keras' log name -> one value per epoch.
       baseline: metric key -> value of the mean pose.
 
     Returns:
-      The charts for which there are values.
+      The charts that have values.
     """
     titles = {
         "loss": "Loss with weight decay",
@@ -134,7 +134,7 @@ def people(
     evaluation: Evaluation,
     show_input: ShowInput | None = None,
 ) -> list[report.Group]:
-    """Draws people of every quarter: input, part map, predicted and true body.
+    """Draws people from every quarter of the errors: input, part map, predicted and true body.
 
     Args:
       values: the flags of the run.
@@ -143,7 +143,7 @@ def people(
       show_input: see `make_page`.
 
     Returns:
-      One group per quarter that has people.
+      One group for each quarter with people.
     """
     smpl = SMPL(network.body.model_data)
     split = evaluation.split
@@ -160,13 +160,13 @@ def people(
 
 
 def quality_plot(evaluation: Evaluation) -> Scatter:
-    """Draws how good the fits are over how good the parts were that they were made from.
+    """Plots the error of the fits over the quality of their parts.
 
     Args:
       evaluation: chained, with `f1_percent` among its errors.
 
     Returns:
-      The plot. A point's colour is how far the true joints are from those of the mean pose.
+      The plot. The colour is the distance of the true joints from the mean pose.
 
     Source: paper figure 3, "the distance to mean pose as a proxy measure for difficulty".
     """
@@ -178,14 +178,14 @@ def quality_plot(evaluation: Evaluation) -> Scatter:
 
 
 def pictures_of(page: report.Page) -> dict[str, np.ndarray]:
-    """Takes the figures of the paper out of a page, to be kept as files.
+    """Extracts the paper's figures from a page, for files.
 
     Args:
       page: of a fitting network, alone or chained.
 
     Returns:
-      File name -> `[H, W, 3]` uint8 RGB: `figure_4.png`, people of every quarter of the errors,
-      the best at the top; of a chained evaluation also `figure_3.png`.
+      File name -> `[H, W, 3]` uint8 RGB: `figure_4.png`, people from every quarter of the errors,
+      the best at the top; for a chained evaluation also `figure_3.png`.
 
     Source: paper figures 3 and 4.
     """
@@ -202,7 +202,7 @@ def pictures_of(page: report.Page) -> dict[str, np.ndarray]:
 
 def _draw(seen, smpl, evaluation, index, example) -> report.Person:
     picture = figures.enlarge(example["image"].numpy(), PICTURE_SIZE)
-    # Where the person is, or where NBF takes it to be.
+    # The person's position, or NBF's default.
     placed, _ = body_targets(example)
     camera = picture_camera(placed["intrinsics"])
     relative = kinematics.global_to_relative(evaluation.global_rotations[index], SMPL_24.parents)
@@ -231,13 +231,13 @@ def _draw(seen, smpl, evaluation, index, example) -> report.Person:
         if error in evaluation.errors and np.isfinite(evaluation.errors[error][index])
     }
     said = [f"{label} {value:.0f} mm" for label, value in found.items()]
-    if not said:  # 2D points alone are known
+    if not said:  # only 2D points are known
         said = [f"PCKh@0.5 {evaluation.errors['pckh_percent'][index]:.0f} %"]
     return report.Person(" · ".join([evaluation.ids[index], *said]), pictures)
 
 
 def _true_parts(values, example) -> report.Picture:
-    """What the network sees; for RGB, the true parts beside it."""
+    """Draws the network's input; for RGB also the true parts."""
     scheme = input_maps.input_map(values.input_map).scheme or PARTS_24
     parts = merge_labels(example["parts"].numpy(), scheme)
     return part_map(f"part map, {scheme.num_classes - 1} parts", parts, scheme)

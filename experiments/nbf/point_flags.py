@@ -1,4 +1,4 @@
-"""The flags of a run of the network that sees points and a mask."""
+"""The flags of a run of the points-and-mask network."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from experiments.runs.training_flags import define_training_flags
 
 
 def define_run_flags(values: flags.FlagValues) -> None:
-    """Adds what a run is made of; flags.cfg of a run folder holds these.
+    """Adds the flags of a run, which flags.cfg of its folder stores.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.string("runs_dir", "runs", "Folder of all runs.")

@@ -1,7 +1,7 @@
-"""People for the network that sees points and a mask: any pose, shape and camera, kept in a file.
+"""Training people of the points-and-mask network: any pose, shape and camera, cached in files.
 
-A person is drawn once, with their outline, which costs most; training turns, mirrors and corrupts
-them (`nbf.point_targets`), again in every batch.
+A person is generated once, with the outline, which takes most of the time; training rotates,
+mirrors and corrupts people (`nbf.point_targets`) in every batch.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from smplr import PointBody
 from smplr.motion import MotionConfig, motion_batch
 
 _FOLDER = Path("data/point_people")
-_POSES = 20000  # that limbs are exchanged between
+_POSES = 20000  # between which limbs are exchanged
 FILE_SIZE = 20000
 _CHUNK = 250
 _NEAREST, _FARTHEST = 1.5, 25.0  # metres, of the middle of the person
-_OUTLINE_MARGIN = 1.08  # of the outline's square, over the person's larger side
+_OUTLINE_MARGIN = 1.08  # side of the outline's square over the person's larger side
 
 _VARIED = MotionConfig(exchange_rate=0.3, beta_deviation=1.3, max_beta=3.0)
 _MILD = dataclasses.replace(_VARIED, pose_deviation=0.08, pitch_deviation=0.35)
-# Sports and falls are in no activity of the sampler: strong turns of every joint, and views from
-# far above and below. The variations take turns.
+# The sampler has no sports and falls: these variations have strong rotations of every joint, and
+# views from far above and below. They are used in turn.
 _STRONG = dataclasses.replace(_VARIED, pose_deviation=0.35, pitch_deviation=0.35)
 _TIPPED = dataclasses.replace(_VARIED, pose_deviation=0.2, pitch_deviation=1.0)
 _VARIATIONS = (_MILD, _STRONG, _MILD, _TIPPED, _MILD, _STRONG, _MILD, _MILD)
@@ -63,13 +63,13 @@ class PointPeople(NamedTuple):
 def load_people(
     split: str, count: int, body: SMPLModelData, workers: int | None = None
 ) -> PointPeople:
-    """Draws the people of a split, or reads them where they were drawn before.
+    """Generates the people of a split, or reads them if they exist.
 
     Args:
-      split: "train" or "test"; they share no stream of chance.
-      count: how many; they are kept in files of FILE_SIZE, or in one smaller file.
+      split: "train" or "test"; they have separate random streams.
+      count: number of people; stored in files of FILE_SIZE, or in one smaller file.
       body: of all of them.
-      workers: processes that draw poses.
+      workers: processes that sample poses.
 
     Returns:
       The people.
@@ -90,7 +90,7 @@ def load_people(
 def draw_people(
     split: str, number: int, size: int, body: SMPLModelData, workers: int | None = None
 ) -> PointPeople:
-    """Draws the people of one file, `size` of them; see `load_people`."""
+    """Generates the `size` people of one file; see `load_people`."""
     poses = tf.constant(_base_poses(split, workers))
     smpl, points = SMPL(body), PointBody([body])
     chunks = []

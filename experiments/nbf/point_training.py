@@ -1,4 +1,4 @@
-"""The training of the network that sees points and a mask, and its measures on held-out people."""
+"""Training of the points-and-mask network, and its evaluation on held-out people."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from smpl_tf import SMPL, SMPLModelData, load_model_data
 from smpl_tf.files import written_aside
 from smpl_tf.skeleton import PHOTOGRAPH_21
 
-# Set beside the stream of chance that the seed itself starts.
+# Random stream next to the one that the seed itself starts.
 _TEST_STREAM = 1 << 20
 
 
@@ -133,10 +133,10 @@ def point_body(network: FittingNetwork) -> SMPL:
 def training_batches(
     people: PointPeople, body: SMPL, values: flags.FlagValues, epoch: int
 ) -> tf.data.Dataset:
-    """Makes endless batches of corrupted people; a function of the seed and the number.
+    """Makes endless batches of corrupted people; they depend only on the seed and the number.
 
     Args:
-      people: to draw from.
+      people: to choose from.
       body: of `point_body`.
       values: the flags of the run.
       epoch: the first one, from 0.
@@ -159,15 +159,15 @@ def training_batches(
 
 
 def evaluate(network: FittingNetwork, values: flags.FlagValues) -> dict[str, dict[str, float]]:
-    """Measures the network on people that no training saw.
+    """Evaluates the network on held-out people.
 
     Args:
       network: the trained network.
       values: the flags of the run.
 
     Returns:
-      What was seen -> metric -> value: of `true` points and masks, of `corrupted` ones, and of
-      `corrupted_points` without a mask; and the mean body's, `rest`.
+      Input -> metric -> value, for `true` points and masks, `corrupted` ones, and
+      `corrupted_points` without a mask; and for the mean body, `rest`.
     """
     body = point_body(network)
     people = load_people("test", values.test_people, network.body.model_data, values.workers)
@@ -185,7 +185,7 @@ def evaluate(network: FittingNetwork, values: flags.FlagValues) -> dict[str, dic
                 cases["corrupted_points"] = predict(without_mask(inputs))
                 cases["rest"] = network.mean_pose(inputs)
             for case, predicted in cases.items():
-                # Rotations as they are after the projection, which is what poses the body.
+                # Rotations after the projection, which pose the body.
                 predicted = {
                     **predicted,
                     "parameters": join_parameters(
@@ -207,7 +207,7 @@ def make_record(
     network: keras.Model,
     measured: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
-    """Puts the record of an evaluated run together.
+    """Makes the record of an evaluated run.
 
     Args:
       run: the run.
@@ -231,7 +231,7 @@ def make_record(
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """Lays out what a record holds of each input, as Markdown."""
+    """Formats a record's results for each input as Markdown."""
     measured = record["metrics_by_input"]
     metrics = [metric for metric in METRICS if metric.key in measured["true"]]
     lines = [

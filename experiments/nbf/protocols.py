@@ -1,7 +1,7 @@
-"""How HumanEva-I and Human3.6M are scored: which pictures count, and errors of measured joints.
+"""Protocols of HumanEva-I and Human3.6M: the scored pictures, and errors of measured joints.
 
-Neither data set knows SMPL's joints: what a network predicts is compared with points that motion
-capture measured, LSP's fourteen as far as the data set has them.
+Neither data set has SMPL's joints: predictions are compared with motion capture points, those of
+LSP's fourteen that the data set has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nbf.landmarks import landmark_body, landmark_points
 from smpl_tf import SMPL, SMPLModelData, array_files, kinematics, metrics
 from smpl_tf.skeleton import H36M_17, LSP_14, SMPL_24
 
-# Regular expressions of the ids of the Examples that count.
+# Regular expressions of the ids of the scored Examples.
 # Source: HumanEva-I: paper 4.1 (three subjects, two sequences each); which sequences
 #   and which camera is SMPLify's choice. Human3.6M: paper 4.1 (S9 and S11); frontal camera and
 #   first trial as HMR, which the paper compares with.
@@ -27,7 +27,7 @@ _PICTURES = {
     "humaneva": r"humaneva/S[123]/(Walking|Box)_1_\(C1\)/.*",
     "human36m": r"human36m/S(9|11)/[^/]+-1/60457274/.*",
 }
-# LSP's points in the order of H36M_17; its hips and neck have names of their own there.
+# LSP's points in the order of H36M_17, where hips and neck have other names.
 _NAMES = {
     "right_hip": "right_hip_h36m",
     "left_hip": "left_hip_h36m",
@@ -42,22 +42,22 @@ class Protocol(NamedTuple):
 
     Attributes:
       name: "humaneva" or "human36m".
-      regressor: `[17, V]` weights of vertices that give the points of H36M_17, or None: then
-        SMPL's joints and two vertices stand for them.
+      regressor: `[17, V]` weights of vertices that give the points of H36M_17, or None: SMPL's
+        joints and two vertices instead.
     """
 
     name: str
     regressor: np.ndarray | None
 
     def counts(self, example: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Whether a picture belongs to the protocol."""
+        """Whether a picture is scored."""
         return tf.strings.regex_full_match(example["id"], _PICTURES[self.name])
 
     def feed(self, feed: Feed) -> Feed:
-        """Adds the measured points to the targets that a feed makes.
+        """Adds the measured points to the targets of a feed.
 
         Args:
-          feed: how the network takes Examples.
+          feed: conversion for the network.
 
         Returns:
           The same with `measured_3d` `[B, 14, 3]` metres, camera frame, and its mask.
@@ -77,7 +77,7 @@ class Protocol(NamedTuple):
 
 
 def protocol_of(values: flags.FlagValues, body: SMPLModelData) -> Protocol | None:
-    """The protocol that the flags ask for.
+    """Returns the protocol of the flags.
 
     Args:
       values: the flags of the run.
@@ -96,7 +96,7 @@ def protocol_of(values: flags.FlagValues, body: SMPLModelData) -> Protocol | Non
     try:
         regressor = array_files.read_npy(values.joint_regressor)
     except ValueError as error:
-        raise UserError(f"{values.joint_regressor}: no .npy file of weights ({error})") from error
+        raise UserError(f"{values.joint_regressor}: not an .npy file ({error})") from error
     expected = (len(H36M_17), len(body.v_template))
     if regressor.shape != expected:
         raise UserError(
@@ -114,7 +114,7 @@ class MeasuredErrors:
 
         Args:
           body: the body in use.
-          protocol: how it is scored.
+          protocol: the protocol.
         """
         self._regressor = None
         if protocol.regressor is None:
@@ -133,9 +133,9 @@ class MeasuredErrors:
           predicted: `betas` and `global_rotations` of a network.
 
         Returns:
-          dict of `[B]` mm, NaN where nothing was measured: `measured_pa_mpjpe_mm` after a
-          similarity, `measured_pa_mpjpe_rigid_mm` after a rigid motion, `measured_mpjpe_mm` with
-          both middles of the hips at the origin.
+          dict of `[B]` mm, NaN if nothing was measured: `measured_pa_mpjpe_mm` after a similarity,
+          `measured_pa_mpjpe_rigid_mm` after a rigid motion, `measured_mpjpe_mm` with both hip
+          centres at the origin.
 
         Source: paper 4.4, "rigid alignment"; the methods it compares with align scale too.
         """

@@ -1,4 +1,4 @@
-"""IoU and F1 of a part segmenter on a split, part by part and person by person."""
+"""IoU and F1 of a part segmenter on a split, per part and per person."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ METRICS = {
 
 
 class Evaluation(NamedTuple):
-    """What came out of a split, in its stored order.
+    """The results of a split, in its stored order.
 
     Attributes:
-      split: what was evaluated on.
+      split: the evaluated split.
       ids: `[N]` of the Examples.
       scheme: the parts.
       confusions: `[N, C, C]` pixels by true (row) and predicted class; zeros for a picture without
@@ -44,7 +44,7 @@ class Evaluation(NamedTuple):
 
     @property
     def f1_percent(self) -> np.ndarray:
-        """F1 of each picture, `[N]`, NaN for one without labels or without anybody in it."""
+        """F1 of each picture, `[N]`, NaN without labels or people."""
         return 100 * f1_scores(self.confusions).numpy()
 
     @property
@@ -54,7 +54,7 @@ class Evaluation(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Metric key -> value; None where no part ever occurs."""
+        """Metric key -> value; None if no part ever occurs."""
         total, ious = self.confusions.sum(0), self.class_iou_percent
         with np.errstate(invalid="ignore"):
             values = {
@@ -93,7 +93,7 @@ def evaluate(segmenter: PartSegmenter, values: flags.FlagValues, split: Split) -
 
 
 def confusions(true: Mapping[str, tf.Tensor], logits: tf.Tensor) -> tf.Tensor:
-    """Counts pixels by true and predicted class, picture by picture.
+    """Counts pixels by true and predicted class, for each picture.
 
     Args:
       true: `labels` `[B, S, S]` and `labels_valid` `[B]`, of `segmentation_targets`.
@@ -113,13 +113,13 @@ def make_record(
     trained: Mapping[str, Any],
     evaluation: Evaluation,
 ) -> dict[str, Any]:
-    """Puts the record of an evaluated run together.
+    """Makes the record of an evaluated run.
 
     Args:
       run: the run.
       values: its flags.
       segmenter: the trained segmenter.
-      trained: what is known of its training, see `checkpoints.facts`.
+      trained: facts about its training, from `checkpoints.facts`.
       evaluation: its evaluation.
 
     Returns:
@@ -139,7 +139,7 @@ def make_record(
 
 
 def table(record: Mapping[str, Any]) -> Table:
-    """Lays the means out above the IoU of each class.
+    """Makes a table of the means and the IoU of each class.
 
     Args:
       record: the run record.
@@ -156,7 +156,7 @@ def table(record: Mapping[str, Any]) -> Table:
 
 
 def shown(percent: float | None) -> str:
-    """A value with its unit, or a dash where there is none."""
+    """Formats a value with its unit, or a dash if it is None."""
     return "–" if percent is None else f"{percent:.1f} %"
 
 

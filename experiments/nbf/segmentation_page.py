@@ -29,7 +29,7 @@ def make_page(
     evaluation: Evaluation,
     record: Mapping[str, Any],
 ) -> report.Page:
-    """Puts a page together.
+    """Makes the page.
 
     Args:
       values: the flags of the run.
@@ -44,8 +44,8 @@ def make_page(
         title=f"Part segmentation: {record['run']}",
         lead=(
             f"The segmenter ({segmenter.network.name}, {values.num_parts} parts at "
-            f"{values.input_size} × {values.input_size} pixels) learnt from "
-            f"{record['training_people']:,} people for {record['epochs']} epochs and was tried on "
+            f"{values.input_size} × {values.input_size} pixels) was trained on "
+            f"{record['training_people']:,} people for {record['epochs']} epochs and evaluated on "
             f"the {record['people']:,} people of the split “{record['split']}”."
         ),
         headlines=[
@@ -60,7 +60,7 @@ def make_page(
 
 
 def charts(history: Mapping[str, list[float]]) -> list[Chart]:
-    """The curves of a training.
+    """Returns the curves of a training.
 
     Args:
       history: Keras' log name -> one value per epoch.
@@ -77,7 +77,7 @@ def charts(history: Mapping[str, list[float]]) -> list[Chart]:
 def people(
     values: flags.FlagValues, segmenter: PartSegmenter, evaluation: Evaluation
 ) -> list[report.Group]:
-    """Draws people of every quarter: picture, predicted parts, true parts.
+    """Draws people from every quarter of the scores: picture, predicted parts, true parts.
 
     Args:
       values: the flags of the run.
@@ -85,7 +85,7 @@ def people(
       evaluation: its evaluation.
 
     Returns:
-      One group per quarter that has people.
+      One group for each quarter with people.
     """
     scores = evaluation.f1_percent
     feed = segmenters.feed(values)

@@ -1,4 +1,4 @@
-"""The parts that a segmenter finds in pictures, in the place of true ones: NBF's Table 2."""
+"""A segmenter's parts instead of true ones as input: NBF's Table 2."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from nbf import FittingNetwork, input_maps
 
 
 def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
-    """How the fitting network takes Examples seen through the segmenter of --segmentation_run.
+    """Returns the conversion of Examples with the segmenter of --segmentation_run.
 
     Args:
       values: the flags of the fitting network's run.
-      held_out: whether it is measured on them.
+      held_out: whether they are held out.
 
     Returns:
-      What it needs of them, and what makes inputs and targets of them; pictures are segmented as
-      they come, after every augmentation.
+      The features it needs, and the function that makes inputs and targets; pictures are segmented
+      after augmentation.
 
     Raises:
-      UserError: the run is no segmentation, is not finished, or finds other parts.
+      UserError: the run is not a segmentation, is unfinished, or has other parts.
     """
     run = RunFolder.existing(values.segmentation_run, "NBF")
     segmenter = segmenters.load_segmenter(run)
     segmenters.check_parts(segmenter, values.input_map)
     of_parts = networks.feed(values, held_out)
-    # Of each class, the first of the 24 parts that are merged to it.
+    # For each class, the first of the 24 parts that are merged to it.
     classes = range(segmenter.scheme.num_classes)
     part_of_class = np.array([np.argmax(segmenter.scheme.from_24 == c) for c in classes])
 
@@ -45,7 +45,7 @@ def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
 
 
 def evaluate(network: FittingNetwork, values: flags.FlagValues, split: Split) -> Evaluation:
-    """Runs the fitting network over a split seen through the segmenter.
+    """Runs the fitting network over a split with the segmenter's parts.
 
     Args:
       network: the trained network.

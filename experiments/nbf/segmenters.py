@@ -1,4 +1,4 @@
-"""The part segmenter of a run: what it is fed, how it is built, trained and found again."""
+"""The part segmenter of a run: its input, construction, compilation and loading."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FEATURES = ("image/encoded", "image/height", "image/width", "parts/encoded", "pa
 
 
 def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
-    """How a segmenter takes Examples.
+    """Returns the conversion of Examples for a segmenter.
 
     Args:
       values: the flags of the run.
-      held_out: whether it is measured on them, which makes no difference here.
+      held_out: ignored.
 
     Returns:
-      What it needs of them, and what makes pictures and label maps of them.
+      The features it needs, and the function that makes pictures and label maps.
     """
     del held_out
     return Feed(
@@ -48,7 +48,7 @@ def build_segmenter(values: flags.FlagValues, body: None = None) -> PartSegmente
 
     Args:
       values: the flags of the run.
-      body: a segmenter knows no body.
+      body: not used by a segmenter.
 
     Returns:
       The segmenter, not compiled.
@@ -65,7 +65,7 @@ def build_segmenter(values: flags.FlagValues, body: None = None) -> PartSegmente
 
 
 def compile_segmenter(segmenter: PartSegmenter, values: flags.FlagValues, steps: int) -> None:
-    """Gives a segmenter its loss and its optimiser.
+    """Compiles a segmenter with its loss and its optimiser.
 
     Args:
       segmenter: the segmenter.
@@ -77,7 +77,7 @@ def compile_segmenter(segmenter: PartSegmenter, values: flags.FlagValues, steps:
         loss=SegmentationLoss(weight_decay=values.weight_decay),
         jit_compile=values.jit_compile,
     )
-    # With all its variables there, the training step is traced once and not twice.
+    # With all variables created, the training step is traced only once.
     segmenter.optimizer.build(segmenter.trainable_variables)
 
 
@@ -91,7 +91,7 @@ def load_segmenter(run: RunFolder) -> PartSegmenter:
       The segmenter, not compiled.
 
     Raises:
-      UserError: the run is not finished, or is of the other stage.
+      UserError: the run is unfinished, or of the other stage.
     """
     return PartSegmenter.from_pretrained(networks.finished_model(run))
 
@@ -107,25 +107,25 @@ def join_stages(segmenter: PartSegmenter, network: FittingNetwork) -> NeuralBody
       The model.
 
     Raises:
-      UserError: the second stage does not see the parts that the first one gives.
+      UserError: the second stage needs other parts than the first one predicts.
     """
     check_parts(segmenter, network.input_map)
     return NeuralBodyFitting(segmenter, network)
 
 
 def check_parts(segmenter: PartSegmenter, input_map: str) -> None:
-    """Refuses a segmenter of other parts than a fitting network sees.
+    """Rejects a segmenter with other parts than a fitting network needs.
 
     Args:
       segmenter: the first stage.
-      input_map: what the fitting network sees.
+      input_map: of the fitting network.
 
     Raises:
-      UserError: it does not see the parts that the segmenter gives.
+      UserError: the parts differ.
     """
     scheme = input_maps.input_map(input_map).scheme
     if scheme is None or scheme.name != segmenter.scheme.name:
         raise UserError(
-            f"--segmentation_run gives {segmenter.scheme.name}, but the fitting network sees "
+            f"--segmentation_run predicts {segmenter.scheme.name}, but the fitting network takes "
             f"{input_map}; give a fitting run with --input_map={segmenter.scheme.name}"
         )

@@ -1,4 +1,4 @@
-"""The two stages of NBF, and what differs between them in a script."""
+"""The two stages of NBF, and their differences in a script."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from experiments.nbf import (
 
 
 class Stage(NamedTuple):
-    """What one of the two networks needs to be trained, measured and shown.
+    """The functions to train, evaluate and show one of the two networks.
 
     Attributes:
-      load: run, body model file or None -> the trained network.
-      feed: flags, whether it is measured on them -> how the network takes Examples.
-      build: flags, body -> the network.
-      compile: network, flags, steps of the whole training.
-      prepare: a new network, flags, training set; takes from it what the network starts with.
-      drawer: network, batches -> what draws pictures for TensorBoard.
-      evaluate: network, flags, split -> evaluation.
-      make_record: run, flags, network, facts of its training, evaluation -> the run record.
-      make_page: flags, network, evaluation, record -> the page.
+      load: (run, body model file or None) -> the trained network.
+      feed: (flags, whether they are held out) -> conversion of Examples for the network.
+      build: (flags, body) -> the network.
+      compile: (network, flags, steps of the whole training) -> None.
+      prepare: (new network, flags, training set) -> None; initialises the network from the set.
+      drawer: (network, batches) -> function that draws pictures for TensorBoard.
+      evaluate: (network, flags, split) -> evaluation.
+      make_record: (run, flags, network, facts of its training, evaluation) -> the run record.
+      make_page: (flags, network, evaluation, record) -> the page.
     """
 
     load: Callable
@@ -70,7 +70,7 @@ SEGMENTATION = Stage(
 
 
 def stage_of(values: flags.FlagValues) -> Stage:
-    """The stage of a run.
+    """Returns the stage of a run.
 
     Args:
       values: the flags of the run.

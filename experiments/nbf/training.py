@@ -35,10 +35,10 @@ def train(
     Args:
       opened: the folder of the run, and the strategy.
       values: the flags of the run.
-      stage: what is trained.
+      stage: of the network.
 
     Returns:
-      The trained network, what is known of its training, and the split to evaluate on.
+      The trained network, facts about its training, and the split to evaluate on.
 
     Raises:
       UserError: the data or a checkpoint belongs to another body, or a loss is not finite.
@@ -55,7 +55,7 @@ def train(
         needed["body"] = str
     checkpoint = checkpoints.latest(run.checkpoints, needed)
     if checkpoint is None and values.initial_run:
-        # Before the network is compiled: the earlier run's optimiser stays behind.
+        # Before the network is compiled, without the earlier run's optimiser.
         networks.start_from(RunFolder.existing(values.initial_run, "NBF"), network)
     made = {}
     if opened.is_chief:
@@ -75,8 +75,8 @@ def train(
             nbf_data.check_body(body, checkpoint.state["body"], str(checkpoint.weights))
         if checkpoint.state["data"] != data:
             raise UserError(
-                f"{values.data}: not the people that {checkpoint.weights} was trained on; bring "
-                "them back, or give another --run_name, or --overwrite to start again"
+                f"{values.data}: not the people that {checkpoint.weights} was trained on; restore "
+                "them, or give another --run_name, or --overwrite to start again"
             )
         checkpoints.restore(checkpoint, network)
     elif not values.initial_run:
@@ -113,6 +113,6 @@ def train(
         with written_aside(run.model_file) as aside:
             network.save(aside)
     if values.strategy != "none":
-        network = stage.load(run, values.body_model)  # free of the strategy
+        network = stage.load(run, values.body_model)  # without the strategy
     trained = checkpoints.facts(checkpoints.latest(run.checkpoints))
     return network, trained, read.test

@@ -1,4 +1,4 @@
-"""Pictures for TensorBoard: a few held-out people as a network sees them after each epoch."""
+"""Pictures for TensorBoard: predictions for a few held-out people after each epoch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Draw = Callable[[], dict[str, np.ndarray]]
 
 
 def fitting_drawer(network: FittingNetwork, watched: tf.data.Dataset) -> Draw:
-    """Makes the function that draws the first people of a split: input and predicted body.
+    """Returns a function that draws the first people of a split: input and predicted body.
 
     Args:
       network: the network.
@@ -53,7 +53,7 @@ def fitting_drawer(network: FittingNetwork, watched: tf.data.Dataset) -> Draw:
 
 
 def segmentation_drawer(segmenter: PartSegmenter, watched: tf.data.Dataset) -> Draw:
-    """Makes the function that draws the first people of a split: picture, predicted, true parts.
+    """Returns a function that draws the first people of a split: picture, predicted, true parts.
 
     Args:
       segmenter: the network.

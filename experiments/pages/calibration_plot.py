@@ -1,4 +1,4 @@
-"""The plot of what the expected errors of `predict.py` are worth."""
+"""The plot of expected and true errors of `predict.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Line charts as SVG text that a page can hold inline and style for light and dark."""
+"""Line charts as inline SVG that a page can style for light and dark."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Chart(NamedTuple):
 
     @property
     def svg(self) -> str:
-        """The chart as an `<svg>` element; its classes series-0, ... take the page's colours."""
+        """Returns the chart as an `<svg>` element; the page colours its classes series-0, ..."""
         return "\n".join(_draw(self))
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers between two values.
+    """Returns round numbers between two values.
 
     Args:
       low: smallest value.
       high: largest value, above `low`.
-      count: about how many.
+      count: approximate number.
 
     Returns:
       Multiples of 1, 2 or 5 times a power of ten.

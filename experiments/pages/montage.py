@@ -1,4 +1,4 @@
-"""Many small pictures in one, row by row, each row with its name."""
+"""Combines small pictures to one, in rows with names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def montage(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> np.ndarray:
     """Puts pictures of one size in rows.
 
     Args:
-      rows: name and pictures, `[S, S, 3]` uint8 RGB or `[S, S, 4]` RGBA, which lie on white. A
-        name is written where it differs from that of the row above.
+      rows: name and pictures, `[S, S, 3]` uint8 RGB or `[S, S, 4]` RGBA, drawn on white. A name is
+        written if it differs from that of the row above.
 
     Returns:
       `[H, W, 3]` uint8.
@@ -44,6 +44,6 @@ def montage(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> np.ndarray:
 
 
 def _folded(name: str) -> str:
-    """Breaks a name after its second word, so that it fits beside the pictures."""
+    """Breaks a name after its second word, so that it fits next to the pictures."""
     words = name.split()
     return "\n".join([" ".join(words[:2]), " ".join(words[2:])])

@@ -1,4 +1,4 @@
-"""People of every quarter of the errors, and the worst: a page never shows the best alone."""
+"""People from every quarter of the errors, and the worst: a page never shows only the best."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUARTERS = ("Best quarter", "Second quarter", "Third quarter", "Worst quarter")
 
 
 def choose(errors: np.ndarray) -> list[list[int]]:
-    """Picks people evenly from every quarter of the errors, never by their looks.
+    """Picks people evenly from every quarter of the errors, never by appearance.
 
     Args:
       errors: `[N]`; NaN is left out.
@@ -40,13 +40,13 @@ def groups(
     draw: Callable[[int, Any], report.Person],
     of: str,
 ) -> list[report.Group]:
-    """Draws people of every quarter of the errors, and the very worst.
+    """Draws people from every quarter of the errors, and the worst.
 
     Args:
-      errors: `[N]`, small is good; NaN is left out.
+      errors: `[N]`, smaller is better; NaN is left out.
       examples: the N people in the same order.
-      draw: index, Example -> the person on the page.
-      of: what the quarters are of.
+      draw: (index, Example) -> the person on the page.
+      of: name of the error.
 
     Returns:
       One group per quarter that has people, then the worst people, the worst first.

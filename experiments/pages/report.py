@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that holds its styles, curves and pictures in itself."""
+"""The page of a run: one self-contained HTML file with styles, curves and pictures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TEMPLATE = Path(__file__).with_name("report.html")
 
 
 class Table(NamedTuple):
-    """A table of ready-made texts.
+    """A table of formatted texts.
 
     Attributes:
-      header: one text per column; the first column holds names, the others numbers.
+      header: one text per column; the first column has names, the others numbers.
       rows: as many texts each.
     """
 
@@ -30,7 +30,7 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
     def __str__(self) -> str:
-        """The table as aligned plain text."""
+        """Returns the table as aligned plain text."""
         rows = [self.header, *self.rows]
         widths = [max(len(row[i]) for row in rows) for i in range(len(self.header))]
         lines = [
@@ -42,12 +42,12 @@ class Table(NamedTuple):
 
 
 class Headline(NamedTuple):
-    """A number that the page shows large.
+    """A number in large type.
 
     Attributes:
       value: the number with its unit.
       label: what it is.
-      note: what to compare it with.
+      note: a value for comparison.
     """
 
     value: str
@@ -61,7 +61,7 @@ class Picture(NamedTuple):
     Attributes:
       label: what it shows.
       data_uri: the picture itself, see `picture`.
-      under: another picture of the same size; given, a slider shows it through the first.
+      under: another picture of the same size, which a slider reveals; or None.
     """
 
     label: str
@@ -70,14 +70,13 @@ class Picture(NamedTuple):
 
 
 class Person(NamedTuple):
-    """One person of the page.
+    """One person on the page.
 
     Attributes:
-      caption: who, and how well.
-      pictures: in the order of reading.
-      scene: what the page's viewer shows at the press of a button, if anything.
-      doubt: why the reader should not trust this person, if anything speaks against them; the
-        person is marked.
+      caption: name and error.
+      pictures: from left to right.
+      scene: scene of the page's viewer that a button shows, if any.
+      doubt: reason why this person's result may be wrong, if any; the person is marked.
     """
 
     caption: str
@@ -92,7 +91,7 @@ class Group(NamedTuple):
     Attributes:
       heading: what they have in common.
       people: the people.
-      note: what the reader should know of their pictures, if anything.
+      note: remark on their pictures, if any.
     """
 
     heading: str
@@ -101,20 +100,20 @@ class Group(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What a page shows, from top to bottom.
+    """The content of a page, from top to bottom.
 
     Attributes:
       title: its heading.
-      lead: one or two sentences on what was done.
-      warning: what the reader must know before trusting the pictures, if anything.
+      lead: one or two sentences that summarise the run.
+      warning: limitation of the results that the reader must know, if any.
       headlines: numbers shown large.
       viewer: the bodies in 3D, see `viewer.body_viewer`, if any.
       table: the metrics, if any.
       charts: the curves.
       plots: pictures as wide as the text, such as scatter plots.
       groups: the people.
-      failures: what could not be done, one line each.
-      details: names and values to run it again.
+      failures: inputs that failed, one line each.
+      details: names and values to repeat the run.
     """
 
     title: str
@@ -139,7 +138,7 @@ def picture(label: str, pixels: np.ndarray, lossless: bool = False) -> Picture:
       lossless: use PNG, as for label maps; RGBA always does.
 
     Returns:
-      The picture with its bytes in its address.
+      The picture with its bytes in a data URI.
     """
     channels = pixels.shape[-1]
     bgr = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][:channels]])
@@ -156,7 +155,7 @@ def see_through(label: str, over: np.ndarray, under: np.ndarray) -> Picture:
 
     Args:
       label: what they show.
-      over: `[H, W, 3]` uint8 RGB, what is seen at first.
+      over: `[H, W, 3]` uint8 RGB, shown first.
       under: `[H, W, 3]` uint8 RGB.
 
     Returns:
@@ -166,7 +165,7 @@ def see_through(label: str, over: np.ndarray, under: np.ndarray) -> Picture:
 
 
 def pixels(picture: Picture) -> np.ndarray:
-    """Takes the pixels out of a picture again, those that the page shows.
+    """Decodes the pixels of a picture.
 
     Args:
       picture: of `picture`.
@@ -180,7 +179,7 @@ def pixels(picture: Picture) -> np.ndarray:
 
 
 def write(page: Page, path: Path) -> None:
-    """Renders a page and writes it aside and renamed.
+    """Renders a page and writes it atomically.
 
     Args:
       page: what to show.

@@ -9,10 +9,10 @@ from scipy.stats import spearmanr
 
 
 class Axis(NamedTuple):
-    """A measure of every person.
+    """A measured value of every person.
 
     Attributes:
-      label: what it is, with its unit.
+      label: name, with its unit.
       values: `[N]`; people with a NaN in any measure are left out.
     """
 
@@ -35,7 +35,7 @@ class Scatter(NamedTuple):
 
     @property
     def rank_correlation(self) -> float:
-        """Spearman's coefficient of x and y; NaN where one of them is the same for everybody."""
+        """Spearman's coefficient of x and y; NaN if one of them is constant."""
         x, y, _ = self._known()
         if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
             return float("nan")
@@ -53,7 +53,7 @@ class Scatter(NamedTuple):
 
 
 def _draw(plot: Scatter) -> np.ndarray:
-    # Only now: most scripts that know of this plot never draw it.
+    # Imported late, since most scripts never draw this plot.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

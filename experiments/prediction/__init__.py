@@ -1,1 +1,1 @@
-"""From photographs, videos and points to the files and the page of `predict.py` and `fit.py`."""
+"""Makes the files and pages of `predict.py` and `fit.py` from photographs, videos and points."""

@@ -1,4 +1,4 @@
-"""What a fitted person leaves on the disk: parameters, joints, meshes, pictures."""
+"""Writes the files of a fitted person: parameters, joints, meshes, pictures."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from smpl_tf.skeleton import SMPL_24
 from smpl_tf.skeleton_points import find_skeleton
 
 MESH_FORMATS = ("obj", "ply", "glb")
-# Besides SMPL's joints: what data sets annotate and other programs read.
+# In addition to SMPL's joints: common skeletons of data sets and other programs.
 SKELETONS = ("coco_17", "h36m_17", "lsp_14")
 SIDE_VIEW = 320  # pixels
 _JPEG_QUALITY = 92
 
 
 def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict:
-    """The numbers of a person, for parameters.npz.
+    """Returns the arrays of a person for parameters.npz.
 
     Args:
-      person: who, at one moment or at T.
+      person: the person, at one moment or at T.
       joints: of the posed body, `[..., 24, 3]` metres, camera frame.
       camera: of the picture in the file.
 
@@ -38,10 +38,10 @@ def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict
       Name -> array: `gender` of the body; `betas` [10]; `pose` [..., 24, 3] parent-relative
       axis-angles, radians, and `rotations` [..., 24, 3, 3] the same as matrices, the root's in the
       camera frame; `translation` [..., 3] metres, camera frame; `intrinsics` [3, 3] pixels of the
-      picture; `joint_names` [24]; `joints_3d` [..., 24, 3] metres, camera frame; `joints_2d`
-      [..., 24, 2] pixels. For each of SKELETONS the same of its points, as `coco_17_names`,
+      picture; `joint_names` [24]; `joints_3d` [..., 24, 3] metres, camera frame; `joints_2d` [...,
+      24, 2] pixels. For each of SKELETONS the same for its points, as `coco_17_names`,
       `coco_17_3d` and `coco_17_2d`. `measurement_names` [11] and `measurements` [11], metres,
-      cubic metres and kilograms, where the body names the landmarks that they need.
+      cubic metres and kilograms, if the body has the necessary landmarks.
     """
     numbers = {
         "gender": np.array(person.body.model_data.gender),
@@ -54,7 +54,7 @@ def parameters(person: FittedPerson, joints: np.ndarray, camera: Camera) -> dict
         "joints_3d": joints,
         "joints_2d": camera.project(joints).numpy(),
     }
-    # Of a copy, which does not keep the surfaces of all moments.
+    # From a copy, so that the surfaces of all moments are not kept.
     posed = dataclasses.replace(person).posed
     for name in SKELETONS:
         points = named_points(posed, name, person.body)
@@ -78,21 +78,21 @@ def write_person(
     scheme: PartScheme | None,
     meshes: Sequence[str] = (),
 ) -> None:
-    """Writes the files of one person of a picture.
+    """Writes the files of one person in a picture.
 
     Args:
-      folder: where; it exists.
-      predicted: who.
+      folder: existing folder.
+      predicted: the person.
       camera: of the picture in the file.
       side: the body from the side, `[S, S, 4]` uint8.
-      scheme: of the person's part map, if there is one.
+      scheme: of the person's part map, or None.
       meshes: some of MESH_FORMATS.
     """
     person = predicted.person
     numbers = parameters(person, person.joints_3d, camera)
     np.savez(folder / "parameters.npz", **numbers)
     write_joints(folder / "joints.json", numbers)
-    # Meshes stand on the floor above the origin, where programs look when they open a file.
+    # Meshes are on the floor above the origin, where programs look when they open a file.
     body, root = person.body, person.joints_3d[0]
     floor = person.vertices()[:, 1].max()  # y points down
     place = np.array([root[0], floor, root[2]], np.float32)
@@ -125,7 +125,7 @@ def write_joints(path: Path, numbers: Mapping[str, np.ndarray]) -> None:
 
     Args:
       path: the file.
-      numbers: from `parameters`, of one moment. What the body does not have is left out.
+      numbers: from `parameters`, of one moment. Points that the body lacks are left out.
     """
     joints = _by_name(numbers["joint_names"], numbers["joints_3d"], numbers["joints_2d"])
     skeletons = {
@@ -148,7 +148,7 @@ def _by_name(names: np.ndarray, points: np.ndarray, pixels: np.ndarray) -> dict:
 
 
 def side_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
-    """A body from the side, in the middle at NBF's scale: `[size, size, 4]` uint8 RGBA."""
+    """Draws a body from the side, centred at NBF's scale: `[size, size, 4]` uint8 RGBA."""
     middle = np.array(NBF_TRANSLATION, np.float32)
     vertices = dataclasses.replace(person, translation=middle).vertices()
     camera = nbf_camera(size)
@@ -156,7 +156,7 @@ def side_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
 
 
 def top_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
-    """A body from above, the photographer below: `[size, size, 4]` uint8 RGBA at NBF's scale."""
+    """Draws a body from above, the photographer below: `[size, size, 4]` uint8 at NBF's scale."""
     middle = np.array(NBF_TRANSLATION, np.float32)
     vertices = dataclasses.replace(person, translation=middle).vertices()
     camera = nbf_camera(size)
@@ -164,13 +164,13 @@ def top_view(person: FittedPerson, size: int = SIDE_VIEW) -> np.ndarray:
 
 
 def shared_camera(cameras: Sequence[Camera]) -> Camera:
-    """One camera for people who each have their own: the middle of their focal lengths.
+    """Returns one camera for people with different cameras: with their median focal length.
 
     Args:
       cameras: of one picture, or of the frames of one video.
 
     Returns:
-      A camera that looks at the middle of the picture.
+      A camera with the principal point in the middle of the picture.
     """
     width, height = cameras[0].width, cameras[0].height
     focal = float(np.median([np.asarray(camera.intrinsics)[0, 0] for camera in cameras]))
@@ -179,7 +179,7 @@ def shared_camera(cameras: Sequence[Camera]) -> Camera:
 
 
 def moved_to(shared: Camera, camera: Camera, translation, root) -> np.ndarray:
-    """Where a body goes so that another camera sees it in the same place and size.
+    """Returns the translation that gives a body the same position and size in another camera.
 
     Args:
       shared: the other camera.
@@ -188,8 +188,8 @@ def moved_to(shared: Camera, camera: Camera, translation, root) -> np.ndarray:
       root: `[3]` metres, the body's root joint in its frame.
 
     Returns:
-      `[3]` metres, the translation in the frame of `shared`. Exact for the root; 20 m away the
-      rest of the body follows to a hundredth of its size.
+      `[3]` metres, the translation in the frame of `shared`. Exact for the root; at 20 m the rest
+      of the body is exact to a hundredth of its size.
     """
     root = np.asarray(root, np.float64)
     focal = [np.asarray(each.intrinsics)[0, 0] for each in (shared, camera)]
@@ -199,14 +199,14 @@ def moved_to(shared: Camera, camera: Camera, translation, root) -> np.ndarray:
 
 
 def people_over(pixels: np.ndarray, people: Sequence[PredictedPerson]) -> np.ndarray:
-    """Draws all people over their picture, near ones before far ones.
+    """Draws all people over their picture, near people in front of far ones.
 
-    Each one is seen by a camera of its own, at the same distance. Were it one camera, those in
-    large squares would be near.
+    Each person has a separate camera at the same distance. In a common camera, people in large
+    squares are nearer.
 
     Args:
       pixels: `[H, W, 3]` uint8.
-      people: who.
+      people: the people.
 
     Returns:
       `[H, W, 3]` uint8.

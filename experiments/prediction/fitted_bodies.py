@@ -1,4 +1,4 @@
-"""Bodies fitted to points: fitted in pieces, written, drawn and laid out on a page."""
+"""Fits bodies to points in chunks, and writes files, pictures and the page."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from smpl_tf.viewer import body_viewer
 from smplr import SMPLR
 from smplr.point_fitting import PointFit, fit_points
 
-_CHUNK = 256  # bodies that are fitted at once
-_LISTED = 20  # bodies that the table lists
+_CHUNK = 256  # bodies per chunk
+_LISTED = 20  # bodies in the table
 _PICTURE = 420  # pixels
 _DEPTH = 8.0  # metres from the drawing camera to the body
-_GOOD, _POOR = (70, 170, 90), (215, 90, 60)  # colours of points that are met, and missed
-_MISSED = 0.05  # metres from which on a point counts as missed
+_GOOD, _POOR = (70, 170, 90), (215, 90, 60)  # colours of matched and missed points
+_MISSED = 0.05  # metres from which a point counts as missed
 
 
 def load(
@@ -70,11 +70,11 @@ def fit(
     networks: keras.Model | None,
     bodies: Sequence[SMPLModelData],
 ) -> PointFit:
-    """Fits bodies, a few at a time.
+    """Fits bodies in chunks.
 
     Args:
       given: the points.
-      skeleton: whose points.
+      skeleton: of the points.
       values: the script's flags.
       networks: SMPLR, or None.
       bodies: one or two.
@@ -112,7 +112,7 @@ def write_parameters(fit: PointFit, given: GivenPoints, skeleton: Skeleton, path
     Args:
       fit: of arrays.
       given: the points.
-      skeleton: whose points.
+      skeleton: of the points.
       path: the NPZ file.
     """
     arrays = fit._asdict()
@@ -122,12 +122,12 @@ def write_parameters(fit: PointFit, given: GivenPoints, skeleton: Skeleton, path
 
 
 def table(fit: PointFit, given: GivenPoints, skeleton: Skeleton) -> Table:
-    """Lists the bodies, or the first of them, and the mean.
+    """Makes a table of the first bodies and the mean.
 
     Args:
       fit: of arrays.
       given: the points.
-      skeleton: whose points.
+      skeleton: of the points.
 
     Returns:
       The table; millimetres.
@@ -168,12 +168,12 @@ def draw(
     values: flags.FlagValues,
     output: Path,
 ) -> list[report.Person]:
-    """Writes meshes and draws the first bodies with their points, from the front and the side.
+    """Writes meshes of the first bodies and draws them with their points, from front and side.
 
     Args:
       fit: of arrays.
       given: the points.
-      skeleton: whose points.
+      skeleton: of the points.
       bodies: one or two.
       values: the script's flags.
       output: folder of the meshes, which are in the axes of the points.
@@ -210,15 +210,15 @@ def draw(
     return people
 
 
-# Turns what is seen from the front so that it is seen from the person's right.
+# Rotates the front view to a view from the person's right.
 _QUARTER_TURN = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 
 
 def upright_view(fit: PointFit) -> np.ndarray:
-    """Finds the turn that shows the bodies upright and from the front.
+    """Finds the rotation that shows the bodies upright and from the front.
 
-    Up is the axis of the points' frame that is nearest to the bodies' own; the view is from where
-    the first body faces.
+    Up is the axis of the points' frame that is nearest to the bodies' up axis; the camera is in
+    front of the first body.
 
     Args:
       fit: of arrays.
@@ -231,7 +231,7 @@ def upright_view(fit: PointFit) -> np.ndarray:
     up = np.sign(mean_up[axis]) * np.eye(3)[axis]
     facing = fit.rotations[0, 0, :, 2]
     away = up * (up @ facing) - facing
-    if np.linalg.norm(away) < 1e-3:  # lying on the back or the front
+    if np.linalg.norm(away) < 1e-3:  # the body lies on its back or front
         away = np.roll(up, 1)
     away /= np.linalg.norm(away)
     return np.stack([np.cross(-up, away), -up, away])
@@ -274,14 +274,14 @@ def write_page(
     Args:
       fit: of arrays.
       given: the points.
-      skeleton: whose points.
+      skeleton: of the points.
       bodies: one or two.
       people: from `draw`.
       values: the script's flags.
       path: the HTML file.
     """
     view = upright_view(fit)
-    # The viewer's body is one; where the nearer of two was taken, the first shows all.
+    # The viewer has one body model; with two, the first one shows all bodies.
     roots = view @ fit.rotations[:, 0]
     shown = []
     for i in range(len(people)):
@@ -292,8 +292,8 @@ def write_page(
         title="Bodies fitted to points",
         lead=(
             f"{len(given.points)} people, {skeleton.name} points of {values.points}. Green points "
-            f"are met within {1000 * _MISSED:.0f} mm, red ones are missed; lines lead to where "
-            "the body has them."
+            f"are matched within {1000 * _MISSED:.0f} mm, red ones are missed; lines end at the "
+            "body's points."
         ),
         viewer=body_viewer.body_viewer(shown, bodies[0]) if shown else "",
         table=table(fit, given, skeleton),

@@ -1,4 +1,4 @@
-"""What is to be looked at: pictures, videos and cameras, found from what the user names."""
+"""Finds the inputs that the user names: pictures, videos and cameras."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from experiments.runs.common import UserError
 from smpl_tf import file_kinds, pictures
 from smpl_tf.errors import one_line
 
-_LONGEST_NAME = 250  # bytes; disks take 255
-_NAMED = 5  # files passed over that are named
+_LONGEST_NAME = 250  # bytes; file systems allow 255
+_NAMED = 5  # skipped files that are listed
 VIDEO_ENDINGS = (
     ".avi",
     ".m4v",
@@ -37,8 +37,8 @@ class Input(NamedTuple):
     """One picture, video or camera.
 
     Attributes:
-      name: of its folder in the output; no other input has it.
-      path: the file; of a camera, its number as text.
+      name: of its folder in the output; unique.
+      path: the file; for a camera, its number as text.
       kind: "picture", "video" or "camera".
     """
 
@@ -51,11 +51,11 @@ def find(named: Sequence[str]) -> tuple[list[Input], list[str]]:
     """Finds the inputs that the user named.
 
     Args:
-      named: files, folders, patterns such as `photos/*.jpg`, and numbers of cameras. Each may be
-        several, separated by commas.
+      named: files, folders, patterns such as `photos/*.jpg`, and camera numbers; each entry may be
+        a comma-separated list.
 
     Returns:
-      The inputs, each once, and one line for each name that leads to none.
+      The inputs without duplicates, and one line for each name without inputs.
     """
     found: dict[Path, None] = {}
     failures = []
@@ -69,7 +69,7 @@ def find(named: Sequence[str]) -> tuple[list[Input], list[str]]:
     for path in found:
         kind = _kind(path)
         name = f"camera_{path}" if kind == "camera" else path.name
-        # The same name in two folders: the folder's name goes before it.
+        # The same name in two folders: prefixed with the folder's name.
         parents = iter(Path(os.path.abspath(path)).parent.parts[:0:-1])
         while name in taken:
             name = _short(f"{next(parents, '_')}_{name}")
@@ -79,13 +79,13 @@ def find(named: Sequence[str]) -> tuple[list[Input], list[str]]:
 
 
 def passed_over(named: Sequence[str]) -> list[str]:
-    """Counts the files in the named folders that are no pictures or videos.
+    """Counts the files in the named folders that are not pictures or videos.
 
     Args:
       named: see `find`.
 
     Returns:
-      One line for each folder that has some.
+      One line for each folder with such files.
     """
     lines = []
     for name in _separated(named):
@@ -97,20 +97,20 @@ def passed_over(named: Sequence[str]) -> list[str]:
             shown = ", ".join(path.name for path in others[:_NAMED])
             more = f" and {len(others) - _NAMED} more" if others[_NAMED:] else ""
             lines.append(
-                f"{name}: passed over {len(others)} that are no pictures or videos: {shown}{more}"
+                f"{name}: skipped {len(others)} that are not pictures or videos: {shown}{more}"
             )
     return lines
 
 
 def _short(name: str) -> str:
-    """Cuts a name to what a disk takes."""
+    """Shortens a name to the file system's limit."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= _LONGEST_NAME else os.fsdecode(encoded[-_LONGEST_NAME:])
 
 
 def _separated(named: Sequence[str]) -> Iterator[str]:
     for text in named:
-        if os.path.lexists(text):  # commas belong to file names, too
+        if os.path.lexists(text):  # file names may contain commas
             yield text
         else:
             yield from filter(None, (part.strip() for part in text.split(",")))
@@ -126,7 +126,7 @@ def _paths(name: str) -> Iterable[Path]:
             )
         return inside
     if os.path.lexists(path) or name.isdecimal():
-        return [path]  # what it is worth is found out when it is its turn
+        return [path]  # it is checked when it is processed
     matches = sorted(Path(match) for match in glob.glob(name, recursive=True))
     if not matches:
         raise UserError(
@@ -137,8 +137,8 @@ def _paths(name: str) -> Iterable[Path]:
 
 
 def _is_input(path: Path) -> bool:
-    """Whether a file of a folder is meant: by its ending, or else by what it begins with."""
-    if path.name.startswith("._") or file_kinds.is_folder(path):  # macOS' notes on a file
+    """Whether a file in a folder is an input: by its extension, or by its first bytes."""
+    if path.name.startswith("._") or file_kinds.is_folder(path):  # macOS' metadata of a file
         return False
     if path.suffix.lower() in (*pictures.ENDINGS, *VIDEO_ENDINGS):
         return True
@@ -152,7 +152,7 @@ def _is_input(path: Path) -> bool:
 
 
 def _kind(path: Path) -> str:
-    """By the content; a file that cannot be read, and one of unknown content, by its ending."""
+    """Returns the kind by content; by extension if the file is unreadable or unknown."""
     if str(path).isdecimal() and not os.path.lexists(path):
         return "camera"
     by_ending = "video" if path.suffix.lower() in VIDEO_ENDINGS else "picture"

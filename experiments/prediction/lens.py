@@ -1,4 +1,4 @@
-"""The camera that a picture is taken to have been made with."""
+"""The assumed camera of a picture."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from smpl_tf.camera import FIELD_OF_VIEW, Camera, pinhole
 
 
 class Lens:
-    """A pinhole camera whose field of view may be another for every picture.
+    """A pinhole camera whose field of view can differ between pictures.
 
     Attributes:
-      field_of_view: across the diagonal, degrees, of the picture at hand.
+      field_of_view: across the diagonal, degrees, of the current picture.
     """
 
     def __init__(self, given: float | None = None):
-        """Takes what the user knows.
+        """Sets the user's field of view.
 
         Args:
           given: the field of view of all pictures, degrees; None: each picture's own.
@@ -22,10 +22,10 @@ class Lens:
         self.field_of_view = given or FIELD_OF_VIEW
 
     def turn_to(self, recorded: float | None) -> None:
-        """Goes on to the next picture.
+        """Switches to the next picture.
 
         Args:
-          recorded: the field of view that its file names, degrees; None: it names none.
+          recorded: the field of view in its file, degrees; None: unknown.
         """
         self.field_of_view = self._given or recorded or FIELD_OF_VIEW
 

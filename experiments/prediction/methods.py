@@ -1,4 +1,4 @@
-"""The ways from a photograph to bodies, and which of them a command takes."""
+"""The prediction methods, and the choice of one by the flags."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from smpl_tf.saved_models import ModelNotFoundError
 from smplr import SMPLR
 from smplr import pretrained as smplr_pretrained
 
-_BY_QUALITY = ("heavy", "full", "lite")  # sizes of the finder's landmark network
+_BY_QUALITY = ("heavy", "full", "lite")  # sizes of the landmark network, best first
 
 
 class Chosen(NamedTuple):
-    """What a command predicts with.
+    """The chosen method.
 
     Attributes:
       predictor: the networks.
-      words: what they are, for the page.
-      finder: what finds people; None: a segmenter does.
-      audited: what errors to expect; None: unknown.
-      remark: what the user should know of the choice; "" for nothing.
-      lens: of the pictures' cameras; None: NBF's fixed camera is taken.
+      words: description for the page.
+      finder: detects people; None: a segmenter does.
+      audited: record of the calibration; None: none.
+      remark: remark about the choice for the user, or "".
+      lens: of the pictures' cameras; None: NBF's fixed camera.
     """
 
     predictor: Predictor
@@ -51,45 +51,45 @@ class Chosen(NamedTuple):
 
 
 def choose(values: Any, stopwatch: Stopwatch) -> Chosen:
-    """Loads what the flags ask for.
+    """Loads the method of the flags.
 
     Args:
       values: the flags of predict.py.
       stopwatch: of the stages.
 
     Returns:
-      The predictor and what is known of it.
+      The predictor and its description.
 
     Raises:
-      UserError: a network or the finder is not there, or flags do not go together.
+      UserError: a network or the detector is missing, or flags contradict each other.
     """
     if values.gender not in (None, "neutral") and values.method != "fit":
         raise UsageError(
-            f"--gender={values.gender} goes with --method=fit, not {values.method}: the networks "
+            f"--gender={values.gender} applies to --method=fit, not {values.method}: the networks "
             "were trained with the neutral body"
         )
     if values.run or values.segmentation_run:
         if values.method not in ("auto", "parts"):
             raise UsageError(
-                f"--method={values.method} takes shipped networks; leave out --run and "
+                f"--method={values.method} uses shipped networks; leave out --run and "
                 "--segmentation_run, or --method"
             )
         return _of_run(values, stopwatch)
     if values.method == "parts":
         return _of_run(values, stopwatch)
     try:
-        with quiet_c():  # TFLite announces its delegate
+        with quiet_c():  # TFLite prints its delegate
             finder = _finder(values.finder_model)
         return _of_points(values, finder, stopwatch)
     except (ModelsMissingError, ModelNotFoundError) as error:
         if values.method != "auto":
             raise UserError(str(error)) from error
-        remark = f"{error}. Until then people are found by their body parts, which works badly"
+        remark = f"{error}. Until then people are found by their body parts, which works poorly"
         return _of_run(values, stopwatch)._replace(remark=remark)
 
 
 def _finder(model: str) -> LandmarkFinder:
-    """The finder of a size; for "auto" the best that was fetched."""
+    """Returns the detector of a size; for "auto" the best that was downloaded."""
     if model != "auto":
         return LandmarkFinder(model)
     for size in _BY_QUALITY:
@@ -98,7 +98,7 @@ def _finder(model: str) -> LandmarkFinder:
         except ModelsMissingError:
             continue
         return LandmarkFinder(size)
-    return LandmarkFinder()  # says what to do
+    return LandmarkFinder()  # its message has the remedy
 
 
 def _of_points(values: Any, finder: LandmarkFinder, stopwatch: Stopwatch) -> Chosen:
@@ -106,18 +106,18 @@ def _of_points(values: Any, finder: LandmarkFinder, stopwatch: Stopwatch) -> Cho
     fit: Callable[..., Any]
     if values.method in ("auto", "nbf"):
         network = FittingNetwork.from_pretrained(nbf_pretrained.POINTS)
-        fit, words = PointBodies(network, camera_of), "NBF's network of found points and masks"
+        fit, words = PointBodies(network, camera_of), "NBF's network for detected points and masks"
     elif values.method == "smplr":
         model = SMPLR.from_pretrained(smplr_pretrained.PHOTOGRAPHS)
         fit = PointFits(model, "networks", camera_of)
-        words = "SMPLR's networks from found 3D points"
+        words = "SMPLR's networks for detected 3D points"
     else:
         fit = PointFits(camera_of=camera_of, gender=values.gender or "neutral")
-        words = "optimisation from found 3D points"
+        words = "optimisation with detected 3D points"
     refine = values.refine is not False
     predictor = Predictor(fit, fit.bodies, finder=finder, refine=refine, timed=stopwatch)
     if refine:
-        words += ", then moved to the points"
+        words += ", then refined to the points"
     return Chosen(predictor, words, finder, lens=camera_of)
 
 
@@ -130,9 +130,7 @@ def _of_run(values: Any, stopwatch: Stopwatch) -> Chosen:
     fit: Callable[..., Any]
     if run.method == "SMPLR":
         if values.body_model:
-            raise UserError(
-                f"{run.path}: an SMPLR run names its own bodies; leave out --body_model"
-            )
+            raise UserError(f"{run.path}: an SMPLR run has its own bodies; leave out --body_model")
         fit = SMPLRBodies(smplr_pictures.restore_picture_model(run))
     else:
         network = networks.load_network(run, values.body_model)

@@ -1,4 +1,4 @@
-"""From people fitted frame by frame to moving people: one shape, one camera, smooth motion."""
+"""Joins people fitted frame by frame to moving people: one shape, one camera, smooth motion."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from smpl_tf.camera import Camera
 from smpl_tf.nbf_scale import NBF_TRANSLATION
 
 _DEPTH_CUTOFF, _DEPTH_GROWTH = 0.4, 0.5  # Hz, and Hz per relative speed
-_SHORTEST = 3  # frames; people seen in fewer are left out, unless the video is that short
+_SHORTEST = 3  # frames; people in fewer are left out, unless the video is shorter
 
 
 class Moment(NamedTuple):
-    """A person in one frame; the pictures and part maps of all frames would fill the memory.
+    """A person in one frame, packed: pictures and part maps of all frames would fill the memory.
 
     Attributes:
-      person: who.
+      person: the fitted person.
       window: the person's square.
       parts: the part map, packed; None without a segmenter.
-      verdict: of the frames that were audited.
+      verdict: for audited frames.
     """
 
     person: FittedPerson
@@ -45,7 +45,7 @@ class Moment(NamedTuple):
         """Packs a person."""
         labels = one.view.labels
         parts = None if labels is None else zlib.compress(labels.tobytes(), 1)
-        # A copy: the posed body, which the original holds by now, would fill the memory too.
+        # A copy without the cached posed body, which would also fill the memory.
         return cls(dataclasses.replace(one.person), one.view.window, parts, one.verdict)
 
     def labels(self) -> np.ndarray:
@@ -56,16 +56,16 @@ class Moment(NamedTuple):
 
 
 class Moving(NamedTuple):
-    """A person of a video.
+    """A person in a video.
 
     Attributes:
-      frames: `[T]` their indices among the frames that were looked at.
+      frames: `[T]` indices in the processed frames.
       times: `[T]` seconds.
-      person: with one vector of betas, and pose `[T, 24, 3, 3]`, translation `[T, 3]` in the
-        frame of the video's one camera.
+      person: with one vector of betas, and pose `[T, 24, 3, 3]`, translation `[T, 3]` in the frame
+        of the video's camera.
       joints: `[T, 24, 3]` metres, camera frame.
-      moments: what was found in each frame.
-      verdict: the mean of those of the audited frames; None without any.
+      moments: the result of each frame.
+      verdict: the mean over the audited frames; None without any.
     """
 
     frames: np.ndarray
@@ -76,7 +76,7 @@ class Moving(NamedTuple):
     verdict: Verdict | None
 
     def at(self, row: int) -> FittedPerson:
-        """The person at one of the T moments, smoothed."""
+        """Returns the smoothed person at one of the T moments."""
         pose, translation = self.person.pose[row], self.person.translation[row]
         return dataclasses.replace(self.person, pose=pose, translation=translation)
 
@@ -85,7 +85,7 @@ def join(found: Sequence[Sequence[Moment]], times: np.ndarray) -> list[Moving]:
     """Joins the people of all frames.
 
     Args:
-      found: the people of each frame; one at least.
+      found: the people of each frame; at least one.
       times: of the frames, seconds.
 
     Returns:
@@ -138,7 +138,7 @@ def evenly(
 
 
 def _smooth(people: Sequence[FittedPerson], times: np.ndarray, camera: Camera) -> FittedPerson:
-    """One person who moves, from those of single frames."""
+    """Makes one moving person from single frames."""
     body = Counter(person.body for person in people).most_common(1)[0][0]
     betas = np.median([p.betas for p in people if p.body is body], axis=0).astype(np.float32)
     roots = _rest_roots([p.body for p in people], [p.betas for p in people])
@@ -158,7 +158,7 @@ def _smooth(people: Sequence[FittedPerson], times: np.ndarray, camera: Camera) -
 
 
 def _rest_roots(bodies: Sequence[SMPL], betas: Sequence[np.ndarray]) -> np.ndarray:
-    """Where the root joints of bodies are at rest, `[N, 3]` metres."""
+    """Returns the root joints of bodies at rest, `[N, 3]` metres."""
     roots = np.zeros((len(bodies), 3))
     for body in set(bodies):
         own = [i for i, one in enumerate(bodies) if one is body]
@@ -168,10 +168,10 @@ def _rest_roots(bodies: Sequence[SMPL], betas: Sequence[np.ndarray]) -> np.ndarr
 
 
 def smooth_places(roots: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Smooths where a person is, as the camera sees it.
+    """Smooths the position of a person, separately in the picture and in depth.
 
-    Depth comes from the size of the person's square, which jitters by a tenth; people come nearer
-    slowly. So it is smoothed by itself, and more than the place in the picture.
+    Depth comes from the size of the person's square, which jitters by a tenth, while true depth
+    changes slowly. So it is smoothed more than the position in the picture.
 
     Args:
       roots: `[T, 3]` metres, camera frame.
@@ -182,6 +182,6 @@ def smooth_places(roots: np.ndarray, times: np.ndarray) -> np.ndarray:
     """
     depth = np.log(roots[:, 2:])
     depth = np.exp(smoothing.smooth_points(depth, times, _DEPTH_CUTOFF, _DEPTH_GROWTH))
-    # At NBF's distance, the filter's speeds are metres per second.
+    # Scaled to NBF's distance, so that the filter's speeds are metres per second.
     seen = smoothing.smooth_points(roots[:, :2] / roots[:, 2:] * NBF_TRANSLATION[2], times)
     return np.concatenate([seen / NBF_TRANSLATION[2] * depth, depth], -1).astype(np.float32)

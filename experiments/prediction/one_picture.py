@@ -1,4 +1,4 @@
-"""From one picture to the files of its people and their place on the page."""
+"""Processes one picture: the files of its people and their part of the page."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _WHOLE = 1024  # pixels, longer side of the whole picture
 
 
 class Tools(NamedTuple):
-    """What every input is treated with.
+    """The tools that process every input.
 
     Attributes:
       predictor: the networks.
-      people: those given beforehand, or None.
+      people: given people, or None.
       meshes: formats of mesh files.
       output: the folder of all inputs.
       stopwatch: with STAGES.
-      finder: what finds people in frames of videos and in given boxes; None: the predictor's
+      finder: detects people in frames of videos and in given boxes; None: the predictor's
         segmenter.
-      lens: of the pictures' cameras; None: NBF's fixed camera is taken.
+      lens: of the pictures' cameras; None: NBF's fixed camera.
     """
 
     predictor: Predictor
@@ -56,12 +56,12 @@ class Tools(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What the page shows of one input.
+    """The page's content for one input.
 
     Attributes:
-      people: their pictures.
+      people: the people with their pictures.
       bodies: for the viewer.
-      pictures: how many pictures or frames were looked at.
+      pictures: number of processed pictures or frames.
       gains: of the refined people.
     """
 
@@ -75,12 +75,12 @@ class Drawn(NamedTuple):
     """A picture with its people.
 
     Attributes:
-      people: who.
-      photograph: `[H, W, 3]` uint8, as it was read.
-      cameras: theirs, of the file's pixels.
+      people: the people.
+      photograph: `[H, W, 3]` uint8, as decoded.
+      cameras: of the people, in the file's pixels.
       overlay: `[H, W, 3]` uint8, all bodies over the picture.
       sides: each body from the side, `[S, S, 4]` uint8.
-      tops: each body from above, likewise.
+      tops: each body from above, same form.
     """
 
     people: Sequence[PredictedPerson]
@@ -92,14 +92,14 @@ class Drawn(NamedTuple):
 
 
 def predict_picture(item: Input, tools: Tools) -> Shown:
-    """Fits bodies to the people of a picture, and writes what came out.
+    """Fits bodies to the people in a picture, and writes the results.
 
     Args:
       item: the picture.
-      tools: what it is treated with.
+      tools: that process it.
 
     Returns:
-      What the page shows.
+      The page's content.
 
     Raises:
       UserError: the picture does not decode, or nobody is found in it. Nothing is written then.
@@ -115,7 +115,7 @@ def predict_picture(item: Input, tools: Tools) -> Shown:
 
 
 def _find(photograph: Photograph, item: Input, tools: Tools) -> list[PredictedPerson]:
-    """Finds the people of a picture, and fits, refines and judges them; one at least."""
+    """Finds the people in a picture, and fits, refines and judges them; at least one."""
     found = tools.people and tools.people.of_picture(item.path)
     if found is not None:
         found = [person.scaled(photograph.scale) for person in found]
@@ -132,10 +132,10 @@ def _find(photograph: Photograph, item: Input, tools: Tools) -> list[PredictedPe
 def _with_points(
     pixels: np.ndarray, found: Sequence[FoundPerson], tools: Tools, name: str
 ) -> list[FoundPerson]:
-    """Looks for the points of people who were given by a box alone, where there is a finder.
+    """Detects the points of people who are given only by a box, if there is a detector.
 
     Raises:
-      UserError: nobody is seen in a box.
+      UserError: nobody is found in a box.
     """
     if tools.finder is None:
         return list(found)
@@ -148,7 +148,7 @@ def _with_points(
             seen = tools.finder.in_box(pixels, person.box)
         if seen is None:
             raise UserError(
-                f"{name}: the finder sees nobody in the box of person {number} in --people; give "
+                f"{name}: nobody was detected in the box of person {number} in --people; give "
                 "joints, another box, or --method=parts"
             )
         people.append(seen)
@@ -158,11 +158,11 @@ def _with_points(
 def predicted(
     pixels: np.ndarray, found: Sequence[FoundPerson] | None, predictor: Predictor, name: str
 ) -> list[PredictedPerson]:
-    """Predicts the people of a picture.
+    """Predicts the people in a picture.
 
     Args:
       pixels: `[H, W, 3]` uint8.
-      found: who is known to be there; None: it is for the predictor to find out.
+      found: the given people; None: the predictor finds them.
       predictor: the networks.
       name: of the picture, for messages.
 
@@ -170,10 +170,10 @@ def predicted(
       The people.
 
     Raises:
-      UserError: --people names nobody, or somebody who cannot be seen.
+      UserError: --people has nobody, or a person outside the picture.
     """
     if found is not None and not found:
-        raise UserError(f"{name}: --people has no person in it")
+        raise UserError(f"{name}: --people has no person for it")
     try:
         return predictor.predict_people(pixels, found)
     except ValueError as error:
@@ -229,12 +229,12 @@ def _note(one: PredictedPerson) -> str:
 
 
 def _doubt(one: PredictedPerson) -> str:
-    """Why a person's body is not to be trusted; "" if nothing speaks against it."""
+    """Returns the reason why a person's body may be wrong, or ""."""
     return "; ".join(getattr(one.verdict, "reasons", ()))
 
 
 def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Picture]:
-    """The page's pictures of one person; the whole picture is shown with the first."""
+    """Returns the page's pictures of one person; the first person also has the whole picture."""
     view = drawn.people[place].view
     shown = []
     if place == 0:
@@ -247,7 +247,7 @@ def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Pic
         shown.append(report.picture("found points", seen))
     if view.pixels is not None:
         seen = figures.enlarge(view.pixels, _SHOWN // 2)
-        shown.append(report.picture("what the network sees", seen))
+        shown.append(report.picture("input of the network", seen))
     if view.labels is not None and predictor.scheme is not None:
         coloured = colour_code(view.labels, predictor.scheme)
         large = figures.enlarge(coloured, _SHOWN // 2, smooth=False)
@@ -261,7 +261,7 @@ def _pictures(drawn: Drawn, place: int, predictor: Predictor) -> list[report.Pic
 def _viewed(
     drawn: Drawn, scene: str, names: Sequence[str], notes: Sequence[str], predictor: Predictor
 ) -> list[ViewedBody]:
-    """The people of a picture in one scene, as one camera sees them."""
+    """Returns the people of a picture in one scene, in a common camera."""
     shared = prediction_files.shared_camera(drawn.cameras)
     return [
         ViewedBody(

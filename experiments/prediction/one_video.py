@@ -1,4 +1,4 @@
-"""From a video to moving bodies, their files, and their place on the page."""
+"""Processes a video: moving bodies, their files, and their part of the page."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from smpl_tf.viewer.body_viewer import ViewedBody
 _SHOWN = 4  # frames on the page
 _SHOWN_SIZE = 384  # pixels, longer side
 _SMALL = 256  # pixels, of a person's own videos
-_AUDITED = 10  # frames from one audit to the next
+_AUDITED = 10  # frames between two audits
 
 
 def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Shown:
-    """Fits moving bodies to the people of a video, and writes what came out.
+    """Fits moving bodies to the people in a video, and writes the results.
 
     Args:
       item: the video, or a camera.
-      tools: what it is treated with.
-      step: frames from one audit to the next is looked at.
-      most: how many frames at most.
+      tools: that process it.
+      step: process every `step`-th frame.
+      most: maximum number of frames; None: all.
 
     Returns:
-      What the page shows.
+      The page's content.
 
     Raises:
       UserError: the video does not decode, or nobody is found in it. Nothing is written then.
@@ -102,7 +102,7 @@ def _note(one: Moving) -> str:
 def _fit_frames(
     video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
 ) -> tuple[list[list[Moment]], list[Gain], int]:
-    """Finds the people of all frames, and fits every frame by itself."""
+    """Finds the people in all frames, and fits every frame separately."""
     if tools.finder is not None:
         return _fit_tracked(video, item, tools, step, most)
     givens: list[Sequence[FoundPerson] | None] = []
@@ -136,7 +136,7 @@ def _fit_frames(
 def _fit_tracked(
     video: videos.Video, item: Input, tools: Tools, step: int, most: int | None
 ) -> tuple[list[list[Moment]], list[Gain], int]:
-    """Follows people from frame to frame with the finder, and fits them on the way."""
+    """Tracks people with the detector, and fits them in every frame."""
     tracker = PersonTracker(tools.finder)
     if tools.lens is not None:
         tools.lens.turn_to(None)
@@ -158,12 +158,12 @@ def _fit_tracked(
 
 
 def _watched(frames: Iterable, what: str):
-    """Numbers frames, with a progress bar."""
+    """Enumerates frames, with a progress bar."""
     return enumerate(tqdm.tqdm(frames, desc=what, unit="frame", disable=None, leave=False))
 
 
 def _timed(frames: Iterable, tools: Tools):
-    """Counts the decoding of frames as reading."""
+    """Measures the decoding of frames as reading."""
     frames = iter(frames)
     while True:
         with tools.stopwatch("read"):
@@ -184,7 +184,7 @@ def _given_squares(
 
 @contextmanager
 def _writing(tools: Tools) -> Iterator[Callable]:
-    """Counts the block as writing, but not what the function given calls in other stages."""
+    """Measures the block as writing, except for calls that belong to other stages."""
     within = 0.0
 
     def count(stage, function, *arguments):
@@ -208,7 +208,7 @@ def _write_overlay(
     rate: float,
     count_as: Callable,
 ) -> list[report.Picture]:
-    """Draws all people over the video; returns some of the frames for the page."""
+    """Draws all people over the video; returns some frames for the page."""
     last = max(int(one.frames[-1]) for one in moving)
     chosen = set(np.linspace(0, last, _SHOWN).round().astype(int).tolist())
     shown: list[report.Picture] = []
@@ -227,7 +227,7 @@ def _write_overlay(
 
 
 def _posed(index: int, moving: Sequence[Moving]) -> list[FittedPerson]:
-    """The people of one frame, posed, far ones first."""
+    """Returns the posed people of one frame, far ones first."""
     here = [
         one.at(int(np.searchsorted(one.frames, index))) for one in moving if index in one.frames
     ]
@@ -237,7 +237,7 @@ def _posed(index: int, moving: Sequence[Moving]) -> list[FittedPerson]:
 
 
 def _people_over(pixels: np.ndarray, here: Sequence[FittedPerson]) -> np.ndarray:
-    """One frame with the people of `_posed` in it."""
+    """Draws the people of `_posed` in one frame."""
     pixels = np.ascontiguousarray(pixels)
     for person in here:
         pixels = prediction_files.body_over(pixels, person)
@@ -285,7 +285,7 @@ def _write_person(
 
 
 def _from_side(person: FittedPerson) -> np.ndarray:
-    """A body from the side on white, `[_SMALL, _SMALL, 3]` uint8."""
+    """Draws a body from the side on white, `[_SMALL, _SMALL, 3]` uint8."""
     drawn = prediction_files.side_view(person, _SMALL)
     share = drawn[..., 3:] / 255
     return (drawn[..., :3] * share + 255 * (1 - share)).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""What `evaluate_photos.py` compares: ways from a photograph to the people in it.
+"""The methods that `evaluate_photos.py` compares: from a photograph to its people.
 
-A method sees the pixels, and the annotated people if it is one that is told where they are. To add
-one, write its line in METHODS.
+A method gets the pixels, and the annotated people if it uses given boxes. To add a method, add a
+line to METHODS.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class MethodPerson(NamedTuple):
-    """A person as a method sees them.
+    """A person as predicted by a method.
 
     Attributes:
-      points: what is scored.
-      body: what the page draws; None: the points.
+      points: the scored points.
+      body: for the page's drawing; None: draws the points.
     """
 
     points: FoundPerson
@@ -37,10 +37,10 @@ Method = Callable[[np.ndarray, Sequence[FoundPerson]], list[MethodPerson]]
 
 
 class Tools:
-    """What methods share.
+    """The shared resources of methods.
 
     Args:
-      finder_model: size of the finder's landmark network.
+      finder_model: size of the landmark network.
     """
 
     def __init__(self, finder_model: str = "full"):
@@ -48,10 +48,10 @@ class Tools:
 
     @functools.cached_property
     def finder(self) -> Any:
-        """The landmark finder.
+        """The landmark detector.
 
         Raises:
-          ModelsMissingError: its networks were not fetched.
+          ModelsMissingError: its networks were not downloaded.
         """
         from datasets.photographs.finder import LandmarkFinder
 
@@ -59,19 +59,19 @@ class Tools:
 
 
 def of_finder(find: Callable[[np.ndarray], Sequence[FoundPerson]]) -> Method:
-    """Makes a method of a finder: its points as they are; masks are not kept."""
+    """Makes a method from a detector, with its points unchanged and without masks."""
     return lambda pixels, _: [
         MethodPerson(dataclasses.replace(person, mask=None)) for person in find(pixels)
     ]
 
 
 def of_predictor(predictor: Any) -> Method:
-    """Makes a method of a predictor: the joints of the bodies that it fits."""
+    """Makes a method from a predictor, with the joints of its bodies."""
     return lambda pixels, _: [of_body(person) for person in predictor.predict(pixels)]
 
 
 def of_body(person: FittedPerson) -> MethodPerson:
-    """Takes the joints of a fitted body, and the body without its vertices."""
+    """Returns the joints of a fitted body, and the body without its vertices."""
     points = FoundPerson(
         box=None,
         skeleton=SMPL_24,
@@ -88,7 +88,7 @@ def _finder(tools: Tools) -> Method:
 
 
 def _rest(tools: Tools) -> Method:
-    """The open body with straight limbs, standing in the box of each annotated person."""
+    """The open body in its rest pose, in the box of each annotated person."""
     from nbf.prediction import windows
     from nbf.prediction.fitted_person import FittedPerson
     from smpl_tf import SMPL
@@ -119,7 +119,7 @@ def _rest(tools: Tools) -> Method:
 
 
 def _box_of(person: FoundPerson) -> np.ndarray | None:
-    """The annotated box, or that around the annotated points; None if there are none."""
+    """Returns the annotated box, or that of the annotated points; None if there are none."""
     known = person.points_2d[np.isfinite(person.points_2d).all(-1)]
     if person.box is not None or len(known) < 2:
         return person.box
@@ -139,7 +139,7 @@ def _nbf_parts_found(tools: Tools, refine: bool = False) -> Method:
 
 
 def _fit(tools: Tools, refine: bool = False) -> Method:
-    """The finder's 3D points by optimisation."""
+    """Optimisation with the detector's 3D points."""
     from experiments.prediction.point_fits import PointFits
     from nbf.prediction import Predictor
 
@@ -148,7 +148,7 @@ def _fit(tools: Tools, refine: bool = False) -> Method:
 
 
 def _smplr(tools: Tools, refine: bool = False) -> Method:
-    """The finder's 3D points by SMPLR's networks."""
+    """SMPLR's networks with the detector's 3D points."""
     from experiments.prediction.point_fits import PointFits
     from nbf.prediction import Predictor
     from smplr import SMPLR, pretrained
@@ -158,7 +158,7 @@ def _smplr(tools: Tools, refine: bool = False) -> Method:
 
 
 def _nbf(tools: Tools, refine: bool = False) -> Method:
-    """The finder's 2D points and mask by NBF's network of points and mask."""
+    """NBF's points-and-mask network with the detector's 2D points and mask."""
     from nbf import pretrained
     from nbf.prediction import Predictor
 
@@ -167,7 +167,7 @@ def _nbf(tools: Tools, refine: bool = False) -> Method:
     )
 
 
-# Name -> what loads the method; the start is not timed.
+# Name -> function that loads the method; loading is not timed.
 METHODS: dict[str, Callable[[Tools], Method]] = {
     "finder": _finder,
     "rest": _rest,

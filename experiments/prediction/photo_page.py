@@ -1,4 +1,4 @@
-"""The page of `evaluate_photos.py`: the best, median and worst people, as all methods saw them."""
+"""The page of `evaluate_photos.py`: the best, median and worst people with all methods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from smpl_tf.found_person import FoundPerson
 
 PEOPLE_PER_GROUP = 4
 _SIZE = 320  # pixels of a picture
-_MARGIN = 0.35  # around a person, of the longer side of the box
+_MARGIN = 0.35  # margin around a person, fraction of the longer side of the box
 _TRUE, _FOUND = (60, 200, 90), (255, 140, 30)  # RGB
 _ARM, _LEG = LIMB_PAIRS[:3], LIMB_PAIRS[3:]
 _BONES = [
@@ -30,14 +30,14 @@ _BONES = [
 
 
 def choose(evaluation: Evaluation, method: str) -> dict[str, list[ScoredPerson]]:
-    """Picks the best, middle and worst people of a method, never by their looks.
+    """Picks the best, median and worst people of a method, never by appearance.
 
     Args:
       evaluation: all people.
-      method: whose scores decide: PCKh, and for equal ones the mean distance of the joints found.
+      method: its scores decide: PCKh, then the mean distance of the detected joints.
 
     Returns:
-      Heading -> people; nobody is there twice.
+      Heading -> people, without duplicates.
     """
     people = [one for one in evaluation.people if not np.isnan(one.scores[method].pckh)]
     people.sort(key=lambda one: _rank(one, method))
@@ -54,12 +54,12 @@ def choose(evaluation: Evaluation, method: str) -> dict[str, list[ScoredPerson]]
 
 
 def make_page(evaluation: Evaluation, title: str, lead: str) -> report.Page:
-    """Lays the page out.
+    """Makes the page.
 
     Args:
-      evaluation: of `photo_scores.evaluate`.
+      evaluation: from `photo_scores.evaluate`.
       title: of the page.
-      lead: what was done.
+      lead: summary.
 
     Returns:
       The page, with its pictures.
@@ -97,12 +97,12 @@ def _person(one: ScoredPerson) -> report.Person:
 
 
 def draw(pixels: np.ndarray, true: FoundPerson, found: MethodPerson | None) -> np.ndarray:
-    """Draws a person's annotated joints as dots, and what was found as body and lines.
+    """Draws a person's annotated joints as dots, and the prediction as body and lines.
 
     Args:
       pixels: `[H, W, 3]` uint8 RGB, the whole picture.
       true: the annotated person.
-      found: what a method found; None: nothing.
+      found: the prediction; None: missed.
 
     Returns:
       `[S, S, 3]` uint8, the person's square of the picture.
@@ -128,7 +128,7 @@ def draw(pixels: np.ndarray, true: FoundPerson, found: MethodPerson | None) -> n
 
 
 def _places(points: np.ndarray, window: Window) -> Sequence[tuple[int, int] | None]:
-    """Points `[N, 2]` of the whole picture as whole pixels of its square; None: unknown."""
+    """Converts points `[N, 2]` of the picture to whole pixels of the square; None: unknown."""
     scaled = (points - np.array(window[:2])) * _SIZE / window.side
     inside = np.abs(np.nan_to_num(scaled, nan=np.inf)).max(-1) < 10 * _SIZE
     return [

@@ -1,4 +1,4 @@
-"""Methods over annotated photographs: every person scored, every failure kept, one table."""
+"""Scores methods on annotated photographs; keeps every failure; makes the table."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _UNKNOWN = "–"
 
 
 class ScoredPerson(NamedTuple):
-    """An annotated person, and what each method made of them.
+    """An annotated person, and the prediction of each method.
 
     Attributes:
       picture: the file.
-      true: as annotated; pixels of the picture as it was read.
-      largest: whether nobody in the picture is larger, of those who can be scored.
+      true: as annotated; pixels of the decoded picture.
+      largest: whether this is the largest person that can be scored in the picture.
       found: method -> the same person, or None.
       scores: method -> the score.
     """
@@ -46,11 +46,11 @@ class Evaluation(NamedTuple):
     """All pictures.
 
     Attributes:
-      pictures: how many were scored.
-      people: everybody who was annotated in them.
-      cpu_seconds: method -> of each picture.
-      failures: what could not be used, a line each.
-      unscored: the pictures in which nobody has joints enough to be scored; no method saw them.
+      pictures: number of scored pictures.
+      people: all annotated people in them.
+      cpu_seconds: method -> seconds of each picture.
+      failures: unusable pictures or annotations, one line each.
+      unscored: pictures in which nobody has enough joints to be scored; no method was run on them.
     """
 
     pictures: int
@@ -65,12 +65,12 @@ def evaluate(
 ) -> Evaluation:
     """Scores methods on annotated photographs.
 
-    A picture or annotation that cannot be read is left out for all methods. Where a method fails,
-    it has found nobody.
+    Unreadable pictures and annotations are left out for all methods. If a method fails, it has
+    found nobody.
 
     Args:
       annotated: the set.
-      items: which of its pictures.
+      items: its pictures to score.
       methods: name -> method.
 
     Returns:
@@ -95,7 +95,7 @@ def evaluate(
             start = time.process_time()
             try:
                 found[name] = method(photograph.pixels, true)
-            except Exception as error:  # the others, and the next pictures, are done all the same
+            except Exception as error:  # the other methods and pictures are still scored
                 result.failures.append(f"{item}, {name}: {common.describe(error)}")
                 found[name] = []
             result.cpu_seconds[name].append(time.process_time() - start)
@@ -149,18 +149,18 @@ def summaries(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def mean_cpu_seconds(seconds: Sequence[float]) -> float | None:
-    """Averages the pictures without the first, which has the start; None: there is no other."""
+    """Averages all pictures except the first, which includes the start; None without others."""
     return float(np.mean(seconds[1:])) if len(seconds) > 1 else None
 
 
 def table(evaluation: Evaluation) -> Table:
-    """Lays the scores out: the largest person of each picture, then everybody if there are more.
+    """Makes a table of scores: the largest person of each picture, then everybody if different.
 
     Args:
       evaluation: of `evaluate`.
 
     Returns:
-      A row for each method; percentages, millimetres and seconds. What is unknown is a dash.
+      A row for each method; percentages, millimetres and seconds. Unknown values are dashes.
     """
     summary = summaries(evaluation)
     depth = any("pa_mpjpe_mm" in one for one in summary["everybody"].values())
@@ -187,7 +187,7 @@ def markdown(shown: Table) -> str:
 
 
 def record_of(evaluation: Evaluation) -> dict:
-    """Gives what a record keeps of the scores, as JSON; what is unknown is left out."""
+    """Returns the scores for the record, as JSON; unknown values are left out."""
     people = [
         {
             "picture": one.picture.name,

@@ -1,4 +1,4 @@
-"""Files of 3D points as users have them: NPZ, NPY, JSON, and CSV with names of points."""
+"""Reads users' files of 3D points: NPZ, NPY, JSON, and CSV with names of points."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ENDINGS = (".npz", ".npy", ".json", ".csv")
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _ARRAYS = ("points", "joints_3d", "joints")
 _WANTED = (*_ARRAYS, "weights", "valid")
-# Arrays by which files of body parameters are known; `smpl_tf.motion_files` reads them.
+# Arrays that identify files of body parameters, which `smpl_tf.motion_files` reads.
 _PARAMETERS = {"pose", "poses", "pose_body", "bodyPose", "theta", "pred_rotmat", "results"}
 _AXES = "xyz"
-_ORIGINS = ("pelvis", "mid_hip")  # how the names begin of points that others are relative to
+_ORIGINS = ("pelvis", "mid_hip")  # prefixes of the names of reference points
 
 
 class GivenPoints(NamedTuple):
@@ -31,7 +31,7 @@ class GivenPoints(NamedTuple):
     Attributes:
       points: metres, `[N, P, 3]`; missing ones are NaN.
       weights: `[N, P]`, or None.
-      notes: what was passed over or taken as missing, a line each.
+      notes: ignored data and points taken as missing, one line each.
     """
 
     points: np.ndarray
@@ -42,25 +42,25 @@ class GivenPoints(NamedTuple):
 def read(path: Path, skeleton: Skeleton, unit: str, body_model: str | None = None) -> GivenPoints:
     """Reads the points of people, or of one person over time.
 
-    NPZ: `points` `[..., P, 3]`, and `weights` or `valid` `[..., P]` if need be. NPY: the array
-    alone. JSON: nested lists, or an object with `points` and `weights`; null is missing. CSV, with
+    NPZ: `points` `[..., P, 3]`, optionally `weights` or `valid` `[..., P]`. NPY: only the points.
+    JSON: nested lists, or an object with `points` and `weights`; null is missing. CSV, with
     commas, semicolons or tabs: a column for each axis of each point, one row per person; with a
     header of names such as left_knee_x, in any order, absent points are missing; empty cells too.
     An NPZ of body parameters instead of points (AMASS, SMPL-X, smplcodec, HMR, SPIN, ROMP) gives
-    the points of those bodies. In every form exact zeros are missing, but for a pelvis that is
-    the origin of all people.
+    the points of those bodies. In every format exact zeros are missing, except for a pelvis that
+    is the origin for all people.
 
     Args:
       path: the file.
-      skeleton: whose points it holds.
+      skeleton: of the points.
       unit: of `METRES`.
-      body_model: file of the body whose parameters the file may hold; None: the open body.
+      body_model: body file for body parameters; None: the open body.
 
     Returns:
       The points.
 
     Raises:
-      UserError: if the file is not there, cannot be read, or holds something else.
+      UserError: if the file is missing, unreadable, or contains something else.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a file of points with --points")
@@ -75,7 +75,7 @@ def read(path: Path, skeleton: Skeleton, unit: str, body_model: str | None = Non
             arrays = _read_json(path)
         else:
             arrays = _read_arrays(path, skeleton, body_model, notes)
-    except Exception as error:  # whatever a damaged file makes its decoder raise
+    except Exception as error:  # decoders raise many kinds of errors on damaged files
         reason = one_line(error).removeprefix(f"{path}: ")
         raise UserError(f"{path}: cannot be read as points ({reason})") from error
     name = next((name for name in _ARRAYS if name in arrays), None)
@@ -87,7 +87,7 @@ def read(path: Path, skeleton: Skeleton, unit: str, body_model: str | None = Non
     size = len(skeleton)
     points = arrays[name]
     if points.size and not np.isfinite(points).any():
-        raise UserError(f"{path}: every point of everybody is missing")
+        raise UserError(f"{path}: all points of all people are missing")
     if points.ndim < 2 or points.shape[-2:] != (size, 3) or not points.size:
         raise UserError(
             f"{path}: expected {name} [..., {size}, 3] for --skeleton={skeleton.name}, got "
@@ -113,16 +113,16 @@ def read(path: Path, skeleton: Skeleton, unit: str, body_model: str | None = Non
     if weights is not None:
         given &= weights > 0
     if not given.any():
-        raise UserError(f"{path}: every point of everybody is missing")
+        raise UserError(f"{path}: all points of all people are missing")
     return GivenPoints(points, weights, tuple(notes))
 
 
 def _zeros(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Which points `[N, P]` a pose system did not find, and wrote zeros for."""
+    """Returns which points `[N, P]` are exact zeros, as pose systems write for missing ones."""
     zeros = (points == 0).all(axis=-1)
     for index, name in enumerate(skeleton.names):
         if name.startswith(_ORIGINS) and zeros[:, index].all():
-            zeros[:, index] = False  # all points are seen from there
+            zeros[:, index] = False  # all points are relative to it
     return zeros
 
 
@@ -144,7 +144,7 @@ def _read_arrays(
 def _posed_points(
     path: Path, skeleton: Skeleton, body_model: str | None, notes: list[str]
 ) -> np.ndarray:
-    """The points of the bodies whose parameters a file of another program holds."""
+    """Returns the points of the bodies of another program's parameter file."""
     from smpl_tf import SMPL, motion_files, named_points
 
     points = []
@@ -152,7 +152,7 @@ def _posed_points(
         body = SMPL(body_model, gender=motion.gender, num_betas=len(motion.betas))
         posed = body(betas=motion.betas, pose=motion.pose, translation=motion.translation)
         points.append(named_points(posed, skeleton, body).numpy())
-    notes.append(f"holds body parameters: points of {body.model_data.name} with them are fitted")
+    notes.append(f"body parameters: the points of {body.model_data.name} with them are fitted")
     return np.concatenate(points).astype(np.float64)
 
 
@@ -170,14 +170,14 @@ def _read_json(path: Path) -> dict[str, np.ndarray]:
 
 
 def _count(value, shape) -> int:
-    """Numbers that `_filled` makes."""
+    """Counts the numbers that `_filled` makes."""
     if isinstance(value, list):
         return sum(_count(one, shape[1:]) for one in value)
     return math.prod(shape) if value is None else 1
 
 
 def _filled(value, shape):
-    """Writes NaN for null: for a number, a point, or a person of whom nothing is known."""
+    """Replaces null by NaN: for a number, a point, or a person without any point."""
     if value is None:
         return np.full(shape, np.nan)
     if isinstance(value, list):
@@ -186,7 +186,7 @@ def _filled(value, shape):
 
 
 def _shape(value) -> list[int]:
-    """Lengths of nested lists, along their deepest branch."""
+    """Returns the lengths of nested lists, along the deepest branch."""
     if not isinstance(value, list):
         return []
     return [len(value), *max(map(_shape, value), key=len, default=[])]
@@ -197,7 +197,7 @@ def _read_csv(path: Path, skeleton: Skeleton, notes: list[str]) -> np.ndarray:
     text = text_files.decode(path.read_bytes())
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = next((sign for sign in ";\t" if sign in first), ",")
-    if separator != ",":  # where a comma may be the decimal sign
+    if separator != ",":  # here a comma may be the decimal sign
         text = text.replace(",", ".")
     lines = csv.reader(text.splitlines(), delimiter=separator)
     rows = [row for row in lines if any(cell.strip() for cell in row)]
@@ -208,14 +208,14 @@ def _read_csv(path: Path, skeleton: Skeleton, notes: list[str]) -> np.ndarray:
     if any(_number(cell) is None for cell in header):
         known = [name for name in header if name in columns]
         if not known:
-            raise ValueError(f"no column is named like {columns[0]}")
+            raise ValueError(f"no column has a name like {columns[0]}")
         places = [columns.index(name) if name in columns else None for name in header]
         others = [name or "(no name)" for name in header if name not in columns]
         if others:
             shown = ", ".join(name[:40] for name in others[:5])
-            notes.append(f"{len(others)} columns are not read: {shown}")
+            notes.append(f"{len(others)} columns are ignored: {shown}")
         if len(set(known)) < len(known):
-            raise ValueError(f"{next(one for one in known if known.count(one) > 1)} comes twice")
+            raise ValueError(f"{next(one for one in known if known.count(one) > 1)} occurs twice")
         rows = rows[1:]
     else:
         places = list(range(len(columns)))
@@ -233,7 +233,7 @@ def _read_csv(path: Path, skeleton: Skeleton, notes: list[str]) -> np.ndarray:
 def _cell(text: str, row: int) -> float:
     value = _number(text)
     if value is None:
-        raise ValueError(f"row {row + 1}: {text!r} is no number")
+        raise ValueError(f"row {row + 1}: {text!r} is not a number")
     return value
 
 
@@ -246,6 +246,6 @@ def _number(text: str) -> float | None:
 
 
 def weakest(names: Sequence[str], residuals: np.ndarray) -> str:
-    """Names the point that a body misses most, with its distance."""
+    """Returns the name of the point with the largest distance, and the distance."""
     worst = int(np.argmax(residuals))
     return f"{names[worst]} {1000 * residuals[worst]:.0f} mm"

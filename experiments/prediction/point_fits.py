@@ -1,6 +1,6 @@
-"""SMPLR on photographs: a finder's 3D points to bodies, placed in the picture's camera.
+"""SMPLR on photographs: fits bodies to detected 3D points, in the picture's camera.
 
-As `nbf.Predictor` wants it. `fit_points` does the work, by optimisation or by SMPLR's networks.
+For `nbf.Predictor`. `fit_points` fits the bodies, by optimisation or with SMPLR's networks.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from smpl_tf.skeleton_points import SKELETONS
 from smplr import SMPLR, fit_points
 from smplr.point_fitting import Method
 
-_LEAST_POINTS = 6  # known ones, of a person who can be placed
+_LEAST_POINTS = 6  # known points needed to place a person
 
 
 class PointFits:
-    """Bodies of found 3D points.
+    """Fits bodies to detected 3D points.
 
     Attributes:
       bodies: the SMPL layers of the fitted bodies.
@@ -44,10 +44,10 @@ class PointFits:
         """Makes the bodies.
 
         Args:
-          networks: SMPLR's, for the methods that use them.
+          networks: SMPLR's networks, for the methods that use them.
           method: of `fit_points`.
-          camera_of: width and height of a picture -> its camera.
-          gender: of the open body, without networks.
+          camera_of: (width, height) of a picture -> its camera.
+          gender: of the open body, if there are no networks.
         """
         models = (
             networks.body.bodies if networks is not None else (load_model_data(gender=gender),)
@@ -63,18 +63,18 @@ class PointFits:
         squares: Sequence[Window],
         found: Sequence[FoundPerson],
     ) -> list[PredictedPerson]:
-        """Fits a body to each found person.
+        """Fits a body to each detected person.
 
         Args:
-          pictures: `[H, W, 3]` uint8, one for each person; only their size is looked at.
-          squares: where the people are, for who shows them.
+          pictures: `[H, W, 3]` uint8, one for each person; only their size is used.
+          squares: where the people are, for display.
           found: the people, all of one skeleton that `fit_points` knows.
 
         Returns:
-          The people, placed so that their joints meet the found points.
+          The people, placed so that their joints match the detected points.
 
         Raises:
-          ValueError: somebody has no 3D points, or too few.
+          ValueError: a person has no 3D points, or too few.
         """
         if not found:
             return []
@@ -84,7 +84,7 @@ class PointFits:
         if len(points) < len(found) or skeleton not in names:
             raise ValueError(
                 f"expected people with 3D points of a known skeleton, got {skeleton.name} of "
-                f"{found[0].source}; use a finder that gives them, or another method"
+                f"{found[0].source}; use a detector with 3D points, or another method"
             )
         fit = fit_points(
             np.stack(points),

@@ -1,7 +1,7 @@
 """The one-euro filter, on points and on rotations: little lag in motion, little jitter at rest.
 
-Source: Casiez, Roussel, Vogel, "1 € Filter", CHI 2012. On rotations, differences are taken on the
-group SO(3): the filtered rotation goes a share of the way to the new one, by the shortest turn.
+Source: Casiez, Roussel, Vogel, "1 € Filter", CHI 2012. For rotations, differences are taken on the
+  group SO(3): the filtered rotation moves by a fraction of the shortest rotation to the new one.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-# Cutoff of the speed itself, Hz; the paper's.
+# Cutoff for the speed, Hz; as in the paper.
 _SPEED_CUTOFF = 1.0
-# Cutoff at rest, Hz, and how fast it grows: Hz per (radian or metre per second).
+# Cutoff at rest, Hz, and its growth, Hz per (radian or metre per second).
 ROTATION_CUTOFF, ROTATION_GROWTH = 1.2, 0.6
 POSITION_CUTOFF, POSITION_GROWTH = 1.2, 2.0
 
@@ -22,7 +22,7 @@ def smooth_points(
     cutoff: float = POSITION_CUTOFF,
     growth: float = POSITION_GROWTH,
 ) -> np.ndarray:
-    """Smooths moving points; a moment depends on those before it alone.
+    """Smooths moving points causally.
 
     Args:
       points: `[T, ..., D]`.
@@ -52,7 +52,7 @@ def smooth_rotations(
     cutoff: float = ROTATION_CUTOFF,
     growth: float = ROTATION_GROWTH,
 ) -> np.ndarray:
-    """Smooths turning joints; a moment depends on those before it alone.
+    """Smooths rotations causally.
 
     Args:
       rotations: `[T, ..., 3, 3]`.
@@ -79,11 +79,11 @@ def smooth_rotations(
 
 
 def _between(start, end) -> Rotation:
-    """The turn from one rotation to another, in the first one's frame."""
+    """Returns the rotation from one rotation to another, in the first one's frame."""
     return Rotation.from_matrix(np.swapaxes(start, -1, -2) @ end)
 
 
 def _share(cutoff, step):
-    """How far a first-order low-pass filter goes to a new value after `step` seconds."""
+    """Returns the weight of a new value in a first-order low-pass filter after `step` seconds."""
     turn = 2 * np.pi * cutoff * step
     return turn / (turn + 1)

@@ -1,4 +1,4 @@
-"""SMPLR on squares of photographs, as `nbf.Predictor` wants it."""
+"""SMPLR on square crops of photographs, for `nbf.Predictor`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from smpl_tf.nbf_scale import PELVIS_IN_CROP
 from smplr.landmarks import NUM_JOINTS
 from smplr.targets import CUBE_SIDE, window_root
 
-_BATCH = 4  # people at once: the volumes of one take tens of megabytes
+_BATCH = 4  # people per batch: the volumes of one take tens of megabytes
 
 
 class SMPLRBodies:
-    """SMPLR's networks from the picture on.
+    """All of SMPLR's networks, with pictures as input.
 
     Attributes:
       bodies: the SMPL layers of the fitted bodies: the female and the male one, or the neutral.
@@ -46,11 +46,11 @@ class SMPLRBodies:
         Args:
           pictures: `[H, W, 3]` uint8 RGB, one for each square.
           squares: where the people are, at NBF's scale.
-          maps: not looked at.
+          maps: ignored.
 
         Returns:
-          The people, in NBF's cameras: so far away that the cube's metres keep their size in the
-          picture, as in SMPLR's volumes they do.
+          The people, in NBF's cameras, which are so far away that the perspective is as weak as in
+          SMPLR's metric cube.
         """
         people = []
         for first in range(0, len(squares), _BATCH):
@@ -83,13 +83,13 @@ class SMPLRBodies:
 
 
 def cube_window(square: Window) -> Window:
-    """The square that shows SMPLR's cube around a person's pelvis.
+    """Returns the square that shows SMPLR's cube around a person's pelvis.
 
     Args:
       square: of the person, at NBF's scale.
 
     Returns:
-      The window that `smplr.targets.crop_window` would cut.
+      The window of `smplr.targets.crop_window`.
     """
     side = CUBE_SIDE * SHARE_PER_METRE * square.side
     left = square.left + PELVIS_IN_CROP[0] * square.side - side / 2
@@ -101,11 +101,11 @@ def _edges(window: Window) -> np.ndarray:
 
 
 def _aside(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """How far beside the cube's middle a body's root goes, so that it lies on the points.
+    """Returns the offset of a body's root from the cube's middle that aligns it with the points.
 
     Args:
-      points: `[P, 3]` what the hourglass saw, the root left out.
-      joints: `[24, 3]` the body's, about its root.
+      points: `[P, 3]` of the hourglass, without the root.
+      joints: `[24, 3]` of the body, relative to its root.
 
     Returns:
       `[2]` metres: the mean offset of the joints.

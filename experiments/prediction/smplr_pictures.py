@@ -1,4 +1,4 @@
-"""Pictures of people to bodies, by a finished run that joins all of SMPLR's networks."""
+"""Predicts bodies from pictures, with a finished run of all of SMPLR's networks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from smplr import SMPLR
 
 
 class PictureBodies(NamedTuple):
-    """What SMPLR says of N people, each in a square picture.
+    """SMPLR's predictions for N people, each in a square picture.
 
     Attributes:
-      points: `[N, P, 3]` the hourglass's joints and landmarks; metres, camera axes, the pelvis at
-        the origin and left out.
+      points: `[N, P, 3]` the hourglass's joints and landmarks without the pelvis; metres, camera
+        axes, relative to the pelvis.
       rotations: `[N, 24, 3, 3]` parent-relative, the root's in camera axes; orthogonal.
       betas: `[N, B]` in the space of the person's body.
-      body: `[N]` which of the model's bodies the gender picks.
+      body: `[N]` index of the model's body for the gender.
     """
 
     points: np.ndarray
@@ -32,12 +32,12 @@ class PictureBodies(NamedTuple):
 
 
 class PictureModel:
-    """SMPLR from the picture on: hourglass, autoencoder, Ω, Ψ.
+    """All of SMPLR: hourglass, autoencoder, Ω, Ψ.
 
     Attributes:
       bodies: the female and the male body, or the neutral one.
       image_size: side of the pictures, pixels. They show what `smplr.targets.crop_window` cuts
-        out: 2.5 m around the pelvis.
+        out, 2.5 m around the pelvis.
     """
 
     def __init__(self, model: SMPLR):
@@ -71,21 +71,21 @@ class PictureModel:
 
 
 def restore_picture_model(run: RunFolder) -> PictureModel:
-    """Loads what a run makes of pictures.
+    """Loads the model of a run.
 
     Args:
-      run: a finished run of --stage=end_to_end, or networks that evaluate_smplr.py joined.
+      run: a finished run of --stage=end_to_end, or networks joined by evaluate_smplr.py.
 
     Returns:
       The model.
 
     Raises:
-      UserError: the run is not finished, or its networks do not begin at pictures.
+      UserError: the run is unfinished, or its input is not pictures.
     """
     model, stage = networks.load_model(run)
     if stage != "end_to_end":
         raise UserError(
-            f"{run.path}: --stage={stage} does not turn pictures into bodies; give a run of "
+            f"{run.path}: --stage={stage} does not predict bodies from pictures; give a run of "
             "--stage=end_to_end, or join networks with evaluate_smplr.py --networks=..."
         )
     return PictureModel(model)

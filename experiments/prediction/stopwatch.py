@@ -1,4 +1,4 @@
-"""Where the time of a command goes, stage by stage."""
+"""Measures the time of a command by stage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Counts the block towards a stage, also if it fails."""
+        """Adds the time of the block to a stage, also if it fails."""
         start = time.perf_counter()
         try:
             yield
@@ -29,14 +29,14 @@ class Stopwatch:
             self.seconds[stage] += time.perf_counter() - start
 
     def table(self, count: int, unit: str) -> Table:
-        """Lays the stages out.
+        """Makes a table of the stages.
 
         Args:
-          count: how many things were done.
-          unit: what one of them is called.
+          count: number of processed items.
+          unit: name of the items, plural.
 
         Returns:
-          Milliseconds per thing, and the share of the whole.
+          Milliseconds per item, and the fraction of the total.
         """
         used = {stage: seconds for stage, seconds in self.seconds.items() if seconds}
         total = sum(used.values())

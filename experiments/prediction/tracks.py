@@ -1,4 +1,4 @@
-"""Who is who from frame to frame: people are linked by the overlap of their squares."""
+"""Tracks people by the overlap of their squares in consecutive frames."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from nbf.prediction.windows import Window
 
 _LEAST_OVERLAP = 0.3  # intersection over union
 _REACH = 4  # frames before and after, of the running median
-_LONGEST_GAP = 15  # frames without a person, after whom a new track begins
+_LONGEST_GAP = 15  # frames without a person after which a new track begins
 
 
 def link(frames: Sequence[Sequence[Window]]) -> list[dict[int, int]]:
-    """Links the people of a video, the best overlaps first.
+    """Links the people in a video, the best overlaps first.
 
     Args:
       frames: the squares of each frame's people.
 
     Returns:
-      A track per person, in the order of their first frames: frame -> place in its squares.
+      A track per person, in the order of their first frames: frame -> index in its squares.
     """
     tracks: list[dict[int, int]] = []
     for index, squares in enumerate(frames):
@@ -42,13 +42,13 @@ def link(frames: Sequence[Sequence[Window]]) -> list[dict[int, int]]:
 
 
 def steadied(squares: Sequence[Window | None]) -> list[Window | None]:
-    """Takes outliers out of one person's squares, and fills short gaps: a running median.
+    """Removes outliers from one person's squares, and fills short gaps, by a running median.
 
     Args:
       squares: of each frame; None where the person was not found.
 
     Returns:
-      Squares of the same frames; None where nobody was found within `_REACH` frames.
+      Squares of the same frames; None if nobody was found within `_REACH` frames.
     """
     steady: list[Window | None] = []
     for index in range(len(squares)):
@@ -57,7 +57,7 @@ def steadied(squares: Sequence[Window | None]) -> list[Window | None]:
         if not len(seen):
             steady.append(None)
             continue
-        # The middle and the side vary independently; the corner does not.
+        # Centre and side vary independently; the corner depends on both.
         x, y = np.median(seen[:, :2] + seen[:, 2:] / 2, axis=0)
         side = np.median(seen[:, 2])
         steady.append(Window(*map(float, (x - side / 2, y - side / 2, side))))

@@ -1,4 +1,4 @@
-"""Frames of videos and cameras, and videos of frames, with OpenCV."""
+"""Reads and writes videos, and records cameras, with OpenCV."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from experiments.runs.common import UserError, quiet_c
 from smpl_tf import pictures, video_files
 from smpl_tf.files import written_aside
 
-# VP9 plays in browsers; OpenCV's wheels hold no encoder of H.264. The other one is for OpenCV
-# built without VP9, and plays in desktop players alone.
+# VP9 plays in browsers; OpenCV's wheels have no encoder for H.264. The other codec is for OpenCV
+# without VP9, and plays only in desktop players.
 _CODECS = ("vp09", "mp4v")
-_LITTLE = 1 << 20  # bytes free, below which a disk counts as full
-_USUAL_RATE = 30.0  # frames per second, where a file names none
+_LITTLE = 1 << 20  # free bytes below which a disk counts as full
+_USUAL_RATE = 30.0  # frames per second if the file has none
 _EVEN = 0.1  # of a frame's time, by which files round when it is shown
 
 
 class Video(NamedTuple):
-    """What a video file says of itself.
+    """The properties of a video file.
 
     Attributes:
       path: the file.
@@ -40,7 +40,7 @@ class Video(NamedTuple):
     height: int
 
     def frames(self, step: int = 1, most: int | None = None) -> Iterator[np.ndarray]:
-        """Decodes every `step`-th frame, at most so many.
+        """Decodes every `step`-th frame, up to a maximum number.
 
         Yields:
           `[H, W, 3]` uint8 RGB.
@@ -72,13 +72,13 @@ class Video(NamedTuple):
 
 
 def open_video(path: Path) -> Video:
-    """Reads what a video is.
+    """Reads the properties of a video.
 
     Args:
       path: the file.
 
     Returns:
-      The video, which has at least one frame.
+      The video, with at least one frame.
 
     Raises:
       UserError: it does not decode.
@@ -102,10 +102,10 @@ def record(camera: int, path: Path, most: int) -> None:
     Args:
       camera: its number, 0 for the first.
       path: the file to write.
-      most: how many frames; Ctrl-C ends the recording, too.
+      most: maximum number of frames; Ctrl-C also ends the recording.
 
     Raises:
-      UserError: there is no such camera, or it gives no picture.
+      UserError: the camera does not exist, or gives no picture.
     """
     with quiet_c():
         capture = cv2.VideoCapture(camera)
@@ -124,15 +124,15 @@ def _until_stopped(first, capture, most):
         for frame in _decoded(capture, most=most - 1):
             yield frame[..., ::-1]
     except KeyboardInterrupt:
-        return  # what is recorded so far is looked at
+        return  # the recorded part is processed
 
 
 def write(path: Path, frames: Iterable[np.ndarray], frame_rate: float) -> None:
-    """Writes a video aside and renames it.
+    """Writes a video atomically.
 
     Args:
       path: the file, ending in .mp4.
-      frames: `[H, W, 3]` uint8 RGB of one size; one at least.
+      frames: `[H, W, 3]` uint8 RGB of equal size; at least one.
       frame_rate: per second.
 
     Raises:
@@ -140,7 +140,7 @@ def write(path: Path, frames: Iterable[np.ndarray], frame_rate: float) -> None:
     """
     frames = iter(frames)
     first = next(frames)
-    height, width = (side - side % 2 for side in first.shape[:2])  # codecs want even numbers
+    height, width = (side - side % 2 for side in first.shape[:2])  # codecs need even sizes
     with written_aside(path) as aside:
         writer = _writer(aside, frame_rate, (width, height))
         count = 0
@@ -148,13 +148,13 @@ def write(path: Path, frames: Iterable[np.ndarray], frame_rate: float) -> None:
             writer.write(np.ascontiguousarray(first[:height, :width, ::-1]))
             first = next(frames, None)
             count += 1
-        with quiet_c():  # FFmpeg says what it could not write
+        with quiet_c():  # FFmpeg prints its errors
             writer.release()
         _read_back(aside, path, count)
 
 
 def _read_back(aside: Path, path: Path, count: int) -> None:
-    """Refuses a video that does not hold what was written: OpenCV does not tell of a full disk.
+    """Raises if a video lacks frames, since OpenCV does not report a full disk.
 
     Raises:
       OSError: frames are missing.
@@ -189,7 +189,7 @@ def _writer(path: Path, frame_rate: float, size: tuple[int, int]) -> cv2.VideoWr
         number = errno.ENOSPC if os.access(path.parent, os.W_OK) else errno.EACCES
         raise OSError(number, os.strerror(number), str(path))
     raise UserError(
-        f"{path}: this OpenCV writes no video ({', '.join(_CODECS)} fail); install "
+        f"{path}: this OpenCV cannot write videos ({', '.join(_CODECS)} fail); install "
         "opencv-python-headless from its wheels"
     )
 

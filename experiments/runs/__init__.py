@@ -1,1 +1,1 @@
-"""What every training shares: flags, run folders, checkpoints, callbacks, several devices."""
+"""Shared code of all trainings: flags, run folders, checkpoints, callbacks, devices."""

@@ -21,20 +21,20 @@ _NAMES_SHOWN = 8
 
 
 class SaveEpochs(keras.callbacks.Callback):
-    """Writes a checkpoint after each epoch, and refuses to go on with numbers that are not finite.
+    """Writes a checkpoint after each epoch, and stops if a number is not finite.
 
     Attributes:
       history: log name -> one value per finished epoch.
-      seconds: spent training, earlier starts included.
+      seconds: of training, earlier starts included.
     """
 
     def __init__(self, folder: Path, earlier: dict[str, Any], facts: dict[str, Any]):
-        """Goes on from an earlier state.
+        """Continues from an earlier state.
 
         Args:
-          folder: where checkpoints go.
-          earlier: "history" and "seconds" of the checkpoint that training continues from.
-          facts: JSON values that every checkpoint holds besides.
+          folder: for checkpoints.
+          earlier: "history" and "seconds" of the checkpoint to continue from.
+          facts: additional JSON values for every checkpoint.
         """
         super().__init__()
         self.history = {name: list(values) for name, values in earlier["history"].items()}
@@ -46,7 +46,7 @@ class SaveEpochs(keras.callbacks.Callback):
         self._started = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Keeps the epoch's logs and saves."""
+        """Records the epoch's logs and saves."""
         logs = {name: float(value) for name, value in logs.items()}
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
@@ -64,22 +64,22 @@ class SaveEpochs(keras.callbacks.Callback):
 
 
 class LeaveOutUnknown(keras.callbacks.Callback):
-    """Takes measures that are NaN, for want of labels, out of the logs of all callbacks after it.
+    """Removes metrics that are NaN, without labels, from the logs of all later callbacks.
 
-    Neither the progress bar, the history, TensorBoard nor the page then shows them. Where the loss
-    is not finite either the training has diverged, and all stay, to be named.
+    The progress bar, the history, TensorBoard and the page then do not show them. If the loss is
+    not finite either, the training has diverged, and all are kept for the message.
     """
 
     def on_train_batch_end(self, batch, logs=None):
-        """Shortens a step's logs."""
+        """Filters a step's logs."""
         _leave_out_unknown(logs)
 
     def on_test_batch_end(self, batch, logs=None):
-        """Shortens a step's logs."""
+        """Filters a step's logs."""
         _leave_out_unknown(logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Shortens an epoch's logs."""
+        """Filters an epoch's logs."""
         _leave_out_unknown(logs)
 
 
@@ -96,21 +96,21 @@ class StopAtNonFinite(keras.callbacks.Callback):
     """Stops at the first step with a loss that is not finite, and names the batch."""
 
     def __init__(self, run: RunFolder, name_batch: Callable[[int, int], Sequence[str]]):
-        """Sets what a batch is called.
+        """Sets the naming of batches.
 
         Args:
-          run: where the names of a batch are written, and where checkpoints are.
-          name_batch: epoch, step -> names of the Examples; asked for that batch alone.
+          run: its folder gets the names; has the checkpoints.
+          name_batch: (epoch, step) -> names of the Examples; called only for the bad batch.
         """
         super().__init__()
         self._run, self._name_batch = run, name_batch
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Keeps the epoch."""
+        """Stores the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the loss; the logs are means since the epoch began, so the first one counts."""
+        """Checks the loss; logs are means over the epoch so far, so the first bad step counts."""
         if math.isfinite(logs["loss"]):
             return
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
@@ -132,11 +132,11 @@ class LogPictures(keras.callbacks.Callback):
     """Writes pictures to TensorBoard after each epoch."""
 
     def __init__(self, folder: Path, draw: Callable[[], dict[str, np.ndarray]]):
-        """Sets what is drawn.
+        """Sets the drawing function.
 
         Args:
           folder: of the event file.
-          draw: gives name -> `[N, H, W, 3]` uint8 pictures of the network as it is.
+          draw: returns name -> `[N, H, W, 3]` uint8 pictures with the current network.
         """
         super().__init__()
         self._folder, self._draw = folder, draw

@@ -1,9 +1,9 @@
-"""Checkpoints of a training: weights, optimiser, and what else is needed to go on.
+"""Checkpoints of a training: weights, optimiser, and all other state to continue.
 
 `epoch_0007.weights.h5` is an ordinary Keras weight file (with the optimiser's variables in it), so
-any model of the same shape can load it; `epoch_0007.json` holds the rest, the states of dropouts
-among it, which Keras does not save. The weights get their final name last: where they stand, the
-pair is whole.
+any model of the same shape can load it; `epoch_0007.json` has the rest, including the states of
+dropouts, which Keras does not save. The weights get their final name last: if they exist, the pair
+is complete.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from smpl_tf import keras_files
 from smpl_tf.files import write_json, written_aside
 
 _RANDOM = "random_states"  # in the JSON file
-# What the state of a training has, by type.
+# The state of a training: name -> type.
 OF_TRAINING: Mapping[str, Any] = {"seconds": (int, float), "history": dict}
 _PATTERN = re.compile(r"epoch_(\d+)\.weights\.h5")
 
@@ -35,8 +35,8 @@ class Checkpoint(NamedTuple):
     Attributes:
       epoch: number of finished epochs.
       weights: the weight file.
-      state: what was saved with the weights.
-      random_states: of the model's random layers, in their order.
+      state: saved with the weights.
+      random_states: of the model's random layers, in order.
     """
 
     epoch: int
@@ -53,10 +53,10 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
       epoch: number of finished epochs.
       model: the model, with its optimiser if it is compiled.
       state: JSON values to keep with it.
-      keep: how many checkpoints remain, this one included.
+      keep: number of checkpoints to keep, this one included.
 
     Raises:
-      OSError: the disk has no room for it.
+      OSError: the disk is full.
     """
     name = f"epoch_{epoch:04d}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def save(folder: Path, epoch: int, model: keras.Model, state: dict[str, Any], ke
     variables = [*model.variables, *(optimizer.variables if optimizer else ())]
     size = sum(variable.numpy().nbytes for variable in variables)
     if shutil.disk_usage(folder).free < size:
-        # Said before HDF5 stumbles over it: its files then complain once more when they are freed.
+        # Checked before HDF5 fails, whose files print more errors when they are freed.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / name))
     random_states = [variable.numpy().tolist() for variable in _random_states(model)]
     write_json(folder / f"{name}.json", {**state, _RANDOM: random_states})
@@ -80,19 +80,19 @@ def latest(folder: Path, needed: Mapping[str, Any] | None = None) -> Checkpoint 
 
     Args:
       folder: where the checkpoints of the run are; it need not exist.
-      needed: name -> type of what its state must have; None: nothing.
+      needed: name -> type, required in its state; None: nothing.
 
     Returns:
       The checkpoint, or None.
 
     Raises:
-      UserError: what is next to the weights cannot be read.
+      UserError: the JSON file next to the weights is unreadable.
     """
     epochs = _epochs(folder)
     if not epochs:
         return None
     name = f"epoch_{epochs[-1]:04d}"
-    remedy = f"delete {name}.*, and the training continues from the checkpoint before"
+    remedy = f"delete {name}.*; the training then continues from the previous checkpoint"
     state = side_files.read(folder / f"{name}.json", needed or {}, remedy)
     random_states = state.pop(_RANDOM, [])
     return Checkpoint(epochs[-1], folder / f"{name}.weights.h5", state, random_states)
@@ -102,10 +102,10 @@ _FACTS = ("epochs", "training_people", "training_seconds", "replicas", "data", "
 
 
 def facts(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What a run record says of the training.
+    """Returns the facts about the training for the run record.
 
     Args:
-      checkpoint: its last one.
+      checkpoint: the last one.
 
     Returns:
       Epochs, people, seconds, replicas, fingerprints of the data, and the history.
@@ -119,15 +119,15 @@ def facts(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def facts_of_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as `facts`, from the record of a finished run."""
+    """Returns the same as `facts`, from the record of a finished run."""
     return {name: record[name] for name in _FACTS if name in record}
 
 
 def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
-    """Loads weights, and the optimiser's variables where the model is compiled.
+    """Loads weights, and the optimiser's variables if the model is compiled.
 
     Args:
-      checkpoint: what to load.
+      checkpoint: to load.
       model: a built model of the same shape.
 
     Raises:
@@ -138,13 +138,14 @@ def restore(checkpoint: Checkpoint, model: keras.Model) -> None:
     try:
         keras_files.check_weights(checkpoint.weights)
         model.load_weights(checkpoint.weights)
-        # Zip ends with the shorter: a model without its training's random layers needs none.
+        # zip stops at the shorter one: a model without the training's random layers needs no
+        # states.
         for variable, value in zip(_random_states(model), checkpoint.random_states, strict=False):
             variable.assign(value)
     except (ValueError, OSError, RuntimeError, KeyError, TypeError) as error:
         raise UserError(
-            f"{checkpoint.weights}: not the weights of this network, or damaged; delete that "
-            "checkpoint if there is one before it, else the run's folder, and train again"
+            f"{checkpoint.weights}: not the weights of this network, or damaged; delete this "
+            "checkpoint if there is an earlier one, otherwise the run's folder, and train again"
         ) from error
 
 

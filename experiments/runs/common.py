@@ -1,10 +1,9 @@
-"""What every script shares: flags, one-line errors, exit statuses, and a quiet TensorFlow.
+"""Shared code of all scripts: flags, one-line errors, exit statuses, and a quiet TensorFlow.
 
-A script is a function `main(flags)` and a function that defines its flags; `run` joins them. Its
-module may name POSITIONAL_FLAG, the flag that takes arguments without a name, and FIRST_FLAGS, the
-ones that --help lists first.
-TensorFlow is loaded by `load_tensorflow` after the flags are read, so that a mistyped flag is
-answered at once and importing a script does nothing.
+A script is a function `main(flags)` and a function that defines its flags; `run` combines them.
+Its module may define POSITIONAL_FLAG, the flag for positional arguments, and FIRST_FLAGS, which
+--help lists first. `load_tensorflow` loads TensorFlow after the flags are parsed, so that a
+mistyped flag is reported at once and importing a script has no effects.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from smpl_tf.files import remove_leftovers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# What absl adds to the help of a flag that may be repeated.
+# absl's addition to the help of a flag that may be repeated.
 _REPEATED = "; repeat this option to specify a list of values"
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -38,15 +37,15 @@ EXIT_INTERRUPTED = 130
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; the message is one line and names the remedy."""
+    """A mistake that the user can fix; the one-line message names the remedy."""
 
 
-# What the user can mend, and Ctrl-C; anything else is a defect of ours.
+# Mistakes that the user can fix, and Ctrl-C; all other errors are bugs.
 EXPECTED = (UserError, ValueError, OSError, KeyboardInterrupt)
 
 
 class UsageError(UserError):
-    """Flags that do not make sense together, or are missing."""
+    """Flags contradict each other, or are missing."""
 
 
 def run(
@@ -56,13 +55,13 @@ def run(
     *,
     resumes: bool = False,
 ) -> int:
-    """Reads the flags, runs a script, and turns what goes wrong into one line.
+    """Parses the flags, runs a script, and reports errors in one line.
 
     Args:
-      main: the script; gets the parsed flags and returns an exit status (None is 0).
+      main: the script; takes the parsed flags and returns an exit status (None is 0).
       define_flags: adds the script's flags.
-      argv: program name and arguments; None takes the process's own.
-      resumes: whether the script, given again after Ctrl-C, keeps what it has done.
+      argv: program name and arguments; None: of this process.
+      resumes: whether the script continues when it is run again after Ctrl-C.
 
     Returns:
       The exit status: 0, 1 after an error, 2 for wrong flags, 130 after Ctrl-C.
@@ -100,7 +99,7 @@ def run(
 
 
 def _take_arguments(rest: Sequence[str], main: Callable, values: flags.FlagValues) -> None:
-    """Adds arguments without a name to the flag that takes them."""
+    """Appends positional arguments to their flag."""
     name = getattr(sys.modules[main.__module__], "POSITIONAL_FLAG", None)
     if rest and name is None:
         raise flags.Error(f"unexpected argument {rest[0]!r}; every option is a --flag=value")
@@ -110,16 +109,16 @@ def _take_arguments(rest: Sequence[str], main: Callable, values: flags.FlagValue
 
 @contextmanager
 def working_in(output: Path) -> Iterator[None]:
-    """Keeps other processes out of a folder of results, and removes what killed ones left there.
+    """Locks a folder of results, and removes unfinished files of killed processes.
 
     Args:
-      output: the folder; made if need be, and gone again if nothing was written.
+      output: the folder; created if missing, and removed if nothing was written.
 
     Yields:
       Nothing.
 
     Raises:
-      InUseError: another process works there; one line says which.
+      InUseError: another process uses it; the one-line message says which.
     """
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
     try:
@@ -127,21 +126,21 @@ def working_in(output: Path) -> Iterator[None]:
             remove_leftovers(output)
             yield
     finally:
-        for folder in made:  # where nothing was written, nothing is left
+        for folder in made:  # an empty folder is removed
             if not folder.is_dir() or any(folder.iterdir()):
                 break
             folder.rmdir()
 
 
 def require(values: flags.FlagValues, *names: str) -> None:
-    """Refuses to run without some flags.
+    """Checks that required flags are given.
 
     Args:
       values: the flags.
-      names: those that must be given.
+      names: required flags.
 
     Raises:
-      UsageError: one of them is not.
+      UsageError: one of them is missing.
     """
     for name in names:
         if values[name].value is None:
@@ -149,17 +148,17 @@ def require(values: flags.FlagValues, *names: str) -> None:
 
 
 def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
-    """Says in one line what went wrong.
+    """Describes an error in one line.
 
     Args:
-      error: what a script raised.
+      error: raised by a script.
       values: its flags.
 
     Returns:
-      The message; for an error that is no mistake of the user, its type and how to see more.
+      The message; for an unexpected error, its type and how to see the traceback.
     """
     text = one_line(error)
-    # HDF5 and TensorFlow have the words alone.
+    # HDF5 and TensorFlow give only the text, without an error number.
     if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in text:
         path = getattr(error, "filename", None) or "a file could not be written"
         return (
@@ -172,7 +171,7 @@ def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
             remedy = f"lower --batch_size={values.batch_size}"
         return f"out of memory: {remedy}; {_shortened(text)}"
     if isinstance(error, FileNotFoundError) and "No usable temporary directory" in text:
-        return f"{text}; set TMPDIR to a folder that can be written"
+        return f"{text}; set TMPDIR to a writable folder"
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.filename}: {error.strerror}")
     if isinstance(error, EXPECTED):
@@ -186,7 +185,7 @@ def _shortened(text: str, most: int = 300) -> str:
 
 
 def usage(main: Callable, values: flags.FlagValues) -> str:
-    """The help text of a script: its module's docstring and its flags.
+    """Returns the help text of a script: its module's docstring and its flags.
 
     Args:
       main: the script's main function.
@@ -208,20 +207,22 @@ def usage(main: Callable, values: flags.FlagValues) -> str:
             default = "" if flag.default is None else f" [{_shown_default(flag.default)}]"
             text = one_line(flag.help).removesuffix(_REPEATED)
             lines.append(f"  --{name}{default}\n      {text}")
-    lines.append("  --flagfile\n      Read flags from this file; experiments/flags/ has ours.")
+    lines.append(
+        "  --flagfile\n      Read flags from this file, such as those in experiments/flags/."
+    )
     return "\n".join(lines)
 
 
 def _shown_default(value) -> str:
-    """A default as one writes it after the flag."""
+    """Formats a default as it is written after the flag."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def check_packages() -> None:
-    """Refuses to run with somebody else's `datasets`.
+    """Rejects another package named `datasets`.
 
     Raises:
-      UserError: Hugging Face's package of that name was imported in place of ours.
+      UserError: Hugging Face's package of that name was imported instead of ours.
     """
     import datasets
 
@@ -234,18 +235,18 @@ def check_packages() -> None:
 
 
 def load_tensorflow(deterministic: bool = False) -> ModuleType:
-    """Imports TensorFlow without its greetings, and sets Keras to it, float32 and channels last.
+    """Imports TensorFlow without start-up messages; sets Keras to it, float32, channels last.
 
     Args:
-      deterministic: ask TensorFlow for operations that give the same bits on every run.
+      deterministic: use deterministic operations.
 
     Returns:
       The module `tensorflow`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The scripts' own process: what the user's other programs are set to is nothing to them.
+    # In the scripts' process, independent of the user's Keras settings.
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with quiet_c():  # some of the greetings come before that variable is read
+    with quiet_c():  # some messages are printed before that variable is read
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -268,7 +269,7 @@ def prepare_keras(seed: int, mixed_precision: str) -> None:
     import keras
     import numpy as np
 
-    # Another stream of chance than the order of the data, which the seed itself gives.
+    # A random stream separate from the order of the data, which uses the seed itself.
     keras.utils.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
     if mixed_precision != "none":
         import tensorflow as tf
@@ -283,7 +284,7 @@ def prepare_keras(seed: int, mixed_precision: str) -> None:
 
 
 def _with_flag_files(argv: Sequence[str]) -> list[str]:
-    """Puts the flags of flag files in their place, as absl does, but reads them as UTF-8."""
+    """Inserts the flags of flag files, like absl, but reads the files as UTF-8."""
     flat = [argv[0]]
     rest = iter(argv[1:])
     for argument in rest:
@@ -315,13 +316,13 @@ def _flags_of_file(path: str, includers: tuple[str, ...]) -> Iterator[str]:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Makes SIGTERM, by which schedulers and containers end a process, the same as Ctrl-C."""
+    """Treats SIGTERM, which schedulers and containers send, like Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number, frame):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is unfinished is removed now
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # only once, during cleanup
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
@@ -332,7 +333,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def _captured() -> IO[bytes]:
-    """A file without a name; in memory where no folder for such files can be written."""
+    """Opens a file without a name; in memory if no folder for such files is writable."""
     try:
         return tempfile.TemporaryFile()
     except OSError:
@@ -343,10 +344,10 @@ def _captured() -> IO[bytes]:
 
 @contextmanager
 def quiet_c() -> Iterator[None]:
-    """Keeps what C++ code and child processes write to the standard error off the screen.
+    """Hides what C++ code and child processes write to standard error.
 
-    Python's own `sys.stderr`, and so every progress bar, still reaches it; what was kept back is
-    shown if the block raises what it should not.
+    Python's `sys.stderr`, and so progress bars, still work; the hidden text is shown if the block
+    raises an unexpected error.
 
     Yields:
       Nothing.
@@ -355,7 +356,7 @@ def quiet_c() -> Iterator[None]:
     try:
         python_stderr.flush()
         screen = os.dup(2)
-    except (OSError, ValueError, AttributeError):  # closed: nothing of it reaches a screen
+    except (OSError, ValueError, AttributeError):  # closed: nothing can be shown
         yield
         return
     encoding = {"encoding": python_stderr.encoding, "errors": "backslashreplace"}

@@ -1,4 +1,4 @@
-"""Training on several devices or machines: the strategy, and what Keras' fit needs under it."""
+"""Training on several devices or machines: the strategy, and support for Keras' fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from absl import flags
 from experiments.runs.common import UsageError, UserError
 from experiments.runs.workers import Task
 
-# What TensorFlow raises in a worker when another one has ended.
+# TensorFlow's errors in a worker when another one has ended.
 _LOST_WORKER = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -24,17 +24,17 @@ _LOST_WORKER = (
 
 @contextmanager
 def joined(values: flags.FlagValues, task: Task) -> Iterator[tf.distribute.Strategy]:
-    """Makes the strategy of a run; several workers begin and end the block together.
+    """Makes the strategy of a run; several workers enter and leave the block together.
 
     Args:
       values: the flags of the run.
-      task: which of them this process is.
+      task: of this process.
 
     Yields:
       The strategy; TensorFlow's default one for --strategy=none.
 
     Raises:
-      UserError: the batch does not divide among the replicas, or another worker is gone.
+      UserError: the batch does not divide among the replicas, or another worker has ended.
     """
     if values.strategy != "none":
         _check(values)
@@ -52,7 +52,7 @@ def joined(values: flags.FlagValues, task: Task) -> Iterator[tf.distribute.Strat
         if values.strategy != "multi_worker":
             raise
         raise UserError(
-            f"{task.name}: another worker is gone; start all workers again; they continue from "
+            f"{task.name}: another worker has ended; start all workers again; they continue from "
             "the last checkpoint"
         ) from error
 
@@ -80,36 +80,36 @@ def _make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 def meet(strategy: tf.distribute.Strategy, number: int = 0) -> float:
-    """Waits until every worker has come here.
+    """Waits until every worker reaches this point.
 
     Args:
       strategy: of the run.
-      number: that each brings.
+      number: of this worker.
 
     Returns:
-      The mean of the numbers.
+      The mean over the workers.
     """
     brought = strategy.run(tf.function(lambda: tf.constant(number, tf.float64)))
     return float(strategy.reduce("MEAN", brought, axis=None))
 
 
 def agree(strategy: tf.distribute.Strategy, epoch: int, folder: str) -> int:
-    """Waits for all workers, and checks that they see the same checkpoint.
+    """Waits for all workers, and checks that they have the same newest checkpoint.
 
     Args:
       strategy: of the run.
-      epoch: of the newest checkpoint that this worker sees.
+      epoch: of this worker's newest checkpoint.
       folder: of the run, for the message.
 
     Returns:
       The epoch.
 
     Raises:
-      UserError: another worker sees another one.
+      UserError: another worker has a different one.
     """
     if meet(strategy, epoch) != epoch:
         raise UserError(
-            f"{folder}: not all workers see epoch {epoch} as its newest checkpoint; --runs_dir "
+            f"{folder}: not all workers find epoch {epoch} as the newest checkpoint; --runs_dir "
             "must be one folder that all workers share"
         )
     return epoch
@@ -119,14 +119,14 @@ def spread(
     strategy: tf.distribute.Strategy,
     make: Callable[[tf.distribute.InputContext], tf.data.Dataset],
 ) -> tf.data.Dataset:
-    """Lets every worker read its share of a data set.
+    """Distributes a data set to the workers.
 
     Args:
       strategy: of the run.
-      make: reader -> dataset of batches, each for one replica.
+      make: reader -> dataset of batches for one replica.
 
     Returns:
-      What `fit` takes.
+      An input for `fit`.
     """
     return strategy.distribute_datasets_from_function(make)
 
@@ -134,14 +134,14 @@ def spread(
 def prepare_fit(strategy: tf.distribute.Strategy, model: keras.Model, batch_spec: Any) -> None:
     """Makes a compiled model's `fit` and `evaluate` work under a strategy.
 
-    Batch normalisation then takes its statistics over the replicas of the whole batch: what is
-    learnt does not depend on the number of replicas.
+    Batch normalisation then computes its statistics over all replicas, so that the training does
+    not depend on their number.
 
-    Keras 3 itself fails with several workers: it reduces dicts of the first batch, in order to
-    build the model, and scalar logs along an axis that they do not have.
+    Keras 3 itself fails with several workers: it reduces dicts of the first batch to build the
+    model, and scalar logs along an axis that they lack.
 
     Args:
-      strategy: of the run; TensorFlow's default one leaves the model as it is.
+      strategy: of the run; with TensorFlow's default one the model is not changed.
       model: built and compiled in the scope of the strategy.
       batch_spec: element_spec of a dataset of batches.
     """
@@ -161,7 +161,7 @@ def prepare_fit(strategy: tf.distribute.Strategy, model: keras.Model, batch_spec
 
 
 def _distributed(strategy, step) -> Callable:
-    """Returns what `fit` calls with its iterator: one step on every replica, mean logs."""
+    """Returns the training function of `fit`: one step on every replica, mean logs."""
 
     @tf.function(reduce_retracing=True)
     def run(batch):

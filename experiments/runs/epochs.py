@@ -1,4 +1,4 @@
-"""Epochs of whole batches, the same after a resume and for any number of readers."""
+"""Epochs of whole batches, equal after a resume and for any number of readers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from datasets import manifests, pipelines
 from datasets.splits import Mixture, Split, mixture, open_split
 from experiments.runs.common import UserError
 
-# The one reader of a training on one device.
+# The only reader of a training on one device.
 ALONE = tf.distribute.InputContext()
 
 
 class OpenedData(NamedTuple):
-    """What a training reads.
+    """The data of a training.
 
     Attributes:
-      train: the training set, of one data set or mixed of several.
-      val: watched while training; of the first data set.
-      test: of the evaluation; of the first data set.
-      fingerprints: of what was read -> of its bytes.
-      every: all opened splits.
+      train: the training set, from one data set or several.
+      val: validation split of the first data set.
+      test: evaluation split of the first data set.
+      fingerprints: name of the data -> fingerprint of its bytes.
+      every: all open splits.
     """
 
     train: Mixture
@@ -35,7 +35,7 @@ class OpenedData(NamedTuple):
 
 
 def data_folders(values: flags.FlagValues) -> list[str]:
-    """The folders that --data names; the first is watched and evaluated.
+    """Returns the folders of --data; the first one is used for validation and evaluation.
 
     Args:
       values: the flags of the run.
@@ -51,11 +51,10 @@ def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> OpenedDa
 
     Args:
       values: the flags of the run.
-      made: name -> split, of those of the only data set that are open already.
+      made: name -> already open split of the only data set.
 
     Returns:
-      The opened splits: val is watched while training, or that of --test_split where the data
-      has no val or val is trained on.
+      The open splits; for validation val, or --test_split if the data has no val or trains on it.
 
     Raises:
       RecordError: a split is missing or damaged.
@@ -72,7 +71,7 @@ def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> OpenedDa
 
     sets = [[split(folder, name) for name in values.train_splits] for folder in folders]
     has_val = "val" in made or tf.io.gfile.exists(manifests.path_of(folders[0], "val"))
-    # What is trained on is not watched.
+    # Training splits are not used for validation.
     watched = "val" if has_val and "val" not in values.train_splits else values.test_split
     try:
         weights = [float(weight) for weight in values.mix] or None
@@ -96,7 +95,7 @@ def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> OpenedDa
 
 
 def steps_per_epoch(split: Split | Mixture, batch_size: int) -> int:
-    """How many whole batches a training set fills.
+    """Returns the number of whole batches in a training set.
 
     Args:
       split: the set.
@@ -122,15 +121,16 @@ def whole_batches(
     batch_size: int,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tf.data.Dataset:
-    """Batches endless Examples so that no batch reaches into the next epoch.
+    """Batches endless Examples so that no batch crosses an epoch.
 
-    The Examples that do not fill a last batch are left out; so a resumed run has the same batches.
+    The Examples of an incomplete last batch are left out, so that a resumed run has the same
+    batches.
 
     Args:
-      examples: epoch after epoch, what `pipelines.load` gives this reader.
+      examples: endless, from `pipelines.load` for this reader.
       count: Examples per epoch, of all readers together.
       batch_size: Examples per batch, of all replicas together.
-      reader: which of several.
+      reader: index of the reader.
 
     Returns:
       The endless dataset of batches, each for one replica.
@@ -142,19 +142,19 @@ def whole_batches(
     batches = whole.map(lambda _, example: example).batch(
         reader.get_per_replica_batch_size(batch_size), drop_remainder=True
     )
-    # Said, because nobody can count what passes a filter.
+    # Set explicitly, since the cardinality is unknown after a filter.
     return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
 
 def share_of_batches(
     batches: tf.data.Dataset, batch_size: int, reader: tf.distribute.InputContext
 ) -> tf.data.Dataset:
-    """Cuts a reader's share out of every batch, where batches are drawn and not read.
+    """Takes a reader's share of every batch, for generated batches.
 
     Args:
       batches: of all replicas together, the same for every reader.
-      batch_size: of them.
-      reader: which of several.
+      batch_size: of these batches.
+      reader: index of the reader.
 
     Returns:
       The dataset of batches, each for one replica.
@@ -167,14 +167,14 @@ def share_of_batches(
 def example_ids(
     values: flags.FlagValues, train: Mixture, epoch: int, step: int, cache: bool = False
 ) -> list[str]:
-    """Finds out again which Examples were in a batch.
+    """Determines which Examples were in a batch.
 
     Args:
       values: the flags of the run.
       train: the training set.
       epoch: counted from 0.
       step: of that epoch, counted from 0.
-      cache: whether the training keeps the Examples in memory, and so shuffles all of them.
+      cache: whether the training caches the Examples, and so shuffles all of them.
 
     Returns:
       Their ids, in order.

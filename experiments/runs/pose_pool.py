@@ -1,4 +1,4 @@
-"""Poses of the synthetic people's activities, many at once."""
+"""Samples many poses of the synthetic people's activities."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from datasets.synthetic import people
 from experiments.runs.common import quiet_c
 
 _CHUNK = 500
-# The sampler's streams of chance; shards bring splits of their own.
+# The sampler's random streams; shards have their own splits.
 _STREAMS = {"train": 0, "test": 1}
 
 
 def sampled_poses(count: int, split: str, workers: int | None = None) -> np.ndarray:
-    """Draws poses from the synthetic people's activities; how many workers draw does not matter.
+    """Samples poses of the synthetic people's activities, independent of the number of workers.
 
     Args:
-      count: how many.
-      split: "train" or "test"; they share no stream of chance.
+      count: number of poses.
+      split: "train" or "test"; they have separate random streams.
       workers: processes; None: one per core, 0: this process.
 
     Returns:

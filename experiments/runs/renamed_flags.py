@@ -1,4 +1,4 @@
-"""Flags that have other names than they once had: old runs still load, old commands are told."""
+"""Renamed flags: old runs still load, and old commands get the new name in the error."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from absl import flags
 
 from smpl_tf.errors import one_line
 
-# Old name -> the name of now; of the flags of a run.
+# Old name -> current name, for the flags of a run.
 RENAMED = {"parts": "networks", "points": "loss_points"}
 _OLD = {new: old for old, new in RENAMED.items()}
 
 
 def name_of(line: str) -> str:
-    """The flag that a line of a flag file sets."""
+    """Returns the flag that a line of a flag file sets."""
     return line.removeprefix("--").split("=", 1)[0]
 
 
 def with_new_name(line: str) -> str:
-    """A line of flags.cfg as it would be written now."""
+    """Returns a line of flags.cfg with the current name."""
     return _with_name(line, RENAMED)
 
 
 def with_old_name(line: str) -> str:
-    """A line of flags.cfg as it was written first, so that what is derived from it stays."""
+    """Returns a line of flags.cfg with the oldest name, so that hashes of it do not change."""
     return _with_name(line, _OLD)
 
 
@@ -32,14 +32,14 @@ def _with_name(line: str, names: dict[str, str]) -> str:
 
 
 def explain(error: Exception, values: flags.FlagValues) -> str:
-    """Says what is wrong with flags that absl could not read.
+    """Explains an error of absl's flag parser.
 
     Args:
-      error: what absl raised.
-      values: the flags that there are.
+      error: from absl.
+      values: the defined flags.
 
     Returns:
-      One line; of a flag with an old name, its name of now.
+      One line; for an old name of a flag, its current name.
     """
     old = getattr(error, "flagname", None)
     if old in RENAMED and RENAMED[old] in values:

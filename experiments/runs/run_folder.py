@@ -1,7 +1,7 @@
 """The folder of a run: flags.cfg, model.keras, record.json, checkpoints/, tensorboard/, report/.
 
-Files are written aside and renamed, so that a file under its final name is complete. One
-process at a time works in a folder, and only with the flags that the folder was made with.
+Files are written atomically, so that a file with its final name is complete. Only one process at a
+time uses a folder, and only with the flags that the folder was created with.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from smpl_tf.files import remove_leftovers, write_text
 
 MODEL_FILE = "model.keras"
 
-# Method -> the script that trains it, and the folder of a run.
+# Method -> its training script, and an example of a run folder.
 _PRINTED_BY = {
     "NBF": ("train_nbf.py", "runs/nbf_quickstart"),
     "SMPLR": ("train_smplr.py", "runs/smplr_pose_shape"),
 }
 
-# These say how a run is carried out, not what comes out of it: they may change on resuming.
+# These flags do not affect the result and may change on resuming.
 FREE_FLAGS = frozenset(
     {"help", "debug", "overwrite", "runs_dir", "run_name", "workers", "strategy"}
 )
-# absl's own, which would read files or change how others are read; a run never writes them.
+# absl's own flags, which read files or change the parsing of others; a run never writes them.
 _NOT_IN_RUNS = frozenset(
     {"flagfile", "undefok", "help", "helpfull", "helpshort", "helpxml", "only_check_args"}
 )
@@ -48,10 +48,10 @@ _MOST_FLAG_BYTES = 1 << 20
 
 
 def local_path(path: Path | str) -> Path:
-    """Refuses paths of other file systems, which a Path would make local ones of.
+    """Rejects URLs, which a Path would turn into local paths.
 
     Args:
-      path: what a user gave.
+      path: from the user.
 
     Returns:
       The path.
@@ -59,7 +59,7 @@ def local_path(path: Path | str) -> Path:
     Raises:
       UserError: it is a URL.
     """
-    if re.match(r"\w+:/", str(path)):  # a Path has lost the second slash
+    if re.match(r"\w+:/", str(path)):  # a Path drops the second slash
         raise UserError(
             f"{path}: give a local or mounted folder: a run is locked and its files are renamed, "
             "which other file systems cannot; only --data and --output of a conversion may lie "
@@ -76,7 +76,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path | str):
-        """Names the files of the folder.
+        """Defines the files of the folder.
 
         Raises:
           UserError: the folder is not local.
@@ -95,13 +95,13 @@ class RunFolder:
 
         Args:
           path: the folder.
-          method: whose run it must be, "NBF" or "SMPLR"; None: either's.
+          method: required method, "NBF" or "SMPLR"; None: any.
 
         Returns:
           The run folder.
 
         Raises:
-          UserError: there is no run in it, or one of the other method.
+          UserError: it has no run, or one of the other method.
         """
         folder = cls(path)
         scripts, examples = zip(
@@ -118,18 +118,18 @@ class RunFolder:
 
     @functools.cached_property
     def method(self) -> str:
-        """Whose run it is, "NBF" or "SMPLR": only the latter has bodies of two genders."""
+        """The method, "NBF" or "SMPLR"; only the latter has bodies of two genders."""
         return "SMPLR" if "gender_mode" in self.read_flags() else "NBF"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes out of the folder; ends with the process, however it ends.
+        """Locks the folder; the lock ends with the process, however that ends.
 
         Yields:
           Nothing.
 
         Raises:
-          UserError: another process works here.
+          UserError: another process uses it.
         """
         try:
             with locks.locked(self.path, remedy="give another --run_name"):
@@ -139,14 +139,14 @@ class RunFolder:
             raise UserError(str(error)) from error
 
     def has_results(self) -> bool:
-        """Whether a training has come to its first checkpoint here."""
+        """Whether a training has written its first checkpoint here."""
         return self.record_file.exists() or any(self.checkpoints.glob("epoch_*"))
 
     def clear(self) -> None:
-        """Removes the results of an earlier run, the flags last; keep the folder locked.
+        """Removes the results of an earlier run, the flags last; the folder must be locked.
 
         Raises:
-          UserError: there are files of these names, but no run: they are somebody else's.
+          UserError: there are files of these names, but no run; they are not ours.
         """
         results = (self.record_file, self.model_file, self.checkpoints, self.tensorboard)
         here = [one for one in (*results, self.report.parent) if os.path.lexists(one)]
@@ -162,13 +162,13 @@ class RunFolder:
         self.flags_file.unlink(missing_ok=True)
 
     def adopt_flags(self, values: flags.FlagValues) -> None:
-        """Writes the flags down, or checks that the results in the folder were made with them.
+        """Writes the flags, or checks that the results in the folder were made with them.
 
         Args:
           values: the flags of this start.
 
         Raises:
-          UserError: a flag that shapes the result differs.
+          UserError: a flag that affects the result differs.
         """
         now = serialize_flags(values)
         if not self.flags_file.exists() or not self.has_results():
@@ -177,13 +177,13 @@ class RunFolder:
         self.check_flags(values)
 
     def check_flags(self, values: flags.FlagValues) -> None:
-        """Refuses flags other than those in the folder.
+        """Rejects flags other than those in the folder.
 
         Args:
           values: the flags of this start.
 
         Raises:
-          UserError: a flag that shapes the result differs, or the folder is not there.
+          UserError: a flag that affects the result differs, or the folder is not there.
         """
         if not self.flags_file.exists():
             raise UserError(
@@ -198,16 +198,16 @@ class RunFolder:
             )
 
     def changed_flag(self, values: flags.FlagValues) -> str | None:
-        """Looks whether the run was started with other flags.
+        """Compares the flags with those of the run.
 
         Args:
-          values: the flags of now.
+          values: the current flags.
 
         Returns:
-          The first flag that shapes the result and differs, then and now; None if all agree.
+          The first flag that affects the result and differs, before and now; None if all agree.
         """
         now, then = serialize_flags(values), self.read_flags()
-        for name in sorted({*now, *then} - FREE_FLAGS):  # some have become free since
+        for name in sorted({*now, *then} - FREE_FLAGS):  # some no longer affect the result
             default = _serialize(values, name, values[name].default) if name in values else None
             before, line = then.get(name, default), now.get(name)
             if before != line:
@@ -215,13 +215,13 @@ class RunFolder:
         return None
 
     def read_flags(self) -> dict[str, str]:
-        """The flags this run was started with.
+        """Reads the flags of this run.
 
         Returns:
-          Flag name -> its line in flags.cfg; flags that were renamed since by their new names.
+          Flag name -> its line in flags.cfg, with current names of renamed flags.
 
         Raises:
-          UserError: it is damaged, or asks for other files.
+          UserError: it is damaged, or refers to other files.
         """
         with open(self.flags_file, "rb") as file:
             content = file.read(_MOST_FLAG_BYTES + 1)
@@ -238,19 +238,19 @@ class RunFolder:
         forbidden = sorted(_NOT_IN_RUNS.intersection(map(name_of, lines)))
         if forbidden:
             raise UserError(
-                f"{self.flags_file}: holds --{forbidden[0]}, which no run writes and which is not "
-                "followed; take it out"
+                f"{self.flags_file}: has --{forbidden[0]}, which a run never writes; it is not "
+                "followed; remove it"
             )
         return {name_of(line): line for line in map(with_new_name, lines)}
 
     def flag_values(
         self, define: Callable[[flags.FlagValues], None], **changed: str | None
     ) -> flags.FlagValues:
-        """The flags that this run was started with, as values.
+        """Returns the flags of this run as parsed values.
 
         Args:
           define: adds the flags of its method.
-          **changed: flags to set otherwise; None leaves what the run has.
+          **changed: flags to override; None keeps the run's value.
 
         Returns:
           The flags.
@@ -264,13 +264,13 @@ class RunFolder:
         return values
 
     def restore_flags(self, values: flags.FlagValues) -> None:
-        """Sets flags to what this run was started with.
+        """Sets flags to those of this run.
 
         Args:
-          values: flags that define at least those of the run.
+          values: has at least the flags of the run.
 
         Raises:
-          UserError: the file is damaged, or of a version with other flags.
+          UserError: the file is damaged, or from a version with other flags.
         """
         lines = self.read_flags().values()
         try:
@@ -282,21 +282,21 @@ class RunFolder:
             ) from error
 
     def read_record(self) -> dict[str, Any] | None:
-        """The run record.
+        """Reads the run record.
 
         Returns:
-          The content of record.json; None while the run is not finished.
+          The content of record.json; None if the run is unfinished.
 
         Raises:
           UserError: it is damaged.
         """
         if not self.record_file.exists():
             return None
-        remedy = "delete it, and the training continues from its last checkpoint"
+        remedy = "delete it; the training then continues from its last checkpoint"
         return side_files.read(self.record_file, {"flags": dict}, remedy)
 
     def make_record(self, values: flags.FlagValues, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Puts a record together: what is needed to run again, and what came out.
+        """Makes the record: the information to repeat the run, and its results.
 
         Args:
           values: the flags of the run.
@@ -315,13 +315,13 @@ class RunFolder:
 
 
 def serialize_flags(values: flags.FlagValues) -> dict[str, str]:
-    """The flags that shape a result, as lines of a flag file.
+    """Returns the flags that affect a result, as lines of a flag file.
 
     Args:
       values: the flags.
 
     Returns:
-      Flag name -> line, in order of the names; unset flags are left out.
+      Flag name -> line, sorted by name; unset flags are left out.
     """
     named = {n: _serialize(values, n, values[n].value) for n in sorted(values)}
     return {n: line for n, line in named.items() if n not in FREE_FLAGS and line is not None}
@@ -330,13 +330,13 @@ def serialize_flags(values: flags.FlagValues) -> dict[str, str]:
 def _serialize(values: flags.FlagValues, name: str, value: Any) -> str | None:
     if value is None:
         return None
-    if isinstance(value, list):  # as the flag reads it
+    if isinstance(value, list):  # as the flag parses it
         return f"--{name}={','.join(value)}"
     return f"--{name}={str(value).lower() if values[name].boolean else value}"
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on.
+    """Returns the versions of Python and of the packages that affect a result.
 
     Returns:
       Name -> version.
@@ -346,10 +346,10 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit of this repository.
+    """Returns the commit of this repository.
 
     Returns:
-      The hash, with "-modified" behind it when tracked files differ; None outside of git.
+      The hash, with "-modified" appended if tracked files differ; None outside git.
     """
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--abbrev=40"]
     try:

@@ -1,4 +1,4 @@
-"""Reads the small JSON files that lie next to data and networks, whoever wrote them."""
+"""Reads untrusted small JSON files next to data and networks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from smpl_tf.errors import one_line
 
 
 def read(path: Path, kinds: Mapping[str, type | tuple[type, ...]], remedy: str) -> dict[str, Any]:
-    """Reads an object of a JSON file.
+    """Reads an object from a JSON file.
 
     Args:
       path: the file.
-      kinds: of the values that it must have, by name.
+      kinds: required values, name -> type.
       remedy: what to do if it is damaged or of another version.
 
     Returns:
       The object.
 
     Raises:
-      UserError: the file is no such object; one line names it.
+      UserError: the file has no such object; the one-line message names it.
     """
     try:
         content = json_files.read(path)

@@ -1,4 +1,4 @@
-"""The synthetic people that a run asks for by its flags."""
+"""The synthetic people of a run's flags."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from smpl_tf.part_cut import BONES_CUT
 def generate(
     values: flags.FlagValues, bodies: Bodies = OPEN_BODIES, part_cut: str = BONES_CUT
 ) -> dict[str, Split]:
-    """Makes the synthetic people that are asked for and not there yet.
+    """Generates the missing synthetic people.
 
     Args:
       values: the flags of the run.
-      bodies: that the people have.
+      bodies: of the people.
       part_cut: of their parts, one of `smpl_tf.part_cut.CUTS`.
 
     Returns:
-      Name -> split, of those that were asked for.
+      Name -> split, for the requested splits.
 
     Raises:
-      RecordError: the folder holds other data.
+      RecordError: the folder has other data.
     """
     config = synthetic.SyntheticConfig(
         seed=values.synthetic_seed,
@@ -40,7 +40,8 @@ def generate(
     counts = {name: values[f"synthetic_{name}"].value for name in ("train", "val", "test")}
     counts = {name: count for name, count in counts.items() if count}
     made = {}
-    # One pool for all splits: a process takes seconds to start, and starts with its first work.
+    # One pool for all splits, since a process takes seconds to start; it starts with its first
+    # task.
     with quiet_c(), contextlib.ExitStack() as stack:
         pool = None
         if values.workers != 0:

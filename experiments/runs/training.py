@@ -1,4 +1,4 @@
-"""What both trainings share: the folder and its workers, and Keras' fit from an epoch on."""
+"""Shared code of both trainings: the folder and its workers, and Keras' fit from an epoch on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Training(NamedTuple):
-    """A training that has been opened.
+    """An open training.
 
     Attributes:
       run: its folder.
-      strategy: how it is spread over devices.
-      is_chief: whether this process writes; all others only train.
+      strategy: distribution over devices.
+      is_chief: whether this process writes; the others only train.
     """
 
     run: RunFolder
@@ -36,7 +36,7 @@ class Training(NamedTuple):
 
 @contextmanager
 def opened(values: flags.FlagValues) -> Iterator[Training]:
-    """Opens the folder of a run and loads TensorFlow; the chief alone changes the folder.
+    """Opens the folder of a run and loads TensorFlow; only the chief changes the folder.
 
     Args:
       values: the flags of the run.
@@ -45,7 +45,7 @@ def opened(values: flags.FlagValues) -> Iterator[Training]:
       The training.
 
     Raises:
-      UserError: the folder is in use or was made with other flags, or another worker is gone.
+      UserError: the folder is in use or was made with other flags, or another worker has ended.
     """
     run = RunFolder(Path(values.runs_dir) / values.run_name)
     task = workers.own_task(values)
@@ -58,7 +58,7 @@ def opened(values: flags.FlagValues) -> Iterator[Training]:
         from experiments.runs import distribution  # loads TensorFlow
 
         with distribution.joined(values, task) as strategy:
-            if not task.is_chief:  # all have joined: the chief's flags are there
+            if not task.is_chief:  # all have joined, so the chief's flags exist
                 run.check_flags(values)
                 print(f"{task.name}: trains; the chief writes {run.path}")
             yield Training(run, strategy, task.is_chief)
@@ -84,11 +84,11 @@ def fit(
       model: compiled, restored from the checkpoint.
       batches: from the checkpoint's epoch on.
       steps: batches per epoch.
-      watched: batches to measure on after each epoch.
-      checkpoint: where training goes on; None: at the start.
-      facts: JSON values that every checkpoint holds.
-      name_batch: epoch, step -> what identifies the Examples of that batch.
-      callbacks: further ones, of the chief alone.
+      watched: validation batches for each epoch.
+      checkpoint: to continue from; None: from the start.
+      facts: JSON values for every checkpoint.
+      name_batch: (epoch, step) -> names of the Examples of that batch.
+      callbacks: additional ones, only for the chief.
     """
     import keras
 
@@ -116,6 +116,6 @@ def fit(
         steps_per_epoch=steps,
         validation_data=watched,
         callbacks=own,
-        shuffle=False,  # the batches come in their seeded order
+        shuffle=False,  # the batches already have their seeded order
         verbose=verbose if training.is_chief else 0,
     )

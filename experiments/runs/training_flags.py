@@ -1,4 +1,4 @@
-"""The flags that say how a training is carried out; those of NBF's and SMPLR's runs alike."""
+"""The training flags that NBF's and SMPLR's runs share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def define_training_flags(f: FlagDefiner) -> None:
 
 
 def define_mixture_flags(f: FlagDefiner) -> None:
-    """Adds how the training set is put together from --data.
+    """Adds the flags for the composition of the training set from --data.
 
     Args:
       f: adds to the flags of a run.
@@ -46,7 +46,7 @@ def define_mixture_flags(f: FlagDefiner) -> None:
 
 
 def define_synthetic_flags(f: FlagDefiner, image_size: int) -> None:
-    """Adds which synthetic people are made for a run.
+    """Adds the flags for the synthetic people of a run.
 
     Args:
       f: adds to the flags of a run.

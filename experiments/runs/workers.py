@@ -1,4 +1,4 @@
-"""Which of several workers this process is, as TF_CONFIG says; TensorFlow is not loaded.
+"""Reads this process' worker from TF_CONFIG, without loading TensorFlow.
 
 TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]},
             "task": {"type": "worker", "index": 0}}'
@@ -21,11 +21,11 @@ _EXAMPLE = (
 
 
 class Task(NamedTuple):
-    """The part of one process.
+    """The role of one process.
 
     Attributes:
       name: such as "worker 1 of 2".
-      is_chief: whether this process writes what the run leaves behind.
+      is_chief: whether this process writes the run's files.
     """
 
     name: str
@@ -33,13 +33,13 @@ class Task(NamedTuple):
 
 
 def own_task(values: flags.FlagValues) -> Task:
-    """Finds out which worker this process is.
+    """Determines this process' worker.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      The task; a process that works alone is chief.
+      The task; a single process is the chief.
 
     Raises:
       UsageError: --strategy=multi_worker without a TF_CONFIG that names this worker.
@@ -57,7 +57,7 @@ def own_task(values: flags.FlagValues) -> Task:
         if kind not in ("chief", "worker") or not isinstance(address, str) or index < 0:
             raise ValueError(content)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise UsageError(f"TF_CONFIG={content} names no worker; set {_EXAMPLE}") from error
+        raise UsageError(f"TF_CONFIG={content} does not name a worker; set {_EXAMPLE}") from error
     count = len(cluster.get("chief", ())) + len(cluster.get("worker", ()))
     first = kind == "worker" and index == 0 and not cluster.get("chief")
     return Task(f"{kind} {index} of {count}", kind == "chief" or first)

@@ -1,1 +1,1 @@
-"""What `export.py` writes: the exported models, and the comparison with Keras."""
+"""The models that `export.py` writes, and their comparison with Keras."""

@@ -1,4 +1,4 @@
-"""Writes served models as SavedModel, TFLite and ONNX, and measures how they differ from Keras."""
+"""Writes models as SavedModel, TFLite and ONNX, and measures their differences to Keras."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from experiments.serving.served_models import ServedModel, example_inputs
 from smpl_tf.errors import one_line
 
 SIGNATURE = "serving_default"
-TOLERANCE = 1e-4  # largest deviation from Keras that passes: metres, radians, shares
+TOLERANCE = 1e-4  # largest allowed deviation from Keras: metres, radians, fractions
 _EXAMPLES = 8
 _ROUNDS = 15
-# Two classes can be equally likely up to rounding, and then another colour is fitted.
-_LEAST_SAME_PARTS = 0.5  # of the pictures
+# Two classes can be equally likely up to rounding, and then the input map differs.
+_LEAST_SAME_PARTS = 0.5  # fraction of the pictures
 
 Call = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
 class Check(NamedTuple):
-    """How one written model compares with Keras.
+    """The comparison of one written model with Keras.
 
     Attributes:
       deviations: output -> largest deviation.
-      compared: how many examples have the same part maps, and so count.
+      compared: number of examples with equal part maps, which count.
       latency_ms: median of one example.
-      keras_latency_ms: of Keras, taking turns with it.
+      keras_latency_ms: of Keras, measured alternately.
     """
 
     deviations: dict[str, float]
@@ -51,11 +51,11 @@ def write(served: ServedModel, folder: Path, formats: Sequence[str]) -> dict[str
 
     Args:
       served: the model.
-      folder: where to; made.
+      folder: to write to; created.
       formats: of "saved_model", "tflite" and "onnx".
 
     Returns:
-      Format -> what was written.
+      Format -> the written file or folder.
 
     Raises:
       UserError: TFLite or ONNX lacks an operation, or a package is missing.
@@ -94,7 +94,7 @@ def _to_tflite(saved: Path) -> bytes:
 
 @contextmanager
 def _without_warnings_of_gradients():
-    """Nobody trains what is served: that its gradients are not saved is as it should be."""
+    """Hides the warning that custom gradients are not saved, which exported models do not need."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -105,7 +105,7 @@ def _without_warnings_of_gradients():
 
 
 def callers(files: Mapping[str, Path]) -> dict[str, Call]:
-    """Loads what was written, as its users do.
+    """Loads the written models like a user.
 
     Args:
       files: from `write`.
@@ -126,7 +126,7 @@ def _saved_model(path: Path) -> Call:
 
 def _tflite(path: Path) -> Call:
     with warnings.catch_warnings():
-        # It recommends the package ai-edge-litert, whose interpreter is this one.
+        # TensorFlow recommends the package ai-edge-litert, which has the same interpreter.
         warnings.simplefilter("ignore", UserWarning)
         runner = tf.lite.Interpreter(str(path)).get_signature_runner(SIGNATURE)
     (name,) = runner.get_input_details()
@@ -134,7 +134,7 @@ def _tflite(path: Path) -> Call:
 
 
 def compare(served: ServedModel, files: Mapping[str, Path]) -> dict[str, Check]:
-    """Compares what was written with the library's Keras models, on synthetic people.
+    """Compares the written models with the library's Keras models, on synthetic people.
 
     Args:
       served: the model.
@@ -162,15 +162,15 @@ def compare(served: ServedModel, files: Mapping[str, Path]) -> dict[str, Check]:
 def deviations_of(
     outputs: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, float], int]:
-    """Measures how far outputs are from what is expected.
+    """Measures the deviations of outputs.
 
     Args:
-      outputs: name -> `[B, ...]`; among them `parts` where a segmenter belongs to the model.
+      outputs: name -> `[B, ...]`; with `parts` if the model has a segmenter.
       expected: the same names.
 
     Returns:
-      Name -> largest deviation over the examples whose `parts` agree (of `parts`, the share of
-      all pixels that differ), and how many examples these are.
+      Name -> largest deviation over the examples with equal `parts` (for `parts`, the fraction of
+      all pixels that differ), and the number of these examples.
     """
     same = np.ones(len(expected["betas"]), bool)
     deviations = {}
@@ -185,9 +185,9 @@ def deviations_of(
 
 
 def _take_turns(calls: Sequence[Call], example: np.ndarray) -> list[float]:
-    """Median milliseconds of each call; they take turns, so that a busy machine hits all alike."""
+    """Median milliseconds of each call, measured alternately, so that load affects all equally."""
     seconds = np.empty((_ROUNDS, len(calls)))
-    for call in calls:  # allocates and plans
+    for call in calls:  # the first call allocates and plans
         call(example)
     for row in seconds:
         for column, call in enumerate(calls):
@@ -198,13 +198,13 @@ def _take_turns(calls: Sequence[Call], example: np.ndarray) -> list[float]:
 
 
 def require_parity(checks: Mapping[str, Check]) -> None:
-    """Refuses models that differ from Keras.
+    """Raises if a model differs from Keras.
 
     Args:
       checks: from `compare`.
 
     Raises:
-      UserError: one does.
+      UserError: a model differs.
     """
     for name, check in checks.items():
         for output, deviation in check.deviations.items():
@@ -215,15 +215,15 @@ def require_parity(checks: Mapping[str, Check]) -> None:
                 )
         if check.compared < _LEAST_SAME_PARTS * _EXAMPLES:
             raise UserError(
-                f"{name}: only {check.compared} of {_EXAMPLES} pictures have the part map that "
-                "Keras finds; nothing was written. Please report it with this run's flags"
+                f"{name}: only {check.compared} of {_EXAMPLES} pictures have the same part map as "
+                "in Keras; nothing was written. Please report it with this run's flags"
             )
 
 
 def card(
     served: ServedModel, files: Mapping[str, Path], checks: Mapping[str, Check]
 ) -> dict[str, Any]:
-    """Describes what was written, for those who will use it.
+    """Describes the written models for their users.
 
     Args:
       served: the model.
@@ -258,18 +258,15 @@ def card(
 
 
 def licence(served: ServedModel) -> str:
-    """Says whose arrays the files hold, since a served model holds the whole body."""
+    """Describes the licence of the files, since an exported model contains the whole body."""
     foreign = sorted({body.name for body in served.bodies} - {"open_body"})
     if foreign:
-        return (
-            f"these files hold the arrays of {', '.join(foreign)}: its licence says who may have "
-            "them"
-        )
-    return "these files hold the open body, which is free; the weights keep your data's licence"
+        return f"these files contain {', '.join(foreign)}, whose licence limits who may have them"
+    return "these files contain the open body, which is free; the weights keep your data's licence"
 
 
 def table(card: Mapping[str, Any]) -> Table:
-    """Lays out sizes, deviations and latencies.
+    """Makes a table of sizes, deviations and latencies.
 
     Args:
       card: from `card`.

@@ -1,4 +1,4 @@
-"""Served models as ONNX, by tf2onnx, and their calls by onnxruntime (extra `onnx`)."""
+"""Converts models to ONNX with tf2onnx, and runs them with onnxruntime (extra `onnx`)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _REMEDY = "install the extra: pip install 'neural-body-fitting[onnx]'"
 
 
 def require_packages() -> None:
-    """Refuses to go on without the packages that ONNX needs.
+    """Checks for the packages that ONNX needs.
 
     Raises:
-      UserError: one is not installed.
+      UserError: a package is not installed.
     """
     for name in ("onnx", "onnxruntime", "tf2onnx"):
         try:
@@ -50,19 +50,19 @@ def to_onnx(served: ServedModel) -> bytes:
     predict = tf.function(served.predict, input_signature=[served.spec])
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of tf2onnx's own code
+            warnings.simplefilter("ignore", DeprecationWarning)  # from tf2onnx's own code
             model, _ = tf2onnx.convert.from_function(
                 predict,
                 [served.spec],
                 opset=_OPSET,
                 custom_op_handlers={"BroadcastArgs": (_broadcast_args, [])},
             )
-    except Exception as error:  # whatever the converter raises
+    except Exception as error:  # the converter raises many kinds of errors
         raise UserError(
             f"ONNX cannot hold this model ({one_line(error)[:300]}); leave it out with "
             "--format=saved_model,tflite"
         ) from error
-    # tf2onnx makes inputs of the constants that a traced layer holds as tensors.
+    # tf2onnx turns constants that a traced layer holds as tensors into inputs.
     captures = predict.get_concrete_function().graph.captures
     constants = {inner.name: outer for outer, inner in captures if outer.dtype != tf.resource}
     graph = model.graph
@@ -82,7 +82,7 @@ def to_onnx(served: ServedModel) -> bytes:
 
 
 def _broadcast_args(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """The shape to which two shapes broadcast: that of a sum of ones."""
+    """Computes the broadcast shape of two shapes as that of a sum of ones."""
     from onnx import TensorProto
 
     ones = []
@@ -118,7 +118,7 @@ def caller(path: Path) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors alone
+    options.log_severity_level = 3  # only errors
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     names = [one.name for one in session.get_outputs()]

@@ -1,8 +1,8 @@
-"""Trained networks as functions of one tensor, of operations that every runtime has.
+"""Trained networks as functions of one tensor, with operations of every runtime.
 
-What is served differs from what is trained in two ways: everything that a user of the model wants
-comes out of it (parent-relative rotations, axis-angles, the surface), and rotations are found
-without the SVD, which TFLite lacks.
+An exported model differs from the trained one in two ways: it has all outputs that a user needs
+(parent-relative rotations, axis-angles, the surface), and it computes rotations without an SVD,
+which TFLite lacks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from smplr.bones import root_relative
 
 Outputs = dict[str, tf.Tensor]
 
-_LEAST_SIDE = 16  # pixels; synthetic people are not drawn smaller
+_LEAST_SIDE = 16  # pixels; the smallest size of synthetic people
 _BODY = {
     "betas": "[B, 10] shape",
     "rotations": "[B, 24, 3, 3] of each joint in its parent's frame; the root's in the camera's",
@@ -40,7 +40,7 @@ _BODY = {
 }
 _CROP = (
     "a square of the picture, resized: a person of 1.786 m is as high as 440/512 of the square, "
-    "and the pelvis lies at (0.5, 230/512) of its width and height"
+    "and the pelvis is at (0.5, 230/512) of its width and height"
 )
 _HOURGLASS_CROP = (
     "a square of the picture, resized: 2.5 m wide at the pelvis, which is in its middle"
@@ -48,15 +48,15 @@ _HOURGLASS_CROP = (
 
 
 class ServedModel(NamedTuple):
-    """A model as it is served.
+    """A model for export.
 
     Attributes:
-      spec: of its one input.
-      networks: whose weights it has.
-      run: input, what projects matrices to rotations -> outputs.
-      bodies: whose arrays it has.
-      card: what a user must know of input and outputs, for JSON.
-      inputs: decoded synthetic Examples, stacked -> input.
+      spec: of its single input.
+      networks: that provide the weights.
+      run: (input, function that projects matrices to rotations) -> outputs.
+      bodies: that it contains.
+      card: description of input and outputs, for JSON.
+      inputs: stacked decoded synthetic Examples -> input.
     """
 
     spec: tf.TensorSpec
@@ -67,22 +67,23 @@ class ServedModel(NamedTuple):
     inputs: Callable[[dict[str, tf.Tensor]], tf.Tensor]
 
     def predict(self, given: tf.Tensor) -> Outputs:
-        """Gives the outputs in operations that every runtime has."""
+        """Returns the outputs, with operations of every runtime."""
         return self.run(given, project_to_rotation_by_squaring)
 
     def reference(self, given: tf.Tensor) -> Outputs:
-        """Gives the outputs as the library's Keras models do, with the SVD."""
+        """Returns the outputs like the library's Keras models, with the SVD."""
         return self.run(given, project_to_rotation)
 
 
 def served_fitting(network: FittingNetwork) -> ServedModel:
-    """Serves a fitting network alone.
+    """Prepares a fitting network for export.
 
     Args:
       network: the network.
 
     Returns:
-      The model; its input is a picture, a map of part labels, or an input map, as the name says.
+      The model; its input is a picture, a map of part labels, or an input map; the name tells
+      which.
     """
     name, size = network.input_map, network.input_size
     kind = input_maps.input_map(name)
@@ -109,7 +110,7 @@ def served_fitting(network: FittingNetwork) -> ServedModel:
         def inputs(examples):
             if kind.joints is None:
                 return input_maps.encode(examples, name, size)
-            return input_maps.to_unit_range(examples["image"])  # three channels: any will do
+            return input_maps.to_unit_range(examples["image"])  # three channels: any value will do
 
     surface = SMPL(network.body.model_data)
 
@@ -127,14 +128,14 @@ def served_fitting(network: FittingNetwork) -> ServedModel:
 
 
 def served_chain(segmenter: PartSegmenter, network: FittingNetwork) -> ServedModel:
-    """Serves both of NBF's stages.
+    """Prepares both of NBF's stages for export.
 
     Args:
       segmenter: the first.
       network: the second.
 
     Returns:
-      The model; its input is a picture, and the segmenter's parts come out too.
+      The model; its input is a picture, and its outputs include the segmenter's parts.
     """
     chain = NeuralBodyFitting(segmenter, network)
     surface, size = SMPL(network.body.model_data), segmenter.input_size
@@ -159,10 +160,10 @@ def served_chain(segmenter: PartSegmenter, network: FittingNetwork) -> ServedMod
 
 
 def served_smplr(model: SMPLR) -> ServedModel:
-    """Serves SMPLR.
+    """Prepares SMPLR for export.
 
     Args:
-      model: with an hourglass or without.
+      model: with or without an hourglass.
 
     Returns:
       The model; its input is a picture, or points.
@@ -172,7 +173,7 @@ def served_smplr(model: SMPLR) -> ServedModel:
         count = model.num_points
         spec = tf.TensorSpec([None, count, 3], tf.float32, "points")
         text = (
-            f"metres, camera axes, the pelvis at the origin and left out; NaN where missing; "
+            f"metres, camera axes, relative to the pelvis, which is left out; NaN if missing; "
             f"SMPL's 23 other joints{', then the 18 landmarks' if count > 23 else ''}"
         )
         card = {"model": "SMPLR from points", "input": _described(spec, text)}
@@ -182,7 +183,7 @@ def served_smplr(model: SMPLR) -> ServedModel:
         card = {"model": "SMPLR", "input": _described(spec, f"RGB, 0..255, {_HOURGLASS_CROP}")}
     card["outputs"] = {
         **_BODY,
-        "gender": "[B] in whose shape space the betas are: male from 0 on, female below",
+        "gender": "[B] shape space of the betas: male if >= 0, female if < 0",
         "vertices": "[B, V, 3] metres, camera axes, the pelvis at the origin",
         "joints_3d": "[B, 24, 3] SMPL's joints, likewise",
         "landmarks": "[B, 18, 3] SMPLR's landmarks on the surface, likewise",
@@ -219,11 +220,11 @@ def served_smplr(model: SMPLR) -> ServedModel:
 
 
 def example_inputs(served: ServedModel, count: int) -> np.ndarray:
-    """Makes inputs for a served model of synthetic people, always the same ones.
+    """Makes inputs from synthetic people, always the same ones.
 
     Args:
       served: the model.
-      count: how many.
+      count: number of people.
 
     Returns:
       `[count, ...]`.
@@ -239,7 +240,7 @@ def example_inputs(served: ServedModel, count: int) -> np.ndarray:
 
 
 def _fitted(network, surface, outputs, project) -> Outputs:
-    """The body of a fitting network's 226 numbers, with the surface."""
+    """Computes the body from a fitting network's 226 numbers, with the surface."""
     posed = network.pose(outputs["parameters"], {}, project)
     betas = posed["betas"]
     relative = kinematics.global_to_relative(posed["global_rotations"], SMPL_24.parents)
@@ -252,7 +253,7 @@ def _fitted(network, surface, outputs, project) -> Outputs:
 
 
 def _pose(relative) -> Outputs:
-    # With one leading dimension: TFLite must know how many there are.
+    # With one leading dimension, since TFLite needs a fixed rank.
     axis_angles = matrix_to_axis_angle(tf.reshape(relative, [-1, 3, 3]))
     return {"rotations": relative, "pose": tf.reshape(axis_angles, [-1, len(SMPL_24), 3])}
 

@@ -19,16 +19,16 @@ from smplr.bones import bone_directions
 from smplr.landmarks import NUM_JOINTS, carrying_joints, template_points
 
 _FILE = "info_body.mat"
-# Each variable -> its shape after the frames.
+# Variable -> its shape without the frames.
 _SHAPES = {"joints": (24, 3), "lmarks": (18, 3), "rotations": (24, 3, 3)}
 # The file's axes are depth, left, up; the camera's are right, down, away.
 _TO_CAMERA = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]], np.float32)
-# Pull of a joint towards its parent's orientation, square metres.
+# Weight of a joint's pull towards its parent's orientation, square metres.
 _TWIST_WEIGHT = 1e-6
 
 
 def read_clip(folder: str | Path) -> dict[str, np.ndarray]:
-    """Reads a sequence of CLOTH3D++ as SMPLR's authors laid it out.
+    """Reads a sequence of CLOTH3D++ in the layout of SMPLR's authors.
 
     Args:
       folder: with `info_body.mat`.
@@ -38,7 +38,7 @@ def read_clip(folder: str | Path) -> dict[str, np.ndarray]:
       parent-relative, the root's in camera axes.
 
     Raises:
-      UserError: the file is not there, or holds something else.
+      UserError: the file is missing, or contains something else.
     """
     path = Path(folder) / _FILE
     if not path.is_file():
@@ -60,18 +60,18 @@ def read_clip(folder: str | Path) -> dict[str, np.ndarray]:
 def measure(
     model: keras.Model, folder: str | Path, poses: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """Measures Ω's rotations on a sequence, beside answers that are the same for every frame.
+    """Measures Ω's rotations on a sequence, compared with constant rotations.
 
-    Two bodies do not agree on which pose is "at rest": between SMPL and the open body the joints
-    differ by constant turns of up to 20 degrees, which no point shows. So Ω is also measured up to
-    one constant turn per joint, fitted to the sequence, as the sequence's own mean rotation is. A
-    closed form that learns nothing shows what the points tell by themselves, given the bones at
-    rest of the open body, or those of the sequence's own.
+    Bodies differ in their rest pose: between SMPL and the open body the joints differ by constant
+    rotations of up to 20 degrees, which the points do not show. So Ω is also measured up to one
+    constant rotation per joint, fitted to the sequence, as is the sequence's mean rotation. A
+    closed form without learning shows what the points alone determine, with the rest bones of the
+    open body or of the sequence.
 
     Args:
-      model: an SMPLR whose Ω is trained, on any body.
+      model: an SMPLR with a trained Ω, for any body.
       folder: see `read_clip`.
-      poses: axis-angles of the motion that Ω knows, `[M, 24, 3]`.
+      poses: axis-angles of Ω's training motion, `[M, 24, 3]`.
 
     Returns:
       Method -> the errors of `metrics.rotation_errors`, means over the frames, degrees.
@@ -106,7 +106,7 @@ def measure(
 
 
 def arms_at_rest(points: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-    """Measures where a body's points lie at rest, seen from the joints that carry them.
+    """Measures the rest positions of a body's points relative to the joints that move them.
 
     Args:
       points: root-relative, metres, `[T, P, 3]`.
@@ -121,14 +121,14 @@ def arms_at_rest(points: np.ndarray, rotations: np.ndarray) -> np.ndarray:
 
 
 def turned_to(points: np.ndarray, arms: np.ndarray) -> np.ndarray:
-    """Turns each joint by Procrustes, parents first, so that what it carries comes to its points.
+    """Rotates each joint by Procrustes, parents first, to fit the points that it moves.
 
     Args:
       points: root-relative, metres, `[T, P, 3]`.
       arms: from `arms_at_rest`.
 
     Returns:
-      Parent-relative rotations, `[T, 24, 3, 3]`; what the points leave open is the parent's.
+      Parent-relative rotations, `[T, 24, 3, 3]`; undetermined rotations follow the parent.
     """
     carriers = carrying_joints(points.shape[1])
     seen = _arms(points, carriers)
@@ -142,13 +142,13 @@ def turned_to(points: np.ndarray, arms: np.ndarray) -> np.ndarray:
 
 
 def _arms(points, carriers):
-    """Points as seen from the joints that carry them, axes of the camera."""
+    """Returns points relative to the joints that move them, in camera axes."""
     joints = np.concatenate([np.zeros_like(points[:, :1]), points[:, : NUM_JOINTS - 1]], axis=1)
     return points - joints[:, carriers]
 
 
 def table(found: dict[str, dict[str, float]]) -> Table:
-    """Lays the methods out, one per row.
+    """Makes a table with one method per row.
 
     Args:
       found: from `measure`.

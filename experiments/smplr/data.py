@@ -1,4 +1,4 @@
-"""What SMPLR's stages learn from and are measured on: noisy points of endless motion, pictures."""
+"""Training and evaluation data of SMPLR's stages: noisy points of endless motion, pictures."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ _NOISE = {
     "gaussian": noise.gaussian_noise,
     "structured": noise.structured_noise,
 }
-# Set beside the streams of chance that the seed itself starts.
+# Random streams next to the one that the seed itself starts.
 _NOISE_STREAM = 1 << 20
 _PREDICTION_BATCH = 16
 PICTURE_FEATURES = (
     *targets.BODY_FEATURES,
     *("image/encoded", "joints/3d", "joints/3d/valid", "camera/intrinsics", "camera/valid"),
 )
-# What shows where the person is, for another scene behind it.
+# Features that show the person's region, to replace the scene behind.
 _MASK_FEATURES = ("parts/encoded", "parts/valid", "image/height", "image/width")
-_MADE_UP = 200  # scenes, and things, where Pascal VOC is not there
+_MADE_UP = 200  # number of scenes and of objects without Pascal VOC
 
 Batch = Mapping[str, tf.Tensor]
 
 
 def motion_config(values: flags.FlagValues) -> MotionConfig:
-    """How much motion is varied.
+    """Returns the variation of the motion.
 
     Args:
       values: the flags of the run.
@@ -70,19 +70,19 @@ def motion_config(values: flags.FlagValues) -> MotionConfig:
 def with_noise(
     batch: Batch, seed: tf.Tensor, values: flags.FlagValues, kind: str | None = None
 ) -> Batch:
-    """Adds what a stage sees to true bodies.
+    """Adds a stage's noisy input to true bodies.
 
     Args:
-      batch: `points` and more, see `motion_batch`; `seen` where an hourglass saw them, and for
-        the noise of a finder: the points of its skeleton.
+      batch: from `motion_batch`; with `seen` if an hourglass predicted the points, and for the
+        noise of a detector with the points of its skeleton.
       seed: int `[2]`.
       values: the flags of the run.
-      kind: of noise; None: that of the training.
+      kind: of noise; None: as in the training.
 
     Returns:
-      The batch with `seen`, `[N, P, 3]`: points with noise, flattened and NaN where missing, as
-      the flags have it; without landmarks where the run has none. A finder's also has `weights`,
-      `[N, P]`.
+      The batch with `seen`, `[N, P, 3]`: points with noise, flattened and NaN if missing,
+      according to the flags; without landmarks if the run has none. A detector's also have
+      `weights`, `[N, P]`.
     """
     points, seen = batch["points"], batch.get("seen", batch["points"])
     seeds = tf.unstack(tf.random.split(seed, 2))
@@ -92,7 +92,7 @@ def with_noise(
         return {**batch, "seen": seen, "weights": weights}
     if values.bone_deviation_deg:
         deviation = np.deg2rad(values.bone_deviation_deg)
-        # A third stream; the other two are those of runs that have no such flag.
+        # A third stream; the other two are used by runs without this flag.
         third = tf.random.fold_in(seed, 2)
         seen = noise.foreign_bones(seen, batch["rotations"], third, deviation)
     add_noise = _NOISE.get(kind or values.noise)
@@ -110,16 +110,15 @@ def with_noise(
 def training_bodies(
     values: flags.FlagValues, body: PointBody, first_batch: int
 ) -> tuple[tf.data.Dataset, Split | None]:
-    """Makes endless batches of bodies with noisy points; a function of the seed and the number.
+    """Makes endless batches of bodies with noisy points; they depend only on seed and number.
 
     Args:
       values: the flags of the run.
       body: the bodies.
-      first_batch: where a resumed training goes on.
+      first_batch: number of the first batch of a resumed training.
 
     Returns:
-      A dataset of what `with_noise` returns, and the split that its people come from; None where
-      poses are drawn by the pose sampler.
+      A dataset of results of `with_noise`, and the split of its people; None for the pose sampler.
     """
     source = None
     if values.noise == "hourglass":
@@ -141,14 +140,14 @@ def training_bodies(
 
 
 def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch]:
-    """Draws people that no training saw, as they come: no limb exchanged, no pose disturbed.
+    """Draws held-out people without exchanged limbs or disturbed poses.
 
     Args:
       values: the flags of the run.
       body: the bodies.
 
     Yields:
-      What `with_noise` returns, in batches.
+      Batches from `with_noise`.
     """
     kind = values.noise if values.test_noise == "same" else values.test_noise
     if kind == "hourglass":
@@ -173,7 +172,7 @@ def held_out_bodies(values: flags.FlagValues, body: PointBody) -> Iterator[Batch
 def _with_named_points(
     values: flags.FlagValues, body: PointBody, kind: str
 ) -> Callable[[Batch], Batch]:
-    """Returns what adds the points that a finder would see, where the noise is a finder's."""
+    """Returns the function that adds a detector's points if the noise is a detector's."""
     if kind != "finder":
         return lambda batch: batch
     models = [PointModel.of(one, find_skeleton(values.skeleton)) for one in body.bodies]
@@ -188,16 +187,16 @@ def _with_named_points(
 def seen_by_hourglass(
     values: flags.FlagValues, body: PointBody, name: str
 ) -> tuple[dict[str, np.ndarray], Split]:
-    """Runs the hourglass of `--networks` over a split; kept next to it for the next run.
+    """Runs the hourglass of `--networks` over a split; caches the result next to it.
 
     Args:
       values: the flags of the run.
       body: the bodies.
-      name: of a split of `--data`.
+      name: name of a split of `--data`.
 
     Returns:
-      What `motion_batch` returns, and `seen` `[N, P, 3]`, for people whose truth is known; and
-      the split.
+      The result of `motion_batch`, and `seen` `[N, P, 3]`, for people with known labels; and the
+      split.
 
     Raises:
       UserError: `--networks` names no hourglass.
@@ -229,7 +228,7 @@ def seen_by_hourglass(
 def _reshuffled(
     people: dict[str, np.ndarray], values: flags.FlagValues, first_batch: int
 ) -> tf.data.Dataset:
-    """Gives batches of stored people without end, each drawn from the seed and its number."""
+    """Returns endless random batches of stored people; each depends on the seed and its number."""
     stored = {name: tf.constant(value) for name, value in people.items()}
     count = len(people["points"])
 
@@ -244,17 +243,17 @@ def _reshuffled(
 def inputs_and_targets(
     batch: Batch, stage: str, denoised: bool = False
 ) -> tuple[tf.Tensor | Batch, Batch | tf.Tensor]:
-    """Sorts a batch of bodies into what a stage gets and what it is to answer.
+    """Splits a batch of bodies into a stage's inputs and targets.
 
     Args:
       batch: from `with_noise`.
       stage: one of `POINT_STAGES`.
-      denoised: whether the stage trains an autoencoder in front of its networks.
+      denoised: whether the stage also trains an autoencoder in front.
 
     Returns:
       Inputs and targets for `fit`.
 
-    Source: paper 4.4.3: Ω and Ψ are trained apart, each with the truth in the other's place.
+    Source: paper 4.4.3: Ω and Ψ are trained separately, each with the true values of the other.
     """
     points, seen = batch["points"], batch["seen"]
     if stage == "dae" and "weights" in batch:
@@ -280,7 +279,7 @@ def inputs_and_targets(
 
 
 def check_known_bodies(split: Split, body: PointBody) -> None:
-    """Refuses pictures of which nobody has betas of the run's bodies, before any training.
+    """Checks before training that someone in the pictures has betas of the run's bodies.
 
     Args:
       split: of the pictures.
@@ -292,7 +291,7 @@ def check_known_bodies(split: Split, body: PointBody) -> None:
     examples = pipelines.load(
         split.directory, split, features=targets.BODY_FEATURES, decode=False
     ).batch(64)
-    # Most often the first batch answers it.
+    # Usually the first batch is enough.
     for batch in examples:
         if bool(tf.reduce_any(targets.known_bodies(batch, len(body.bodies) == 2))):
             return
@@ -313,17 +312,17 @@ def training_pictures(
     epoch: int,
     reader: tf.distribute.InputContext = ALONE,
 ) -> tuple[tf.data.Dataset, int]:
-    """The batches of pictures and bodies from one epoch on, without end.
+    """Returns endless batches of pictures and bodies from an epoch on.
 
     Args:
       values: the flags of the run.
       body: the bodies.
       train: the training set.
       epoch: the first epoch, from 0.
-      reader: which of several; together they read every Example once per epoch.
+      reader: index of the reader; together they read every Example once per epoch.
 
     Returns:
-      A dataset of dicts, `pictures` beside what `body_targets` returns; batches per epoch.
+      A dataset of dicts, `pictures` and the results of `body_targets`; batches per epoch.
 
     Raises:
       RecordError: the shards of `--voc` are missing or damaged.
@@ -354,7 +353,7 @@ def held_out_pictures(
     image_size: int | None = None,
     batch_size: int | None = None,
 ) -> tf.data.Dataset:
-    """The batches of a split in their stored order, not augmented.
+    """Returns the batches of a split in their stored order, without augmentation.
 
     Args:
       values: the flags of the run.
@@ -364,7 +363,7 @@ def held_out_pictures(
       batch_size: None: as in training.
 
     Returns:
-      A dataset of dicts as `training_pictures`.
+      A dataset of dicts as from `training_pictures`.
     """
     size = image_size or values.image_size
     examples = pipelines.load(
@@ -378,7 +377,7 @@ def held_out_pictures(
 
 
 def cropped(example: transforms.Example, image_size: int) -> transforms.Example:
-    """Cuts out the window that shows the hourglass's cube.
+    """Crops the window that shows the hourglass's cube.
 
     Args:
       example: a decoded Example with root and camera.
@@ -392,7 +391,7 @@ def cropped(example: transforms.Example, image_size: int) -> transforms.Example:
 
 
 def augmentation(values: flags.FlagValues) -> transforms.Transform:
-    """Joins the random changes of a picture and the cut around the hourglass's cube.
+    """Combines the augmentation of a picture and the crop of the hourglass's cube.
 
     Args:
       values: the flags of the run.
@@ -442,14 +441,14 @@ def _augmentations(values: flags.FlagValues) -> list[str]:
 
 
 def with_bodies(examples: Batch, body: PointBody) -> Batch:
-    """Turns a batch of cropped Examples into pictures and what is true of the people in them.
+    """Converts a batch of cropped Examples to pictures and targets.
 
     Args:
       examples: decoded Examples.
       body: the bodies.
 
     Returns:
-      `pictures` float32 `[N, S, S, 3]` and what `body_targets` returns.
+      `pictures` float32 `[N, S, S, 3]` and the results of `body_targets`.
     """
     pictures = tf.cast(examples["image"], tf.float32)
     return {"pictures": pictures, **targets.body_targets(examples, body)}

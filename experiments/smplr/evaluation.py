@@ -24,10 +24,10 @@ from smplr.bones import observed_points
 from smplr.targets import shape_vector
 from smplr.volumes import projected_peaks
 
-_SURFACE_CHUNK = 64  # bodies whose vertices are held at once
-_KEPT_PICTURES = 128  # of the first people, for the page
+_SURFACE_CHUNK = 64  # bodies whose vertices are in memory at once
+_KEPT_PICTURES = 128  # pictures of the first people for the page
 _VIEWS: tuple[Literal["depth", "columns"], ...] = ("depth", "columns")  # of their volumes
-# Metric -> what people read; in the order of the table.
+# Metric -> displayed name, in the order of the table.
 LABELS = {
     **{f"{group}_mm": f"{group}, mm" for group in JOINT_GROUPS},
     "joints_16_mm": "mean of 16 joints, mm",
@@ -40,22 +40,22 @@ LABELS = {
     "pa_surface_mm": "surface, protocol 2, mm",
     "rotation_deg": "rotations but those of leaves, degrees",
     "leaf_rotation_deg": "rotations of leaves, degrees",
-    "gender_accuracy": "gender, share that is right",
+    "gender_accuracy": "gender, fraction correct",
 }
-# Before errors of points where a body has errors too.
+# Prefix of errors of points if a body also has errors.
 SEEN = "seen_"
 
 
 class Evaluation(NamedTuple):
-    """What came out for the people whose truth is known, in their stored order.
+    """The results for people with known labels, in their stored order.
 
     Attributes:
-      true: `points`, `rotations`, `betas`, `gender`; `seen` of stages that get points.
-      predicted: `seen`, points that come out, or `rotations` and `shape` of bodies, or both.
-      errors: name -> `[N]`; the unit in the name.
-      baseline: the same of the points that went in (dae), of the mean body (stages that give a
-        body) and of the mean points (hourglass, and dae from a finder's points).
-      pictures: uint8 `[K, S, S, 3]` of the first people; empty for stages that get points.
+      true: `points`, `rotations`, `betas`, `gender`; `seen` for stages whose input is points.
+      predicted: predicted points `seen`, or `rotations` and `shape` of bodies, or both.
+      errors: name -> `[N]`; the name contains the unit.
+      baseline: the same for the input points (dae), the mean body (stages that predict a body) and
+        the mean points (hourglass, and dae with a detector's points).
+      pictures: uint8 `[K, S, S, 3]` of the first people; empty for stages whose input is points.
       volumes: an hourglass's of the same people: `depth` `[K, rows, columns, channels]` seen from
         the camera and `columns` `[K, rows, bins, channels]` from the side, see
         `smplr.volumes.projected_peaks`; empty for stages that get points.
@@ -74,12 +74,12 @@ class Evaluation(NamedTuple):
 def evaluate(
     model: keras.Model, values: flags.FlagValues, split: Split | None = None
 ) -> Evaluation:
-    """Measures a model on people that its training did not see.
+    """Evaluates a model on held-out people.
 
     Args:
       model: of the run's stage.
       values: the flags of the run.
-      split: of pictures, where it is open already; None opens that of --test_split.
+      split: already open split of pictures; None opens that of --test_split.
 
     Returns:
       The evaluation.
@@ -108,7 +108,7 @@ def evaluate(
 
 
 def _predictor(model, stage):
-    """Returns the function from a batch to what the model says of it."""
+    """Returns the function from a batch to the model's predictions."""
     if stage == "hourglass":
         look = tf.function(lambda pictures: _seen(model(pictures)), reduce_retracing=True)
         return lambda batch: look(batch["pictures"])
@@ -168,7 +168,7 @@ def _baseline(true, predicted, stage) -> dict[str, np.ndarray]:
         found["seen"] = np.repeat(mean, len(true["points"]), axis=0)
     if "rotations" in predicted:
         shape = shape_vector(true["betas"], true["gender"]).numpy()
-        # What the stage is given as truth stays true in the baseline.
+        # The baseline gets the same true values as the stage.
         mean = {
             "rotations": project_to_rotation(np.nanmean(true["rotations"], 0)).numpy(),
             "shape": np.nanmean(shape, axis=0),
@@ -190,16 +190,17 @@ def measure(
 def errors_of(
     true: Mapping[str, np.ndarray], predicted: Mapping[str, np.ndarray], body: PointBody
 ) -> dict[str, np.ndarray]:
-    """Computes every error that a prediction allows.
+    """Computes all errors of a prediction.
 
     Args:
       true: `points`, `rotations`, `betas`, `gender`.
-      predicted: `seen`: points that an hourglass or an autoencoder gives; `rotations` and `shape`
-        of bodies; either or both.
+      predicted: `seen`: points of an hourglass or an autoencoder; `rotations` and `shape` of
+        bodies; either or both.
       body: the bodies.
 
     Returns:
-      Name -> `[N]`, the unit in the name. With both, the errors of `seen` are called `seen_...`.
+      Name -> `[N]`; the name contains the unit. With both, the errors of `seen` are named
+      `seen_...`.
     """
     found: dict[str, np.ndarray] = {}
     if "seen" in predicted:
@@ -216,7 +217,7 @@ def errors_of(
 
 
 def _body_errors(true, predicted, body) -> dict[str, np.ndarray]:
-    """Errors of joints, landmarks, bones and surface, a few bodies at a time."""
+    """Computes errors of joints, landmarks, bones and surface in chunks of bodies."""
     surface = PointBody(body.bodies, gender_mode=body.gender_mode, surface=True, dtype="float32")
     pose = tf.function(surface, reduce_retracing=True)
     chunks = []
@@ -252,7 +253,7 @@ def make_record(
       values: its flags.
       evaluation: of its model.
       model: the model.
-      state: of its last checkpoint; None where nothing was trained.
+      state: of its last checkpoint; None without training.
 
     Returns:
       JSON values.
@@ -277,13 +278,13 @@ def make_record(
 
 
 def table(record: Mapping[str, Any]) -> Table:
-    """Lays the metrics of a record out next to the baseline's.
+    """Makes a table of a record's metrics next to the baseline's.
 
     Args:
       record: with `metrics` and `baseline_metrics`.
 
     Returns:
-      The table; points that a picture stage saw come first.
+      The table; a picture stage's points come first.
     """
     ours, theirs = record["metrics"], record["baseline_metrics"]
     baseline = "noisy points" if record["stage"] == "dae" else "mean of the people"

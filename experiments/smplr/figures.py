@@ -1,4 +1,4 @@
-"""Pictures of points and of the bodies fitted to them, from the front and from the side."""
+"""Draws points and the bodies fitted to them, from the front and from the side."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SIZE = 256  # pixels, of every picture
 _EXTENT = 2.1  # metres that a picture shows
 _DISTANCE = 8.0  # metres from the camera to the root
 _FINE = 2  # samples per pixel and axis of lines and dots
-_FINE_BITS = 3  # fractions of those samples that OpenCV draws to
-# RGB: bones of the left and the right side, those between, landmarks, and the truth behind them.
+_FINE_BITS = 3  # fractional bits of OpenCV's drawing coordinates
+# RGB: bones of the left, the right and the middle, landmarks, and the truth behind them.
 _LEFT, _RIGHT, _MIDDLE, _LANDMARK = (214, 96, 60), (38, 112, 184), (110, 112, 118), (226, 168, 40)
 _TRUTH = (150, 158, 150)
-# What turns a person in front of the camera so that it is seen from there.
+# Rotation of a person for each view.
 _VIEWS = {
     "front": np.eye(3),
-    # What was away from the camera is now right: seen by somebody to the right of the picture.
+    # Seen from the right of the picture: away from the camera becomes right.
     "side": np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]),
 }
 VIEWS = tuple(_VIEWS)
@@ -31,7 +31,7 @@ def draw_points(points: np.ndarray, truth: np.ndarray, view: str) -> np.ndarray:
 
     Args:
       points: root-relative, metres, camera axes, `[P, 3]`; NaN is left out.
-      truth: likewise; thin and grey behind them.
+      truth: true points in the same form; thin and grey in the background.
       view: one of VIEWS.
 
     Returns:

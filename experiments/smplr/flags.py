@@ -20,10 +20,10 @@ AUGMENTATIONS = ("mirror", "rotation", "scenery", "colour")
 
 
 def define_run_flags(values: flags.FlagValues) -> None:
-    """Adds what a run is made of; flags.cfg of a run folder holds these.
+    """Adds the flags of a run, which flags.cfg of its folder stores.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     f = FlagDefiner(values)
     f.enum("stage", "pose_shape", STAGES, "Network or stage to train.")
@@ -170,7 +170,7 @@ def define_evaluation_flags(values: flags.FlagValues) -> None:
     """Adds the flags of `evaluate_smplr.py`: its own and those of a run.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     define_run_flags(values)
     f = FlagDefiner(values)

@@ -13,16 +13,16 @@ from datasets.splits import Split
 from experiments.runs.pose_pool import sampled_poses
 from smpl_tf.files import written_aside
 
-# Where drawn poses are kept: a minute of work, the same for every run.
+# Cache of sampled poses, which take a minute and are equal for all runs.
 _FOLDER = Path("data/motion")
 
 
 def pose_pool(values: flags.FlagValues, split: str | Split) -> np.ndarray:
-    """Gathers the poses of a split.
+    """Returns the poses of a split.
 
     Args:
       values: the flags of the run.
-      split: "train" or "test"; or, with --motion, that split of it, opened.
+      split: "train" or "test"; or, with --motion, its open split.
 
     Returns:
       Axis-angles, parent-relative, the root's in camera axes, float32 `[M, 24, 3]`.
@@ -42,16 +42,16 @@ def pose_pool(values: flags.FlagValues, split: str | Split) -> np.ndarray:
 
 
 def held_out_poses(values: flags.FlagValues) -> np.ndarray:
-    """Gathers the poses of the evaluation, at most --test_bodies of them.
+    """Returns the poses of the evaluation, at most --test_bodies.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      float32 `[M, 24, 3]`, see `pose_pool`; with --motion evenly spread over its --test_split.
+      float32 `[M, 24, 3]`, see `pose_pool`; with --motion, evenly spread over its --test_split.
 
     Raises:
-      RecordError: the shards are missing or damaged, or hold no pose.
+      RecordError: the shards are missing or damaged, or have no pose.
     """
     if not values.motion:
         return pose_pool(values, "test")
@@ -71,7 +71,7 @@ def shard_poses(folder: str, split: str | Split) -> np.ndarray:
       float32 `[M, 24, 3]`, see `pose_pool`.
 
     Raises:
-      RecordError: the shards are missing or damaged, or hold no pose.
+      RecordError: the shards are missing or damaged, or have no pose.
     """
     needed = ("smpl/pose", "smpl/valid")
     examples = pipelines.load(folder, split, features=needed, decode=False).batch(4096)

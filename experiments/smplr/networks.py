@@ -1,4 +1,4 @@
-"""What the SMPLR scripts share: bodies, the networks of a stage and of earlier runs, losses."""
+"""Shared code of the SMPLR scripts: bodies, networks of a stage and of earlier runs, losses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from smplr import (
 )
 from smplr.model import join_networks
 
-# Which networks a finished run of each stage has to offer.
+# The networks in a finished run of each stage.
 NETWORKS_OF_STAGE = {
     "hourglass": ("hourglass",),
     "dae": ("autoencoder",),
@@ -37,16 +37,16 @@ NETWORKS_OF_STAGE = {
     "pose_shape": ("pose_regressor", "shape_regressor"),
     "end_to_end": ("hourglass", "autoencoder", "pose_regressor", "shape_regressor"),
 }
-# Outputs of the hourglass, whose losses are its own in every stage.
+# Outputs of the hourglass, with the same losses in every stage.
 OF_HOURGLASS = ("volumes", "points")
 # Outputs of SMPL behind the regressors.
 _OF_SMPL = ("joints", "landmarks")
-# Which networks a stage changes.
+# The networks that a stage trains.
 TRAINED_NETWORKS = {**NETWORKS_OF_STAGE, "end_to_end": ("hourglass",)}
 
 
 def trained_networks(values: flags.FlagValues) -> tuple[str, ...]:
-    """Finds which networks a run changes.
+    """Returns the networks that a run trains.
 
     Args:
       values: the flags of the run.
@@ -55,7 +55,7 @@ def trained_networks(values: flags.FlagValues) -> tuple[str, ...]:
       Their names.
 
     Raises:
-      UserError: an autoencoder is to be trained where none is in front of Ω and Ψ.
+      UserError: --train_autoencoder without an autoencoder in front of Ω and Ψ.
     """
     names = TRAINED_NETWORKS[values.stage]
     if not values.train_autoencoder:
@@ -79,13 +79,13 @@ def bodies(values: flags.FlagValues) -> list[SMPLModelData]:
 
 
 def people_of(values: flags.FlagValues) -> Bodies:
-    """Says which bodies a run's synthetic people have: those that its flags give.
+    """Returns the bodies of a run's synthetic people: those of its flags.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      The files that the flags name; all three open bodies where they name none.
+      The files in the flags, or all three open bodies.
     """
     if values.neutral and values.neutral_body:
         return Bodies(neutral=values.neutral_body)
@@ -94,14 +94,14 @@ def people_of(values: flags.FlagValues) -> Bodies:
 
 
 def check_bodies_of(split: Split, bodies: Iterable[SMPLModelData]) -> None:
-    """Refuses pictures whose shape parameters belong to other bodies.
+    """Rejects pictures whose shape parameters belong to other bodies.
 
     Args:
       split: of the pictures.
       bodies: those of the run.
 
     Raises:
-      UserError: a body differs.
+      UserError: the bodies differ.
     """
     known = split.manifest.bodies
     for body in bodies:
@@ -115,19 +115,19 @@ def check_bodies_of(split: Split, bodies: Iterable[SMPLModelData]) -> None:
 
 
 def build_model(values: flags.FlagValues) -> keras.Model:
-    """Builds what a stage trains: networks of earlier runs where it names them, new ones else.
+    """Builds the model of a stage, with networks of earlier runs or new ones.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      A DenoisingAutoencoder, a StackedHourglass, or an SMPLR around them; networks that the stage
-      does not train are frozen.
+      A DenoisingAutoencoder, a StackedHourglass, or an SMPLR that contains them; networks that the
+      stage does not train are frozen.
 
     Raises:
-      UserError: a stage lacks a network that it does not train, or a run cannot be read.
+      UserError: a network that the stage does not train is missing, or a run is unreadable.
     """
-    trained_networks(values)  # refuses flags that contradict each other before it loads any
+    trained_networks(values)  # checks the flags before loading networks
     found = earlier_networks(values)
     num_points = 41 if values.landmarks else 23
     if values.stage == "dae":
@@ -152,7 +152,7 @@ def build_model(values: flags.FlagValues) -> keras.Model:
 
 
 def _joined(found: dict[str, keras.Model], values: flags.FlagValues) -> SMPLR:
-    """Puts the networks of a stage into one model; those that it does not train are frozen."""
+    """Joins the networks of a stage to one model; those that it does not train are frozen."""
     num_points = 41 if values.landmarks else 23
     end_to_end = values.stage == "end_to_end"
     _require_networks(values, found, NETWORKS_OF_STAGE["end_to_end"] if end_to_end else ())
@@ -188,17 +188,17 @@ def _require_networks(values, found, names) -> None:
 def earlier_networks(
     values: flags.FlagValues, within: tuple[Path, ...] = ()
 ) -> dict[str, keras.Model]:
-    """Loads the networks of the runs that `--networks` names; later runs win.
+    """Loads the networks of the runs in `--networks`; later runs take precedence.
 
     Args:
       values: the flags of the run.
-      within: folders of the runs that name it.
+      within: folders of the runs that refer to it.
 
     Returns:
       Name -> network.
 
     Raises:
-      UserError: a folder holds no finished run.
+      UserError: a folder has no finished run.
     """
     found = {}
     for folder in values.networks:
@@ -214,7 +214,7 @@ def named_run(folder: str) -> RunFolder:
     """Finds a run of `--networks`.
 
     Args:
-      folder: seen from the working directory or, as what is shipped, from the repository.
+      folder: relative to the working directory or, for shipped runs, to the repository.
 
     Returns:
       The run folder; it need not exist.
@@ -224,16 +224,16 @@ def named_run(folder: str) -> RunFolder:
 
 
 def earlier_hourglass(values: flags.FlagValues) -> tuple[StackedHourglass, Path]:
-    """Finds the hourglass among the runs that `--networks` names.
+    """Finds the hourglass in the runs of `--networks`.
 
     Args:
       values: the flags of the run.
 
     Returns:
-      The hourglass and the folder of its run; the last one wins.
+      The hourglass and the folder of its run; the last one takes precedence.
 
     Raises:
-      UserError: there is none, or a run is not finished.
+      UserError: there is none, or a run is unfinished.
     """
     for folder in reversed(values.networks):
         run = named_run(folder)
@@ -247,25 +247,25 @@ def load_model(run: RunFolder, within: tuple[Path, ...] = ()) -> tuple[keras.Mod
     """Loads the finished model of a run.
 
     Args:
-      run: the run. A copy of --stage=end_to_end that ship_smplr.py wrote holds the hourglass
-        alone, which is all that the stage trains, and is joined with its --networks.
-      within: folders of the runs that name it in their --networks.
+      run: the run. A copy of --stage=end_to_end by ship_smplr.py has only the hourglass, which is
+        all that the stage trains, and is joined with its --networks.
+      within: folders of the runs that refer to it in their --networks.
 
     Returns:
       The model, and its stage.
 
     Raises:
-      UserError: the run is not there, not finished, damaged, or in its own --networks.
-      BodyNotFoundError: its body is not at hand.
+      UserError: the run is missing, unfinished, damaged, or in its own --networks.
+      BodyNotFoundError: its body cannot be found.
     """
     path = run.model_file
     if not path.exists():
         raise UserError(
-            f"{path}: not found; run experiments/train_smplr.py to its end in that folder first"
+            f"{path}: not found; finish its training with experiments/train_smplr.py first"
         )
     values, folder = flags_of(run), run.path.resolve()
     if folder in within:
-        raise UserError(f"{run.flags_file}: its --networks lead back to it; get a whole copy")
+        raise UserError(f"{run.flags_file}: its --networks refer back to itself; get a whole copy")
     try:
         with keras_files.checked(path):
             model = keras.saving.load_model(path, compile=False)
@@ -273,7 +273,7 @@ def load_model(run: RunFolder, within: tuple[Path, ...] = ()) -> tuple[keras.Mod
             model = join_networks(model, path)
     except BodyNotFoundError:
         raise
-    except Exception as error:  # whatever a damaged archive makes Keras raise
+    except Exception as error:  # Keras raises many kinds of errors on damaged archives
         raise UserError(
             f"{path}: not a model of train_smplr.py, or damaged ({one_line(error)[:200]}); train "
             "it again, or get a whole copy"
@@ -285,19 +285,19 @@ def load_model(run: RunFolder, within: tuple[Path, ...] = ()) -> tuple[keras.Mod
 
 
 def keep_joined(run: RunFolder, model: SMPLR, values: flags.FlagValues) -> None:
-    """Writes networks of several runs, joined to one model, as a run of their own.
+    """Writes networks of several runs, joined to one model, as a new run.
 
     Args:
-      run: where to.
+      run: to write.
       model: the joined networks.
-      values: the flags that joined them, the stage set; they may hold more than a run's flags.
+      values: the flags that joined them, with the stage; they may include more than a run's flags.
 
     Raises:
-      UserError: something else was trained in the folder.
+      UserError: the folder already has a training.
     """
     if run.has_results():
         raise UserError(
-            f"{run.path}: holds a training; give another --run_name for the joined networks"
+            f"{run.path}: already has a training; give another --run_name for the joined networks"
         )
     own = flags.FlagValues()
     define_run_flags(own)
@@ -320,7 +320,7 @@ def flags_of(run: RunFolder) -> flags.FlagValues:
 
 
 def compile_model(model: keras.Model, values: flags.FlagValues, steps: int) -> None:
-    """Gives a model the losses of its stage and its optimiser.
+    """Compiles a model with the losses of its stage and its optimiser.
 
     Args:
       model: from `build_model`.
@@ -368,7 +368,7 @@ def _losses(values):
         weights = {name: values.smpl_weight if name in _OF_SMPL else 1.0 for name in loss}
         if values.train_autoencoder:
             weights["denoised"] = values.denoised_weight
-        # A loss of weight zero would still cost the way back through SMPL.
+        # A loss with weight zero would still compute its gradient through SMPL.
         kept = {name: one for name, one in loss.items() if weights[name]}
         return kept, {name: weights[name] for name in kept}, measured
     loss["denoised"] = losses.PointLoss(values.bone_weight)

@@ -18,7 +18,7 @@ from smpl_tf import figures
 from smplr import PointBody
 
 _LEADS = {
-    "hourglass": "A stacked hourglass finds the points of people in pictures.",
+    "hourglass": "A stacked hourglass finds people's points in pictures.",
     "dae": "A denoising autoencoder cleans points.",
     "pose": "Ω turns points into rotations; the true shape is given.",
     "shape": "Ψ turns points into betas and gender; the true pose is given.",
@@ -63,13 +63,13 @@ def make_page(
         tried = f"in the pictures of {values.data} (split “{values.test_split}”)"
     return report.Page(
         title=f"SMPLR: {record['run']}",
-        lead=f"{_LEADS[values.stage]} Tried on {record['people']:,} people {tried}.",
+        lead=f"{_LEADS[values.stage]} Evaluated on {record['people']:,} people {tried}.",
         headlines=[
             report.Headline(
                 _value(name, ours[name]), LABELS[name], f"baseline: {_value(name, theirs[name])}"
             )
             for name in _HEADLINES
-            # Equal: what the stage is given as truth.
+            # Equal values are given to the stage as truth.
             if name in ours and name in theirs and ours[name] != theirs[name]
         ],
         table=smplr_evaluation.table(record),
@@ -86,7 +86,7 @@ def charts(history: Mapping[str, Sequence[float]]) -> list[Chart]:
       history: Keras' log name -> one value per epoch.
 
     Returns:
-      The charts for which there are values.
+      The charts that have values.
     """
     found = []
     for name, title in _CHARTS.items():
@@ -114,7 +114,7 @@ def _details(record) -> list[tuple[str, str]]:
 
 
 def _people(evaluation: Evaluation) -> list[report.Group]:
-    """Draws people of every quarter of the errors; of those whose picture was kept, if any."""
+    """Draws people from every quarter of the errors; only those with a stored picture, if any."""
     errors = evaluation.errors["joints_23_mm"]
     if len(evaluation.pictures):
         errors = errors[: len(evaluation.pictures)]
@@ -135,7 +135,7 @@ def _person(evaluation: Evaluation, surface: PointBody, index: int) -> report.Pe
         peaks = evaluation.volumes[axis][index]
         drawn = smplr_figures.draw_volumes(peaks, predicted["seen"].shape[1])
         shown += [report.picture(f"volumes of {kind}, {view}", one) for kind, one in drawn.items()]
-    # A finder's points have another skeleton than the one that is drawn.
+    # A detector's points have another skeleton than the drawing.
     given = None if "weights" in true else true.get("seen")
     points = {"points given": given, "points found": predicted.get("seen")}
     for label, every in points.items():

@@ -1,4 +1,4 @@
-"""SMPLR's networks compared with fits without training: accuracy and speed on the same bodies."""
+"""Compares SMPLR's networks with non-learned fits: accuracy and speed on the same bodies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from smplr.inverse_fit import InverseFit
 # Points `[N, 41, 3]` -> rotations and shape.
 Method = Callable[[tf.Tensor], Mapping[str, tf.Tensor]]
 
-# What is wrong with the points: name -> kind of noise, share of missing points.
+# Errors of the points: name -> kind of noise, fraction of missing points.
 INPUTS = {
     "clean": ("none", 0.0),
     "Gaussian": ("gaussian", 0.0),
@@ -32,20 +32,20 @@ INPUTS = {
     "clean, 20 % missing": ("none", 0.2),
     "structured, 20 % missing": ("structured", 0.2),
 }
-# The root is the origin and known exactly.
+# The root is the origin and exact.
 _ROOT_WEIGHT = 100.0
-# Pulls towards plain poses and shapes that suit points with errors of centimetres.
+# Prior weights of pose and shape for points with errors of centimetres.
 _NOISY_GRADIENT = {"pose_weight": 1e-2, "beta_weight": 1e-2}
 SHOWN = ("joints_23_mm", "pa_joints_mm", "landmarks_mm", "surface_mm", "rotation_deg")
 
 
 def compare(models: Mapping[str, keras.Model], values: flags.FlagValues, count: int) -> list[dict]:
-    """Gives the same people to every method, clean, noisy and with points missing.
+    """Runs every method on the same people, clean, noisy and with missing points.
 
     Args:
-      models: name -> SMPLR from points.
+      models: name -> SMPLR whose input is points.
       values: the flags of a run: bodies and held-out people.
-      count: how many people.
+      count: number of people.
 
     Returns:
       One dict per method and input: `method`, `points` (of `INPUTS`), `bodies_per_cpu_second` and
@@ -53,7 +53,7 @@ def compare(models: Mapping[str, keras.Model], values: flags.FlagValues, count: 
     """
     body = PointBody(networks.bodies(values), dtype="float32")
     values.batch_size = count
-    # Traced once for all clean inputs and once for all noisy ones.
+    # Traced once for clean inputs and once for noisy ones.
     methods = {
         noisy: {name: tf.function(run) for name, run in _methods(models, body, noisy).items()}
         for noisy in (False, True)
@@ -95,7 +95,7 @@ def _methods(models, body, noisy) -> dict[str, Method]:
 
 
 def _rooted(points):
-    """Returns points with the root in front, and their weights."""
+    """Returns points with the root prepended, and their weights."""
     rooted = tf.concat([tf.zeros_like(points[:, :1]), points], axis=1)
     weights = tf.concat([[_ROOT_WEIGHT], tf.ones(len(SMPLR_42) - 1)], axis=0)
     missing = tf.reduce_any(tf.math.is_nan(rooted), axis=-1)
@@ -145,7 +145,7 @@ def _descended_from(body: PointBody, gradient, model, points):
 
 
 def _timed(method: Method, points: tf.Tensor) -> tuple[dict[str, np.ndarray], float]:
-    """Runs a method; the time is that of the faster of two runs after the first."""
+    """Runs a method; the time is the shorter one of two runs after the first."""
     results = method(points)
     seconds = []
     for _ in range(2):
@@ -156,7 +156,7 @@ def _timed(method: Method, points: tf.Tensor) -> tuple[dict[str, np.ndarray], fl
 
 
 def table(found: list[dict]) -> Table:
-    """Lays the methods out, one per row.
+    """Makes a table with one method per row.
 
     Args:
       found: from `compare`.

@@ -1,4 +1,4 @@
-"""The training of one stage of SMPLR, from the data to the finished model."""
+"""Training of one stage of SMPLR, from the data to the finished model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def train(
 
     Returns:
       The trained model, the state of its last checkpoint, and the split of pictures to evaluate
-      on; None of a stage that learns from points.
+      on; None for a stage whose input is points.
 
     Raises:
       UserError: networks or data are missing or do not fit, or a loss is not finite.
@@ -56,7 +56,7 @@ def train(
     if checkpoint:
         if checkpoint.state.get("data", supply.data) != supply.data:
             raise UserError(
-                f"not the data that {checkpoint.weights} was trained on; bring it back, or give "
+                f"not the data that {checkpoint.weights} was trained on; restore it, or give "
                 "another --run_name, or --overwrite to start again"
             )
         checkpoints.restore(checkpoint, model)
@@ -79,7 +79,7 @@ def train(
     checkpoint = checkpoints.latest(run.checkpoints)
     if opened.is_chief:
         if values.strategy != "none":
-            model = networks.build_model(values)  # free of the strategy
+            model = networks.build_model(values)  # without the strategy
             checkpoints.restore(checkpoint, model)
         with written_aside(run.model_file) as aside:
             model.save(aside)
@@ -87,16 +87,16 @@ def train(
 
 
 class _Supply(NamedTuple):
-    """What a stage learns from.
+    """The training data of a stage.
 
     Attributes:
-      share: reader -> its batches, from the first epoch on.
+      share: reader -> its batches, from the first epoch.
       spec: of one batch.
       steps: batches per epoch.
-      watched: batches to measure on after each epoch, or None.
-      share_watched: reader -> its share of them.
-      data: what was read -> a fingerprint of its bytes.
-      name_batch: epoch, step -> what identifies the Examples of a batch.
+      watched: validation batches for each epoch, or None.
+      share_watched: reader -> its share of the validation batches.
+      data: name of the data -> fingerprint of its bytes.
+      name_batch: (epoch, step) -> names of the Examples of a batch.
       test: the split of pictures to evaluate on, or None.
     """
 
@@ -123,7 +123,7 @@ def _supply(values, body, epoch, replicas, made):
     def share_watched(reader):
         if replicas == 1:
             return watched
-        # Whole batches: Keras' mean over a replica's empty share would not be a number.
+        # Whole batches, since Keras' mean over a replica's empty share would be NaN.
         whole = min(values.batch_size, val.count // replicas * replicas)
         batches = smplr_data.held_out_pictures(values, body, val, batch_size=whole)
         batches = batches.take(val.count // whole).map(convert)
@@ -151,9 +151,7 @@ def _supply(values, body, epoch, replicas, made):
 def _drawn_bodies(values, body, epoch):
     steps = values.steps_per_epoch
     if values.motion and values.noise != "hourglass":
-        open_split(
-            values.motion, values.test_split
-        )  # of the evaluation; asked for before training
+        open_split(values.motion, values.test_split)  # for the evaluation; checked before training
     bodies, source = smplr_data.training_bodies(values, body, epoch * steps)
 
     def sort(batch):
@@ -176,14 +174,14 @@ def _drawn_bodies(values, body, epoch):
 
 
 def picture_targets(batch: smplr_data.Batch, values: flags.FlagValues) -> smplr_data.Batch:
-    """Lays out what a picture stage is to answer.
+    """Returns the targets of a picture stage.
 
     Args:
       batch: from `training_pictures`.
       values: the flags of the run.
 
     Returns:
-      Targets by output of the model. Volumes are drawn from the points by their loss.
+      Targets by output of the model. The loss computes volumes from the points.
     """
     joints, landmarks = split_points(batch["points"])
     points = batch["points"] if values.landmarks else joints
@@ -196,7 +194,7 @@ def picture_targets(batch: smplr_data.Batch, values: flags.FlagValues) -> smplr_
 
 
 class LogGradientRatio(keras.callbacks.Callback):
-    """Logs how strongly SMPLR pulls at the hourglass, beside its own loss, after each epoch.
+    """Logs the ratio of SMPLR's gradient at the hourglass to that of its own loss, per epoch.
 
     Args:
       batch: (pictures, targets) to measure on.
@@ -205,18 +203,18 @@ class LogGradientRatio(keras.callbacks.Callback):
     """
 
     def __init__(self, batch):
-        """Keeps the batch."""
+        """Stores the batch."""
         super().__init__()
         self._batch = batch
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds `gradient_ratio`: SMPLR's norm by that of the hourglass's own losses."""
+        """Adds `gradient_ratio`: norm of SMPLR's gradient over that of the hourglass's losses."""
         own, other = gradient_norms(self.model, *self._batch)
         logs["gradient_ratio"] = float(other / own)
 
 
 def gradient_norms(model: keras.Model, pictures: tf.Tensor, targets) -> tuple[float, float]:
-    """Measures what pulls at the hourglass of an end-to-end model.
+    """Measures the gradients at the hourglass of an end-to-end model.
 
     Args:
       model: compiled, with losses and weights by output.
@@ -224,11 +222,11 @@ def gradient_norms(model: keras.Model, pictures: tf.Tensor, targets) -> tuple[fl
       targets: by output.
 
     Returns:
-      Norms of the weighted gradients with respect to the hourglass's weights: of its own losses,
-      and of all others.
+      Norms of the weighted gradients with respect to the hourglass's weights: from its own losses,
+      and from all others.
     """
     weights = model.hourglass.trainable_weights
-    # Keras keeps them here alone.
+    # the only place where Keras stores them
     factors = model.get_compile_config()["loss_weights"]
     with tf.GradientTape(persistent=True) as tape:
         outputs = model(pictures, training=False)

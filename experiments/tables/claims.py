@@ -1,20 +1,20 @@
-"""What the papers say of their tables, as checks of numbers: each holds or does not."""
+"""The papers' claims about their tables as checks of numbers: each holds or does not hold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-# Key of a row -> metric -> value. A row that was not run is not there.
+# Key of a row -> metric -> value; rows that were not run are missing.
 Values = Mapping[str, Mapping[str, float]]
 
 
 class Finding(NamedTuple):
-    """What a check comes to.
+    """The result of a check.
 
     Attributes:
-      holds: whether the claim does.
-      number: what that rests on, for people.
+      holds: whether the claim holds.
+      number: the deciding number, as text.
     """
 
     holds: bool
@@ -22,12 +22,12 @@ class Finding(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """One statement about a table.
+    """A claim about a table.
 
     Attributes:
       text: the statement.
-      when: what must be for it to hold.
-      check: the numbers of the table -> finding; KeyError where a row is missing.
+      when: the condition, as text.
+      check: numbers of the table -> finding; KeyError if a row is missing.
       ours: whether it is a check of ours, which the paper does not say.
     """
 
@@ -43,7 +43,7 @@ class Claim(NamedTuple):
           values: the numbers of the table.
 
         Returns:
-          The finding; None where a row or a metric that it needs is missing.
+          The finding; None if a row or a metric is missing.
         """
         try:
             return self.check(values)
@@ -52,7 +52,7 @@ class Claim(NamedTuple):
 
 
 def at_most(text: str, metric: str, row: str, share: float, other: str) -> Claim:
-    """Claims that one row's error is at most a share of another's.
+    """Claims that one row's error is at most a multiple of another's.
 
     Args:
       text: the statement.
@@ -73,7 +73,7 @@ def at_most(text: str, metric: str, row: str, share: float, other: str) -> Claim
 
 
 def at_least(text: str, metric: str, row: str, share: float, other: str) -> Claim:
-    """Claims that one row's error is at least so many times another's.
+    """Claims that one row's error is at least a multiple of another's.
 
     Args:
       text: the statement.
@@ -94,7 +94,7 @@ def at_least(text: str, metric: str, row: str, share: float, other: str) -> Clai
 
 
 def within(text: str, metric: str, row: str, share: float, other: str) -> Claim:
-    """Claims that two rows hardly differ.
+    """Claims that two rows are nearly equal.
 
     Args:
       text: the statement.
@@ -115,7 +115,7 @@ def within(text: str, metric: str, row: str, share: float, other: str) -> Claim:
 
 
 def falling(text: str, metric: str, rows: Sequence[str]) -> Claim:
-    """Claims that the error falls from row to row.
+    """Claims that the error decreases from row to row.
 
     Args:
       text: the statement.
@@ -135,13 +135,13 @@ def falling(text: str, metric: str, rows: Sequence[str]) -> Claim:
 
 
 def alike(text: str, metric: str, rows: Sequence[str], share: float) -> Claim:
-    """Claims that several rows hardly differ.
+    """Claims that several rows are nearly equal.
 
     Args:
       text: the statement.
       metric: of the rows.
       rows: their keys.
-      share: by which the largest value may be above the smallest.
+      share: maximum difference of largest and smallest value, relative to the smallest.
 
     Returns:
       The claim.
@@ -156,13 +156,13 @@ def alike(text: str, metric: str, rows: Sequence[str], share: float) -> Claim:
 
 
 def near_the_best(text: str, metric: str, row: str, points: float) -> Claim:
-    """Claims that a row's score, where more is better, is close to the best of the table.
+    """Claims that a row's score (larger is better) is close to the best of the table.
 
     Args:
       text: the statement.
       metric: a score in percent.
       row: the row.
-      points: how far below the best it may be.
+      points: maximum distance below the best.
 
     Returns:
       The claim.
@@ -177,7 +177,7 @@ def near_the_best(text: str, metric: str, row: str, points: float) -> Claim:
 
 
 def always_falling(text: str, metric: str, columns: Sequence[Sequence[str]]) -> Claim:
-    """Claims that the error falls from each row to the next, in every column of a matrix.
+    """Claims that the error decreases from row to row, in every column of a matrix.
 
     Args:
       text: the statement.
@@ -203,7 +203,7 @@ def correlated(text: str, metric: str, row: str, most: float) -> Claim:
       text: the statement.
       metric: the coefficient.
       row: where it was measured.
-      most: the coefficient is this or less.
+      most: upper limit of the coefficient.
 
     Returns:
       The claim.
@@ -256,15 +256,15 @@ def below(text: str, metric: str, row: str, other: str) -> Claim:
 
 
 def gains(text: str, metric: str, row: str, other: str, share: float, times: float) -> Claim:
-    """Claims that a row lowers the error of what it is given, and by more than another row does.
+    """Claims that a row reduces the error of its input, and by more than another row does.
 
     Args:
       text: the statement.
-      metric: of the rows; `input_` and the metric is the error of what goes in.
+      metric: of the rows; `input_` plus the metric is the error of the input.
       row: the one.
-      other: the other, given the same.
-      share: of the error that goes in, the least gain.
-      times: how many times the other's gain.
+      other: the other row, with the same input.
+      share: least gain, relative to the error of the input.
+      times: least ratio to the other's gain.
 
     Returns:
       The claim.
@@ -281,7 +281,7 @@ def gains(text: str, metric: str, row: str, other: str, share: float, times: flo
 
 
 def offset(text: str, row: str, metric: str, other_metric: str) -> Claim:
-    """Claims that one of a row's errors is above another, and says by how much.
+    """Claims that one of a row's errors is larger than another, and reports the difference.
 
     Args:
       text: the statement.

@@ -1,4 +1,4 @@
-"""What the flag file of a row says, without starting anything."""
+"""Reads the flag file of a row, without running anything."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class FlagFile:
     """One flag file, or a variation of it.
 
     Attributes:
-      name: of its runs, without their seed.
-      arguments: of the script that takes it.
+      name: of its runs, without the seed.
+      arguments: of its script.
 
     Args:
       folder: of the flag files.
-      stem: its name without the ending.
-      variation: what differs, or None.
+      stem: its name without the extension.
+      variation: changed flags, or None.
     """
 
     def __init__(self, folder: Path, stem: str, variation: Variation | None = None):
         """Reads the file.
 
         Raises:
-          UserError: it is not there, or a flag in it is wrong.
+          UserError: it is missing, or a flag in it is wrong.
         """
         self.path, self.stem = folder / f"{stem}.cfg", stem
         self.name = f"{stem}_{variation.name}" if variation else stem
@@ -65,43 +65,43 @@ class FlagFile:
 
     @property
     def of_nbf(self) -> bool:
-        """Whether the file is of NBF's scripts, or of SMPLR's."""
+        """Whether the file is for NBF's scripts, not SMPLR's."""
         return self.stem.startswith("nbf_")
 
     @property
     def script(self) -> str:
-        """Which script takes the file."""
+        """The script for this file."""
         of = "nbf" if self.of_nbf else "smplr"
         return f"experiments/{'evaluate' if self.evaluation else 'train'}_{of}.py"
 
     def digest(self, seed: int) -> str:
-        """Names what comes out: equal for files that differ in names and comments alone.
+        """Returns a hash of the result: equal for files that differ only in names and comments.
 
         Args:
           seed: of the run.
 
         Returns:
-          A short hash of the flags that shape the result and are not at their default.
+          A short hash of the flags that affect the result and differ from their default.
         """
         default = serialize_flags(self._defaults())
         shaping = {n: f for n, f in serialize_flags(self.values).items() if default.get(n) != f}
-        # By their oldest names: a flag that is renamed shapes what it has shaped before.
+        # With the oldest names, so that renaming a flag does not change the hash.
         oldest = sorted(map(with_old_name, shaping.values()), key=name_of)
         lines = [self.script, f"--seed={seed}", *oldest, *self._changed_meaning()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
     def _changed_meaning(self) -> list[str]:
-        """What the same flags do otherwise than they once did; nothing for most files."""
+        """Returns changes in the effect of unchanged flags; empty for most files."""
         if "share_3d" in self.values and self.values.share_3d < 1:
             return ["mean of the 226 numbers: over the kept 3D labels; tried on everybody"]
         return []
 
     def difference(self, run: RunFolder, command: list[str]) -> str | None:
-        """Looks whether a run was started with other flags than it would be now.
+        """Compares the flags of a run with the current ones.
 
         Args:
           run: the run.
-          command: the flags of now.
+          command: the current flags.
 
         Returns:
           The first difference, or None.
@@ -111,7 +111,7 @@ class FlagFile:
         return run.changed_flag(values)
 
     def hours(self) -> float | None:
-        """The first time that the file's comments name; None for a variation."""
+        """The first time in the file's comments; None for a variation."""
         if self.name != self.stem:
             return None
         comment = " ".join(re.findall("^# (.*)$", self.path.read_text("utf-8"), re.MULTILINE))

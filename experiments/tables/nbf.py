@@ -1,4 +1,4 @@
-"""NBF's tables: rows, where their numbers come from, published ones, claims."""
+"""NBF's tables: rows, sources of their numbers, published numbers, claims."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from experiments.tables.types import Column, Matrix, Row, Table, rows_of_flag_fi
 
 
 class SegmentedPeople(NamedTuple):
-    """Where a data set whose parts a segmenter found comes from.
+    """The source of a data set whose parts a segmenter found.
 
     Attributes:
-      segmenter: flag file of its training; with a slash, the folder of a shipped run.
+      segmenter: flag file of its training; with a slash: folder of a shipped run.
       people: the data set with the pictures.
     """
 
@@ -128,7 +128,7 @@ _TRAINED_ON = {
     "best": {"small": "nbf_small_t2_fine", "paper": "nbf_t2_refinenet"},
     "truth": {"small": "nbf_small_t2_truth", "paper": "nbf_t2_truth"},
 }
-# Trained on -> tried on, in the order of the qualities.
+# Trained on -> evaluated on, in the order of the qualities.
 _PUBLISHED = {
     "worst": (107.2, 97.1, 89.6, 62.3),
     "middle": (119.9, 96.3, 89.9, 60.5),
@@ -147,7 +147,7 @@ PART_QUALITIES = Table(
     [
         Row(
             f"{trained}/{tried}",
-            f"learnt from {trained}, tried on {tried}",
+            f"trained on {trained}, tested on {tried}",
             _TRAINED_ON[trained],
             {_E: _PUBLISHED[trained][i]},
             None if tried == trained else _TRAINED_ON[tried],
@@ -174,8 +174,8 @@ PART_QUALITIES = Table(
     "RefineNet; at small scale the small segmenter after one epoch on 4,000 people, after three, "
     "and as it is shipped.",
     Matrix(
-        {kind: f"learnt from {kind}" for kind in _QUALITIES},
-        {kind: f"tried on {kind}" for kind in _QUALITIES},
+        {kind: f"trained on {kind}" for kind in _QUALITIES},
+        {kind: f"tested on {kind}" for kind in _QUALITIES},
         "quality of the parts in the test",
     ),
 )

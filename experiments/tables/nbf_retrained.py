@@ -1,4 +1,4 @@
-"""Rows of NBF's tables trained otherwise: would a claim that does not hold, then?"""
+"""Rows of NBF's tables with other trainings: does a failed claim then hold?"""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class _Retraining(NamedTuple):
     """Ways to train the rows of a table.
 
     Attributes:
-      key: behind that of the table.
-      title: behind that of the table, for people.
-      trainings: key -> label, and what differs from the flag file.
-      note: what else a reader must know.
+      key: appended to the table's key.
+      title: appended to the table's title.
+      trainings: key -> label, and changes to the flag file.
+      note: remark for the reader.
     """
 
     key: str
@@ -70,10 +70,10 @@ def _retrained(
     judged: Sequence[Callable[[str, str], Claim]],
     how: _Retraining,
 ) -> Table:
-    """Lays out how some rows of a table, and claims about them, change with their training.
+    """Makes a table of some rows and claims under different trainings.
 
     Args:
-      of: the table, whose small runs are taken.
+      of: the table, at small scale.
       rows: keys of its rows.
       judged: (label of a training, its key) -> claim, each.
       how: the trainings.

@@ -1,4 +1,4 @@
-"""Which scripts must run, in which order, for the rows of the papers' tables."""
+"""Plans the scripts to run for the rows of the papers' tables, and their order."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from experiments.tables.nbf import SEGMENTED
 from experiments.tables.papers import TABLES
 from experiments.tables.types import Row, Variation
 
-_RUNS = "runs/"  # what flag files call the folder of all runs
+_RUNS = "runs/"  # the folder of all runs in flag files
 
 
 class Step(NamedTuple):
     """One script that runs.
 
     Attributes:
-      name: of the run, or of what is evaluated or segmented.
+      name: of the run, the evaluation or the segmentation.
       command: the script and its flags.
-      folder: what it fills; its timing.json too.
-      done: the file that is there when it is finished.
+      folder: of its output, with timing.json.
+      done: file that exists when it is finished.
       needs: names of the steps before it.
-      flag_file: where its flags come from; None: from the step before it.
+      flag_file: source of its flags; None: the previous step.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """The name without its seed: steps that take equally long share it."""
+        """The name without the seed, shared by steps of equal duration."""
         return re.sub(r"_seed\d+", "", self.name)
 
     @property
@@ -51,11 +51,11 @@ class Step(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where the numbers of one row and seed come from.
+    """The steps that give the numbers of one row and seed.
 
     Attributes:
-      digest: names all that shapes them.
-      run: step of the training, or of the evaluation that stands for it.
+      digest: hash of everything that affects them.
+      run: step of the training, or of the evaluation that replaces it.
       tried: step of the evaluation on other people, or None.
       chained: step of the evaluation of both stages, or None.
     """
@@ -81,7 +81,7 @@ class Plan:
       scale: "small" or "paper".
       flag_files: folder of the flag files.
       runs_dir: folder of all runs.
-      bodies: gender -> official body model file; those that are not given are the open body.
+      bodies: gender -> official body model file; the open body for missing genders.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Plan:
         runs_dir: Path,
         bodies: Mapping[str, str] | None = None,
     ):
-        """Reads which rows share a run."""
+        """Finds the rows that share a run."""
         self.scale, self._folder, self._runs = scale, flag_files, runs_dir
         self.bodies = dict(bodies or {})
         self.steps: dict[str, Step] = {}
@@ -104,14 +104,14 @@ class Plan:
                     self._first_with.setdefault(file.digest(0), file)
 
     def add(self, row: Row, seed: int) -> Source:
-        """Adds what a row needs, once.
+        """Adds the steps of a row, without duplicates.
 
         Args:
           row: of a table.
           seed: of the run.
 
         Returns:
-          Where its numbers will be written.
+          The source of its numbers.
 
         Raises:
           UserError: a flag file is missing or wrong.
@@ -129,7 +129,7 @@ class Plan:
         return Source(digest, run, tried, chained)
 
     def flag_file(self, row: Row) -> FlagFile:
-        """The flag file that a row is trained with.
+        """Returns the flag file of a row's training.
 
         Args:
           row: of a table.
@@ -146,13 +146,13 @@ class Plan:
         return self._files[key]
 
     def _digest(self, file: FlagFile, seed: int) -> str:
-        """The run's digest, and that of a shipped segmenter whose parts it sees."""
+        """Returns the run's digest, and that of a shipped segmenter that it uses."""
         source = SEGMENTED.get(file.values.data)
         shipped = _weights(source.segmenter) if source and "/" in source.segmenter else ""
         return file.digest(seed) + (f"-{shipped}" if shipped else "")
 
     def _run(self, file: FlagFile, seed: int) -> str:
-        """Adds the run of a flag file, or of the first one that describes the same."""
+        """Adds the run of a flag file, or of the first file with the same result."""
         file = self._first_with.get(file.digest(0), file)
         name = f"{file.name}_seed{seed}"
         if name in self.steps:
@@ -181,20 +181,20 @@ class Plan:
         return name
 
     def bodies_of(self, file: FlagFile) -> tuple[str, ...]:
-        """The genders of the bodies that a flag file's script poses.
+        """Returns the genders of the bodies in a flag file's script.
 
         Args:
           file: of a row.
 
         Returns:
-          Their names; none of a segmentation.
+          Their names; empty for a segmentation.
         """
         if file.of_nbf:
             return ("neutral",) if file.evaluation or file.values.stage == "fitting" else ()
         return ("neutral",) if file.values.neutral else ("female", "male")
 
     def _body_flags(self, file: FlagFile) -> list[str]:
-        """The flags that give a script its official bodies."""
+        """Returns the flags for a script's official bodies."""
         return [
             f"--{'body_model' if file.of_nbf else f'{gender}_body'}={self.bodies[gender]}"
             for gender in self.bodies_of(file)
@@ -202,7 +202,7 @@ class Plan:
         ]
 
     def _people(self, file: FlagFile) -> list[str]:
-        """Adds what makes the people of a run, where a script of ours can."""
+        """Adds the step that generates the people of a run, if possible."""
         data = file.values.data
         if data in SEGMENTED:
             splits = dict.fromkeys(("train", "val", file.values.test_split))
@@ -210,7 +210,7 @@ class Plan:
         made = makes_people(file) and not Path(data, "test.manifest.json").is_file()
         if not made:
             return []
-        # Two runs must not make the same people at the same time: the first one does.
+        # Two runs must not generate the same people at the same time: only the first one does.
         return [
             step.name
             for step in self.steps.values()
@@ -218,7 +218,7 @@ class Plan:
         ][:1]
 
     def _segmenter(self, data: str) -> tuple[list[str], str]:
-        """Adds the segmenter of a data set; what it needs, and its folder."""
+        """Adds the segmenter of a data set; returns the needed steps and the folder."""
         segmenter = SEGMENTED[data].segmenter
         if "/" in segmenter:
             return [], segmenter
@@ -257,16 +257,16 @@ class Plan:
         return name
 
     def open_steps(self, sources: Sequence[Source]) -> list[Step]:
-        """What is left to run for some rows.
+        """Returns the steps left to run for some rows.
 
         Args:
-          sources: of the rows that are not recorded yet.
+          sources: of the rows without recorded results.
 
         Returns:
-          Steps that are not finished, each after those it needs.
+          Unfinished steps, each after those it needs.
 
         Raises:
-          UserError: a run folder holds results of other flags.
+          UserError: a run folder has results of other flags.
         """
         wanted: dict[str, Step] = {}
 
@@ -287,7 +287,7 @@ class Plan:
         return list(wanted.values())
 
     def missing_data(self) -> list[str]:
-        """The folders of data that no step makes, and that are not there."""
+        """Returns the missing folders of data that no step generates."""
         files = [step.flag_file for step in self.steps.values() if step.flag_file]
         made = {file.values.data for file in files if makes_people(file)} | {*SEGMENTED}
         needed = {data for file in files for data in data_of(file)}
@@ -304,7 +304,7 @@ def makes_people(file: FlagFile) -> bool:
 
 
 def data_of(file: FlagFile) -> list[str]:
-    """The folders of data that a flag file reads.
+    """Returns the folders of data that a flag file reads.
 
     Args:
       file: of a row.
@@ -320,13 +320,13 @@ def data_of(file: FlagFile) -> list[str]:
 
 
 def check_flags(step: Step) -> None:
-    """Refuses a run folder whose results were made with other flags than now.
+    """Rejects a run folder whose results were made with other flags.
 
     Args:
       step: of a training.
 
     Raises:
-      UserError: a flag that shapes the result differs.
+      UserError: a flag that affects the result differs.
     """
     changed = difference(step)
     if changed:
@@ -337,7 +337,7 @@ def check_flags(step: Step) -> None:
 
 
 def difference(step: Step) -> str | None:
-    """Looks whether the results in a run folder were made with other flags than now.
+    """Checks whether the results in a run folder were made with other flags.
 
     Args:
       step: of a training.
@@ -352,8 +352,8 @@ def difference(step: Step) -> str | None:
 
 
 def _weights(folder: str) -> str:
-    """A short hash of the model of a shipped run."""
+    """Returns a short hash of the model of a shipped run."""
     model = RunFolder(folder).model_file
     if not model.is_file():
-        raise UserError(f"{model}: no weights here; start inside the repository")
+        raise UserError(f"{model}: no weights here; run the script inside the repository")
     return hashlib.sha256(model.read_bytes()).hexdigest()[:8]

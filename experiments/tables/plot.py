@@ -1,4 +1,4 @@
-"""A table as a plot: every row in proportion to one of them, ours and the paper's."""
+"""Plots a table: every row relative to one of them, ours and the paper's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 _OURS, _THEIRS = "#1f6fb2", "#c2571a"
 _COLOURS = ("#1f6fb2", "#2a8a57", "#8a4fa3", "#c28a00")
 _TICKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 5, 7, 10, 20, 50)
-# Text stays text, and the same numbers give the same file.
+# Text stays text, and equal numbers give equal files.
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "tables", "font.size": 10}
 
 
@@ -27,8 +27,8 @@ class Mark(NamedTuple):
     """One row.
 
     Attributes:
-      ours: its values by seed, in proportion to the reference.
-      theirs: the paper's, likewise; None where it has none.
+      ours: its values by seed, relative to the reference.
+      theirs: the paper's relative value; None if it has none.
     """
 
     ours: Sequence[float]
@@ -36,11 +36,11 @@ class Mark(NamedTuple):
 
 
 def rows(marks: Mapping[str, Mark], label: str) -> str:
-    """Draws rows one below the other, on a logarithmic axis.
+    """Draws rows below each other, on a logarithmic axis.
 
     Args:
       marks: label -> row.
-      label: what is drawn.
+      label: of the axis.
 
     Returns:
       An SVG file's text.
@@ -70,8 +70,8 @@ def lines(
     Args:
       marks: label -> one mark per column.
       columns: their labels.
-      label: what is drawn.
-      across: what the columns differ in.
+      label: of the axis.
+      across: label of the columns.
 
     Returns:
       An SVG file's text.
@@ -105,7 +105,7 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _proportions(axis: Axis) -> None:
-    """Ticks at round proportions."""
+    """Sets ticks at round ratios."""
     low, high = axis.get_view_interval()
     low, high = min(low, 0.9), max(high, 1.1)
     axis.set_view_interval(low, high)
@@ -117,7 +117,7 @@ def _proportions(axis: Axis) -> None:
 
 
 def _legend(axes: Axes, ours: str, theirs: str | None, named: Sequence[Line2D] = ()) -> None:
-    """What the marks are, beside the drawing; None: the paper has no number."""
+    """Draws the legend; None: the paper has no number."""
     kinds = axes.plot([], [], "o", color=ours, label="here: median")
     kinds += axes.plot([], [], ".", color=ours, label="here: a seed")
     if theirs:

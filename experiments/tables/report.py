@@ -1,4 +1,4 @@
-"""RESULTS.md: the papers' tables as they came out, next to the published numbers."""
+"""Writes RESULTS.md: our results for the papers' tables, next to the published numbers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
 
 
 def _summary(every: Sequence[Results], scale: str) -> str:
-    """How many of the papers' claims hold, and which do not."""
+    """Summarises which of the papers' claims hold."""
     judged = [
         (claim, results.table, claim.judge(results.medians()))
         for results in every
@@ -112,7 +112,7 @@ def of_paper(table: Table, claim: Claim) -> bool:
 
 
 def _how(results: Results, scale: str) -> str:
-    """Command, machine, times and versions of a table."""
+    """Returns command, machine, times and versions of a table."""
     runs = distinct_runs([results]).values()
     seeds = ",".join(str(seed) for seed in results.seeds())
     machines = sorted({run["machine"] for run in runs})
@@ -133,7 +133,7 @@ def _how(results: Results, scale: str) -> str:
 
 
 def shown_time(seconds: float) -> str:
-    """A time for people.
+    """Formats a time.
 
     Args:
       seconds: the time.
@@ -147,7 +147,7 @@ def shown_time(seconds: float) -> str:
 
 
 def _rows(results: Results) -> str:
-    """The table, row by row; of a matrix, what it has beside its first measure."""
+    """Formats the table, row by row; for a matrix, the measures other than the first."""
     table, columns, rows = results.table, results.table.columns, results.table.rows
     if table.matrix:
         columns = columns[1:]
@@ -214,7 +214,7 @@ def _verdict(claim: Claim, results: Results) -> list[str]:
 
 def _plot(results: Results) -> str:
     from experiments.tables import (
-        plot as table_plot,  # only now: matplotlib, which a plan does not need
+        plot as table_plot,  # imported late: loads matplotlib, which a plan does not need
     )
 
     table, metric = results.table, results.table.columns[0].key

@@ -1,4 +1,4 @@
-"""What came out of the rows of a table: results/<scale>/<table>.json."""
+"""The results of the rows of a table: results/<scale>/<table>.json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHAINED = {
     "chained_iou_percent": ("segmentation_metrics", "mean_iou_percent"),
     "chained_rank_correlation": ("rank_correlation_of_f1_and_error",),
 }
-_DIGITS = 6  # significant, of what is kept
+_DIGITS = 6  # significant digits of stored numbers
 
 Entry = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ class Results:
     """The results of one table.
 
     Attributes:
-      entries: (key of the row, seed) -> what came out.
+      entries: (key of the row, seed) -> result.
 
     Args:
       folder: of the results of this scale.
@@ -37,7 +37,7 @@ class Results:
     """
 
     def __init__(self, folder: Path, table: Table):
-        """Reads what is recorded."""
+        """Reads the recorded results."""
         self.table, self.path = table, folder / f"{table.key}.json"
         self.entries: dict[tuple[str, int], Entry] = {}
         if self.path.is_file():
@@ -45,15 +45,15 @@ class Results:
             self.entries = {(one["row"], one["seed"]): one for one in content["runs"]}
 
     def has(self, row: Row, seed: int, source: Source) -> bool:
-        """Whether a row is recorded with the flags of now.
+        """Whether a row is recorded with the current flags.
 
         Args:
           row: of the table.
           seed: of the run.
-          source: where its numbers come from.
+          source: of its numbers.
 
         Returns:
-          Whether it is.
+          True if it is recorded.
         """
         entry = self.entries.get((row.key, seed), {})
         # A measure that the paper has and an older record has not is still to be taken.
@@ -61,11 +61,11 @@ class Results:
         return entry.get("digest") == source.digest and known
 
     def gather(self, plan: Plan, sources: Mapping[tuple[str, int], Source]) -> None:
-        """Takes up what is finished, and writes the file.
+        """Collects finished results, and writes the file.
 
         Args:
           plan: with the steps.
-          sources: (key of the row, seed) -> where its numbers come from.
+          sources: (key of the row, seed) -> source of its numbers.
         """
         for row in self.table.rows:
             for (key, seed), source in sources.items():
@@ -89,7 +89,7 @@ class Results:
         return sorted({seed for _, seed in self.entries})
 
     def of_seed(self, seed: int) -> dict[str, dict[str, float]]:
-        """The numbers of one seed.
+        """Returns the numbers of one seed.
 
         Args:
           seed: the seed.
@@ -100,20 +100,20 @@ class Results:
         return {key: e["metrics"] for (key, s), e in self.entries.items() if s == seed}
 
     def values(self, row: str, metric: str) -> list[float]:
-        """The numbers of a row, seed by seed.
+        """Returns the numbers of a row for all seeds.
 
         Args:
           row: its key.
           metric: which.
 
         Returns:
-          The values that there are.
+          The available values.
         """
         found = [e["metrics"].get(metric) for (key, _), e in self.entries.items() if key == row]
         return [value for value in found if value is not None]
 
     def medians(self) -> dict[str, dict[str, float]]:
-        """The median over the seeds.
+        """Returns the medians over the seeds.
 
         Returns:
           Key of the row -> metric -> value.
@@ -130,7 +130,7 @@ class Results:
 
 
 def published(table: Table) -> dict[str, Mapping[str, float]]:
-    """The paper's own numbers.
+    """Returns the paper's numbers.
 
     Args:
       table: the table.
@@ -142,7 +142,7 @@ def published(table: Table) -> dict[str, Mapping[str, float]]:
 
 
 def distinct_runs(every: Iterable[Results]) -> dict[str, Entry]:
-    """The trainings behind several tables, each once.
+    """Returns the trainings of several tables without duplicates.
 
     Args:
       every: the results of the tables.
@@ -154,7 +154,7 @@ def distinct_runs(every: Iterable[Results]) -> dict[str, Entry]:
 
 
 def measured_hours(every: Iterable[Results]) -> dict[str, float]:
-    """How long trainings took, in CPU time.
+    """Returns the CPU time of trainings.
 
     Args:
       every: the results of the tables.
@@ -209,11 +209,11 @@ def _chained(record):
 
 
 def _read(path, **kinds):
-    return side_files.read(path, kinds, "delete it, and what it holds is made again")
+    return side_files.read(path, kinds, "delete it to make its results again")
 
 
 def machine() -> str:
-    """Names the processor and counts its cores.
+    """Returns the processor's name and number of cores.
 
     Returns:
       The text.

@@ -1,4 +1,4 @@
-"""Runs the steps of a plan, several at a time, and notes their time."""
+"""Runs the steps of a plan in parallel, and records their time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from smpl_tf.files import write_json
 
 _RUNNING: set[subprocess.Popen] = set()
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_LAST_WORDS = 300  # characters of a failed script that are shown
+_LAST_WORDS = 300  # characters of a failed script's output that are shown
 
 
 def execute(
@@ -31,14 +31,14 @@ def execute(
     """Runs steps, each after those it needs.
 
     Args:
-      steps: what is to run, in order.
-      jobs: how many at a time.
-      threads: of each, for its operations; 0: as TensorFlow chooses.
-      logs: folder of what the scripts print.
+      steps: to run, in order.
+      jobs: number of parallel steps.
+      threads: of each step; 0: as TensorFlow chooses.
+      logs: folder for the scripts' output.
       after: called in this thread after each step.
 
     Returns:
-      Of each step that failed, its name and its last words; those that need it are not run.
+      Name and last output of each failed step; steps that need it are not run.
     """
     waiting = {step.name: step for step in steps}
     running: dict[Future, Step] = {}
@@ -48,9 +48,11 @@ def execute(
         tqdm(total=len(steps), desc="runs", unit="run") as bar,
     ):
         while waiting or running:
-            for step in list(waiting.values()):  # in order: what needs one of them comes later
+            for step in list(
+                waiting.values()
+            ):  # in order, since steps that need one of them come later
                 if failed.keys() & {*step.needs}:
-                    failed[step.name] = "not run, as a run before it failed"
+                    failed[step.name] = "not run, since a run that it needs failed"
                     del waiting[step.name]
                     bar.update()
             busy = {*waiting, *(step.name for step in running.values())}
@@ -76,8 +78,8 @@ def execute(
 
 
 def _run(step: Step, threads: int, logs: Path) -> str | None:
-    """Runs one step; returns the last words of one that failed."""
-    if step.state == "recorded":  # by another process since the plan was made
+    """Runs one step; returns the last output if it failed."""
+    if step.state == "recorded":  # finished by another process since the plan was made
         return None
     log = logs / f"{step.name.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -105,24 +107,24 @@ def _run(step: Step, threads: int, logs: Path) -> str | None:
     _add_time(step.folder, time.time() - start, usage.ru_utime + usage.ru_stime)
     if process.returncode == 0:
         return None
-    lines = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
-    return f"{lines[-1][-_LAST_WORDS:]} (status {process.returncode}; all of it: {log})"
+    lines = log.read_text("utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]
+    return f"{lines[-1][-_LAST_WORDS:]} (status {process.returncode}; full output: {log})"
 
 
 def _stop_all() -> None:
-    """Ends the scripts that run, as Ctrl-C does."""
+    """Interrupts the running scripts like Ctrl-C."""
     for process in list(_RUNNING):
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
 
 
 def _end_with_parent() -> None:
-    """Asks Linux to end the script when this process is killed: it would train on unseen."""
+    """Asks Linux to end the script when this process is killed, since it would train on."""
     _LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _add_time(folder: Path, wall: float, cpu: float) -> None:
-    """Adds the time of one start to that of the earlier ones."""
+    """Adds the time of this start to that of earlier ones."""
     path = folder / "timing.json"
     both = {"wall_seconds": wall, "cpu_seconds": cpu}
     kinds = dict.fromkeys(both, (int, float))

@@ -1,4 +1,4 @@
-"""SMPLR's tables: rows, where their numbers come from, published ones, claims."""
+"""SMPLR's tables: rows, sources of their numbers, published numbers, claims."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SMPLR = (
     Column(_J, "joints, mm"),
     Column(_L, "landmarks, mm"),
     Column(_B, "bones, mm"),
-    Column(_INPUT, "joints that went in, mm"),
+    Column(_INPUT, "input joints, mm"),
     Column("gender_accuracy", "gender, share right", 3),
 )
-# Behind an end-to-end training, the record names the points of the hourglass like this.
+# Name of the hourglass's points in the record of an end-to-end training.
 _POINTS = {key: f"seen_{key}" for key in (_J, _L, _B)}
 COMPONENTS = Table(
     "smplr1",

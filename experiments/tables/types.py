@@ -1,4 +1,4 @@
-"""What a table of a paper consists of: rows, columns, claims."""
+"""The types of a paper's table: rows, columns, claims."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Column(NamedTuple):
     """A measure of every row.
 
     Attributes:
-      key: in the run record; `seen_` and `input_` before it are of points, `chained_` of both
-        stages in one.
-      label: for people, with the unit.
+      key: in the run record; prefixes: `seen_` and `input_` for points, `chained_` for both stages
+        chained.
+      label: displayed, with the unit.
       digits: after the point.
     """
 
@@ -26,10 +26,10 @@ class Column(NamedTuple):
 
 
 class Variation(NamedTuple):
-    """What a run has other than its flag file says.
+    """Changes of a run to its flag file.
 
     Attributes:
-      name: behind that of the flag file.
+      name: appended to that of the flag file.
       flags: the flags that differ.
     """
 
@@ -41,14 +41,14 @@ class Row(NamedTuple):
     """One row, or one cell of a matrix.
 
     Attributes:
-      key: its name in claims and results; in a matrix those of its row and column, with a slash.
+      key: its name in claims and results; in a matrix those of row and column, with a slash.
       label: for people.
-      run: scale -> flag file of the run, without folder and ending.
+      run: scale -> flag file of the run, without folder and extension.
       published: column -> the paper's number.
-      tried_on: scale -> flag file whose people (`--data`) it is tried on; None: its own.
-      chained: whether the run's own segmenter goes before it, picture by picture.
-      renamed: column -> the name that the record has for it, where that differs.
-      variation: of the flag file, or None.
+      tried_on: scale -> flag file whose people (`--data`) it is evaluated on; None: its own.
+      chained: whether the run's own segmenter provides its input.
+      renamed: column -> its name in the record, if different.
+      variation: changes to the flag file, or None.
     """
 
     key: str
@@ -62,12 +62,12 @@ class Row(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """How the runs of a table are laid out in rows and columns.
+    """The layout of a table as a matrix.
 
     Attributes:
       rows: key -> label.
       columns: key -> label.
-      across: what the columns differ in.
+      across: label of the columns.
     """
 
     rows: Mapping[str, str]
@@ -81,13 +81,13 @@ class Table(NamedTuple):
     Attributes:
       key: its name on the command line.
       title: for people.
-      columns: the first is drawn.
+      columns: the first one is plotted.
       rows: as in the paper.
-      reference: the row that others are drawn in proportion to.
-      claims: what the paper says of it.
-      note: what else a reader must know.
-      matrix: how its rows are laid out, or None: one below the other.
-      scales: at which it is run.
+      reference: the row that others are plotted relative to.
+      claims: of the paper.
+      note: remark for the reader.
+      matrix: layout as a matrix; None: rows below each other.
+      scales: at which it exists.
     """
 
     key: str
@@ -104,13 +104,13 @@ class Table(NamedTuple):
 def rows_of_flag_files(
     small: str | None, paper: str, columns: Sequence[Column], rows: Sequence[tuple]
 ) -> list[Row]:
-    """Lays out rows whose flag files are named after their keys.
+    """Makes rows whose flag files are named after their keys.
 
     Args:
       small: what is put before the key at small scale; None: there is no small row.
-      paper: what is put before it at paper scale.
+      paper: prefix at paper scale.
       columns: of the published numbers.
-      rows: key, label, published numbers of each; None where the paper has none.
+      rows: key, label, published numbers of each; None if the paper has none.
 
     Returns:
       The rows.

@@ -136,7 +136,7 @@ def test_output_of_another_configuration_is_left_alone(amass, convert, tmp_path)
             1,
             "model.pkl",
         ),
-        ("up3d", ["--source={up3d}", "--every=2"], 2, "--every means nothing for --dataset=up3d"),
+        ("up3d", ["--source={up3d}", "--every=2"], 2, "--every does not apply to --dataset=up3d"),
         (
             "up3d",
             ["--source={up3d}", "--allow_incomplete", "--neutral_body=open", "--up_s31=here"],
@@ -149,7 +149,7 @@ def test_output_of_another_configuration_is_left_alone(amass, convert, tmp_path)
         ("pascal_voc", ["--source={up3d}"], 1, "VOCtrainval_11-May-2012.tar was unpacked"),
         ("surreal", ["--source={up3d}"], 1, "into which SURREAL_v1.tar.gz was unpacked"),
         ("three_dpw", ["--source={up3d}"], 1, "unpack sequenceFiles.zip and imageFiles.zip"),
-        ("synthetic", ["--max_skipped=3"], 2, "--max_skipped means nothing for"),
+        ("synthetic", ["--max_skipped=3"], 2, "--max_skipped does not apply to"),
     ],
 )
 def test_a_mistake_is_one_line(up3d, call, tmp_path, dataset, options, status, words):

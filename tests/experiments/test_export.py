@@ -147,14 +147,14 @@ def test_mistakes_are_answered_in_one_line(call, tmp_path):
     answer = call(export)
     assert answer.status == 2 and "--output is missing" in answer.err
     answer = call(export, f"--output={tmp_path}")
-    assert answer.status == 1 and "exists already" in answer.err
+    assert answer.status == 1 and "already exists" in answer.err
     answer = call(export, f"--output={tmp_path}/new", "--format=coreml")
     assert answer.status == 2 and "expected saved_model, tflite, onnx" in answer.err
     answer = call(export, f"--output={tmp_path}/new", f"--run={tmp_path}")
     assert answer.status == 1 and "no run here" in answer.err
     dae = export.shipped_runs.PRETRAINED / "smplr_dae"
     answer = call(export, f"--output={tmp_path}/new", f"--run={dae}")
-    assert answer.status == 1 and "gives points, not bodies" in answer.err
+    assert answer.status == 1 and "predicts points, not bodies" in answer.err
     assert not any(tmp_path.iterdir())
 
 

@@ -113,14 +113,14 @@ def test_killed_at_random_moments(script, given, people, tmp_path):
                 assert "stopped" in said and "Traceback" not in said, said
         else:  # too late; an export refuses to replace what is whole
             in_time += 1
-            assert status == 0 or "exists already" in said, said
+            assert status == 0 or "already exists" in said, said
             shutil.rmtree(output)
         if output.exists():
             whole_files.check(output)
             if status == 130:
                 assert {*whole_files.unfinished(output)} <= {*before}, said
     status = wait(start(script, arguments, log))
-    assert status == 0 or "exists already" in log.read_text(), log.read_text()
+    assert status == 0 or "already exists" in log.read_text(), log.read_text()
     assert whole_files.check(output) > 0 or script == "reproduce_tables"
     assert not whole_files.unfinished(output)
     assert names == final_names(output)
@@ -138,7 +138,7 @@ def test_two_at_once_in_one_folder(script, given, people, tmp_path):
     for status, log in zip(statuses, logs, strict=True):
         if status:  # told who is there, unless the other was ready by then
             line = log.read_text().strip().splitlines()[-1]
-            assert "in use by process" in line or "exists already" in line, line
+            assert "in use by process" in line or "already exists" in line, line
     whole_files.check(output)
     assert not whole_files.unfinished(output)
     print(f"{script}: statuses {statuses}")

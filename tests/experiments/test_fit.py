@@ -73,12 +73,12 @@ class TestFiles:
             ("p.json", "[[1, 2", "cannot be read as points"),
             ("p.json", '{"poses": [1]}', "expected an array named points or joints_3d"),
             ("p.json", "[[1, 2, 3]]", r"expected points \[..., 24, 3\] for .* got \[1, 3\]"),
-            ("p.json", json.dumps([[None] * 24]), "every point of everybody is missing"),
-            ("p.json", json.dumps([[[None] * 3] * 24]), "every point of everybody is missing"),
+            ("p.json", json.dumps([[None] * 24]), "all points of all people are missing"),
+            ("p.json", json.dumps([[[None] * 3] * 24]), "all points of all people are missing"),
             ("p.csv", "", "it is empty"),
-            ("p.csv", "a,b\n1,2", "no column is named like pelvis_x"),
+            ("p.csv", "a,b\n1,2", "no column has a name like pelvis_x"),
             ("p.csv", "pelvis_x,pelvis_y\n1", "row 1 has 1 cells, expected 2"),
-            ("p.csv", "pelvis_x,pelvis_y\n1,up", "row 1: 'up' is no number"),
+            ("p.csv", "pelvis_x,pelvis_y\n1,up", "row 1: 'up' is not a number"),
             ("p.npz", "no archive", "cannot be read as points"),
         ],
     )
@@ -107,12 +107,12 @@ class TestFiles:
         rows = [["7", *(repr(float(x)) for x in one.ravel())] for one in joints]
         (tmp_path / "p.csv").write_text("\n".join(",".join(row) for row in (names, *rows)))
         found = self.read(tmp_path / "p.csv")
-        assert found.notes == ("2 columns are not read: frame, right_hnad_z",)
+        assert found.notes == ("2 columns are ignored: frame, right_hnad_z",)
         assert np.isnan(found.points[:, -1, 2]).all()
 
     def test_a_column_that_comes_twice_is_refused(self, tmp_path):
         (tmp_path / "p.csv").write_text("pelvis_x,pelvis_x\n1,2")
-        with pytest.raises(UserError, match="pelvis_x comes twice"):
+        with pytest.raises(UserError, match="pelvis_x occurs twice"):
             self.read(tmp_path / "p.csv")
 
     def test_json_with_the_mark_of_windows(self, joints, tmp_path):
@@ -209,7 +209,7 @@ def test_body_parameters_of_other_programs_give_their_points(tmp_path):
     place = [1, 1, 2 * 5000 / 224]
     body = SMPL()(betas=betas, pose=poses, translation=np.tile(place, (3, 1)))
     np.testing.assert_allclose(given.points, body.joints, atol=1e-4)
-    assert "holds body parameters" in given.notes[0]
+    assert "body parameters: the points of" in given.notes[0]
 
 
 def test_bodies_of_smpls_successors_are_refused_in_one_line(joints, call, tmp_path):

@@ -189,7 +189,7 @@ def test_people_named_beforehand(runs, photographs, given, call, tmp_path):
         *(f"--images={photographs / 'tall.png'}", f"--people={given}", f"--output={tmp_path}"),
     )
     assert answer.status == common.EXIT_ERROR
-    assert answer.err == ("predict.py: elsewhere.png: named by --people, but not among --images\n")
+    assert answer.err == ("predict.py: elsewhere.png: is in --people, but not an input\n")
     folders = [tmp_path / "tall.png" / f"person_{i}" for i in (1, 2)]
     first, second = (load(folder / "parameters.npz") for folder in folders)
     np.testing.assert_allclose(first["joints_2d"][0], (11, 27), atol=2)
@@ -311,7 +311,7 @@ def test_odd_inputs_fail_alone(runs, photographs, call, tmp_path, monkeypatch):
         assert "5 of 9 inputs done" in answer.out
         lines = answer.err.splitlines()
         assert len(lines) == 5
-        assert any("passed over 2 " in line and "._a.jpg, notes.txt" in line for line in lines)
+        assert any("skipped 2 " in line and "._a.jpg, notes.txt" in line for line in lines)
         for name in (
             "loop.jpg",
             "pipe.jpg",

@@ -45,7 +45,7 @@ def test_a_raw_data_set_is_converted_to_anywhere(call, tmp_path):
     assert answer.status == 0, answer.err
     assert records.check(str(tmp_path / "out"), "train", checksums=True).count > 0
     answer = call(convert_dataset, *flags, "--source=gs://raw/amass", "--output=ram://out")
-    assert answer.status == 1 and "raw data sets are read from local folders" in answer.err
+    assert answer.status == 1 and "raw data sets must be in a local folder" in answer.err
 
 
 def test_a_run_stays_on_a_local_disk(call):

@@ -81,8 +81,8 @@ def test_the_plan_is_printed(call, tmp_path):
     assert "experiments/flags/nbf_t2_refinenet.cfg" in line
     assert "to run" in line and "1.50 h, flag file" in line
     # Four networks of two seeds, and three segmenters of one.
-    assert "11 runs and 36 further steps" in answer.out
-    assert "data/up3d: not there yet" in answer.out
+    assert "11 runs and 36 other steps" in answer.out
+    assert "data/up3d: missing" in answer.out
     assert not any(tmp_path.iterdir())
 
 
@@ -268,12 +268,12 @@ def test_a_matrix_stands_as_one(tmp_path):
     report.write([results], "small", tmp_path / "RESULTS.md")
     page = (tmp_path / "RESULTS.md").read_text()
     assert (
-        "| learnt from best | 120.0 *135.5* | 119.0 *112.2* | 118.0 *82* | 117.0 *35.7* |" in page
+        "| trained on best | 120.0 *135.5* | 119.0 *112.2* | 118.0 *82* | 117.0 *35.7* |" in page
     )
     assert "| every ordering" not in page and "12 of 12 orderings | holds | 1 of 1 |" in page
     plot = ElementTree.parse(tmp_path / "nbf2.svg")
     words = [text.text for text in plot.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"learnt from truth", "tried on worst", "the paper"} <= {*words}
+    assert {"trained on truth", "tested on worst", "the paper"} <= {*words}
     more = results_of(tmp_path, "nbf2", "err_joints3d_mm", numbers | {"best/best": [1.0, 2.0]})
     report.write([more], "small", tmp_path / "RESULTS.md")
     page = (tmp_path / "RESULTS.md").read_text()
@@ -298,7 +298,7 @@ def test_what_needs_a_run_that_failed_is_not_run(tmp_path):
     after = []
     failed = table_runs.execute(steps, 2, 1, tmp_path / "logs", lambda: after.append(1))
     assert {line.split(":")[0] for line in failed} == {"bad", "behind_bad", "behind_both"}
-    assert "bad.py: no such data (status 1; all of it: " in failed[0]
+    assert "bad.py: no such data (status 1; full output: " in failed[0]
     assert {p.stem for p in tmp_path.glob("*.made")} == {"good", "behind_good"}
     assert len(after) == 3
     assert json.loads((tmp_path / "good/timing.json").read_text())["wall_seconds"] >= 0

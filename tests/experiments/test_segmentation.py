@@ -164,9 +164,9 @@ def test_a_run_of_the_wrong_stage_is_refused_in_one_line(finished, segmented, ca
 def test_a_segmentation_of_other_parts_than_the_fitting_saw_is_refused():
     network = FittingNetwork("small", input_size=16, input_map="parts_12")
     segmenter = SmallSegmenter(num_parts=6, input_size=16, width=4)
-    with pytest.raises(common.UserError, match="gives parts_6, .* sees parts_12; give a fitting"):
+    with pytest.raises(common.UserError, match="predicts parts_6, .* takes parts_12; give a"):
         segmenters.join_stages(segmenter, network)
-    with pytest.raises(common.UserError, match="sees rgb"):
+    with pytest.raises(common.UserError, match="takes rgb"):
         segmenters.join_stages(segmenter, FittingNetwork("small", 16, input_map="rgb"))
 
 
@@ -220,7 +220,7 @@ def test_a_trained_segmenter_may_move_and_must_be_finished(segmented, tmp_path):
     pictures = tf.random.stateless_uniform([1, 32, 32, 3], [1, 2], 0, 255)
     np.testing.assert_array_equal(again(pictures), segmenter(pictures))
     (moved / "model.keras").unlink()
-    with pytest.raises(common.UserError, match="model.keras: not found; first train to the end"):
+    with pytest.raises(common.UserError, match="model.keras: not found; finish the training"):
         segmenters.load_segmenter(RunFolder(moved))
     assert networks.flags_of(RunFolder(moved)).stage == "segmentation"
 

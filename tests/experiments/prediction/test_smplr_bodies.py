@@ -122,4 +122,4 @@ def test_other_stages_and_bodies_are_refused_in_one_line(run, call, tmp_path):
         predict, f"--run={points_alone}", f"--images={__file__}", f"--output={tmp_path / 'out'}"
     )
     assert answer.status == 1 and answer.err.count("\n") == 1
-    assert "does not turn pictures into bodies" in answer.err
+    assert "does not predict bodies from pictures" in answer.err

@@ -62,7 +62,7 @@ def test_runs_that_cannot_see_pictures_are_refused(joined, tmp_path):
     define_run_flags(values)
     values(["", "--stage=dae"])
     networks.keep_joined(points_alone, model.autoencoder, values)
-    with pytest.raises(UserError, match="--stage=dae does not turn pictures into bodies"):
+    with pytest.raises(UserError, match="--stage=dae does not predict bodies from pictures"):
         smplr_pictures.restore_picture_model(points_alone)
     with pytest.raises(UserError, match=r"model.keras: not found"):
         smplr_pictures.restore_picture_model(RunFolder(tmp_path / "nowhere"))
@@ -72,5 +72,5 @@ def test_joined_networks_do_not_replace_a_training(joined):
     model, run = joined
     values = networks.flags_of(run)
     (run.checkpoints / "epoch_0001").mkdir(parents=True)
-    with pytest.raises(UserError, match="holds a training; give another --run_name"):
+    with pytest.raises(UserError, match="already has a training; give another --run_name"):
         networks.keep_joined(run, model, values)

@@ -254,7 +254,7 @@ def test_without_a_folder_for_temporary_files_scripts_work_or_say_so(monkeypatch
         os.write(2, b"noise")
     assert run(lambda _: refuse(), define_flags, ["t.py"]) == 1
     line = capsys.readouterr().err
-    assert line.count("\n") == 1 and "set TMPDIR to a folder that can be written" in line
+    assert line.count("\n") == 1 and "set TMPDIR to a writable folder" in line
 
 
 def test_a_flag_file_is_read_as_utf_8_and_may_name_another(tmp_path):

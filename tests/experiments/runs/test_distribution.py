@@ -142,7 +142,7 @@ def test_killed_workers_go_on_in_another_number(
     statuses, answers = train_together(arguments, *[(*WORKER, moment) for moment in moments])
     for moment, status, answer in zip(moments, statuses, answers, strict=True):
         assert status == (1 if moment == "never" else -signal.SIGKILL), answer
-        told = "another worker is gone; start all workers again" in answer
+        told = "another worker has ended; start all workers again" in answer
         assert told == (moment == "never"), answer
     assert checkpoints.latest(folder).epoch == epoch_before
     assert f"continues after epoch {epoch_before} of 4" in train_alone(arguments)

@@ -46,7 +46,7 @@ def restored(run):
 def test_the_flags_of_a_run_include_no_other_file(run, name, form):
     run.flags_file.write_text(f"--stage=fitting\n{form.format(name)}\n")
     for read in (restored, RunFolder.read_flags):
-        with pytest.raises(UserError, match=f"holds --{name}, which no run writes") as error:
+        with pytest.raises(UserError, match=f"has --{name}, which a run never writes") as error:
             read(run)
         one_line(error, run.flags_file)
 
@@ -75,7 +75,7 @@ def test_a_run_that_names_itself_is_refused(run):
     hourglass = StackedHourglass(image_size=64, num_stacks=1, width=8, bins=4, num_points=41)
     hourglass.save(run.model_file)
     run.flags_file.write_text(f"--stage=end_to_end\n--networks={run.path}\n")
-    with pytest.raises(UserError, match="its --networks lead back to it") as error:
+    with pytest.raises(UserError, match="its --networks refer back to itself") as error:
         networks.load_model(run)
     one_line(error, run.flags_file)
 
