@@ -4,13 +4,15 @@ A target that is not finite is unknown and adds nothing; the loss of a sample wi
 0. Everything is computed in float32, also under mixed precision.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
 from smplr.bones import bone_lengths, observed_bones, observed_points
 from smplr.volumes import Height, LimbProfile, VolumeGrid, joint_volumes, limb_volumes
+
+Entropy = Literal["voxels", "volume"]
 
 
 def mean_absolute_error(true: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
@@ -77,6 +79,33 @@ def volume_cross_entropy(true_volumes: tf.Tensor, logits: tf.Tensor) -> tf.Tenso
     return tf.math.divide_no_nan(total, tf.reduce_sum(known, axis=-1))
 
 
+def volume_distribution_entropy(true_volumes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Averages the softmax cross-entropy of volumes over known channels; sums it over stacks.
+
+    The voxels of a channel share one softmax, as in `volumes.soft_argmax`: its weights, not each
+    voxel's sigmoid, are to equal the target divided by its sum.
+
+    Args:
+      true_volumes: `[B, rows, columns, bins, K]`, not negative; NaN throughout a channel that is
+        unknown. A channel without any target voxel counts as unknown.
+      logits: `[B, stacks, rows, columns, bins, K]`.
+
+    Returns:
+      float32 `[B]`.
+
+    Source: not in the paper; for short trainings.
+    """
+    logits = tf.cast(logits, tf.float32)
+    true_volumes = tf.where(tf.math.is_finite(true_volumes), true_volumes, 0.0)
+    totals = tf.reduce_sum(true_volumes, axis=(1, 2, 3))
+    wanted = tf.einsum("bsrcdk,brcdk->bsk", logits, true_volumes)
+    wanted = tf.math.divide_no_nan(wanted, totals[:, None])
+    entropy = tf.reduce_sum(tf.reduce_logsumexp(logits, axis=(2, 3, 4)) - wanted, axis=1)
+    known = tf.cast(totals > 0, tf.float32)
+    total = tf.reduce_sum(entropy * known, axis=-1)
+    return tf.math.divide_no_nan(total, tf.reduce_sum(known, axis=-1))
+
+
 @keras.saving.register_keras_serializable(package="smplr")
 class MeanAbsoluteError(keras.losses.Loss):
     """L1 on rotations, joints, landmarks or points; `mean_absolute_error` over the batch."""
@@ -139,6 +168,8 @@ class VolumeLoss(keras.losses.Loss):
       limb_profile: see `volumes.limb_volumes`.
       side: edge of the cube, metres.
       centred: see `volumes.VolumeGrid`.
+      entropy: "voxels" for `volume_cross_entropy`, as released; "volume" for
+        `volume_distribution_entropy`, which learns faster.
     """
 
     def __init__(
@@ -147,6 +178,7 @@ class VolumeLoss(keras.losses.Loss):
         limb_profile: LimbProfile = "tube",
         side: float = 2.5,
         centred: bool = False,
+        entropy: Entropy = "voxels",
         name: str = "volume_loss",
         **kwargs: Any,
     ):
@@ -155,6 +187,7 @@ class VolumeLoss(keras.losses.Loss):
         self.limb_profile = limb_profile
         self.side = side
         self.centred = centred
+        self.entropy = entropy
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns one value per sample.
@@ -170,6 +203,8 @@ class VolumeLoss(keras.losses.Loss):
         if channels > y_true.shape[-2]:
             limbs = limb_volumes(y_true, grid, self.limb_profile)
             targets = tf.concat([targets, limbs], axis=-1)
+        if self.entropy == "volume":
+            return volume_distribution_entropy(targets, y_pred)
         return volume_cross_entropy(targets, y_pred)
 
     def get_config(self) -> dict[str, Any]:
@@ -179,5 +214,6 @@ class VolumeLoss(keras.losses.Loss):
             "limb_profile": self.limb_profile,
             "side": self.side,
             "centred": self.centred,
+            "entropy": self.entropy,
         }
         return {**super().get_config(), **own}

@@ -132,6 +132,12 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.integer("bins", 16, "Number of depth bins of the volumes.", 1)
     f.bool("limbs", True, "Also predict four limb volumes.")
     f.enum("volume_height", "peak", ["peak", "density"], "Height of the target Gaussians.")
+    f.enum(
+        "volume_entropy",
+        "voxels",
+        ["voxels", "volume"],
+        "Loss on volumes: cross-entropy of each voxel (paper), or of each volume as a whole.",
+    )
     f.enum("limb_profile", "tube", ["tube", "released"], "Profile of the limb targets.")
     f.bool("centred_grid", False, "A voxel's coordinate is its centre (released code: its edge).")
     f.bool(

@@ -348,7 +348,10 @@ def _losses(values):
         return losses.PointLoss(values.bone_weight), None, [metrics.MPJPE()]
     error = losses.MeanAbsoluteError()
     volume_error = losses.VolumeLoss(
-        values.volume_height, values.limb_profile, centred=values.centred_grid
+        values.volume_height,
+        values.limb_profile,
+        centred=values.centred_grid,
+        entropy=values.volume_entropy,
     )
     hourglass_weights = {"volumes": values.volume_weight, "points": values.point_weight}
     hourglass_weights = {name: weight for name, weight in hourglass_weights.items() if weight}

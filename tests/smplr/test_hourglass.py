@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from smplr import StackedHourglass, losses
+from smplr import StackedHourglass, hourglass, losses
 from smplr.hourglass import VolumeLogits
 from smplr.volumes import prior_log_odds, soft_argmax
 from tests.smplr.networks import count_trainable, saved_and_loaded
@@ -129,3 +129,27 @@ def test_a_small_one_learns_pictures_by_heart():
     hourglass.fit(pictures(8), targets, batch_size=8, epochs=400, verbose=0)
     points = hourglass(pictures(8))["points"]
     assert np.linalg.norm(points - truth, axis=-1).mean() < 0.010
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_fused_batch_normalisation_is_keras_own(scale):
+    maps = tf.random.stateless_normal([3, 4, 2, 5], [0, 1]) * 3 + 1
+    fused, own = (
+        kind(momentum=0.9, epsilon=1e-5, scale=scale)
+        for kind in (hourglass.FusedBatchNormalization, keras.layers.BatchNormalization)
+    )
+    results = []
+    for layer in (fused, own):
+        layer.build(maps.shape)
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            trained = layer(maps, training=True)
+            loss = tf.reduce_sum(trained**3)
+        gradients = tape.gradient(loss, [maps, *layer.trainable_variables])
+        applied = layer(maps, training=False)
+        layer.trainable = False
+        frozen = layer(maps, training=True)
+        results.append([trained, *gradients, applied, frozen, *layer.variables])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(results[0][-1].shape, [5])
