@@ -270,7 +270,7 @@ def test_misuse_is_answered_in_one_line(network):
     [
         ({"backbone": "resnet18"}, "Unknown backbone 'resnet18': expected one of small"),
         ({"head": "max"}, "head='max': expected one of pool, flatten"),
-        ({"landmarks": 24}, r"landmarks=24: expected 14 \(LSP's\) or 91 \(UP's\)"),
+        ({"landmarks": 24}, r"landmarks=24: expected 14 \(LSP's\), 91 \(UP's\) or 'mesh'"),
         (
             {"mean_parameters": np.zeros(10)},
             r"mean_parameters: expected shape \(226,\), got \(10,\)",
