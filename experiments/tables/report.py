@@ -31,9 +31,7 @@ run; SMPLR's comparisons of L2 with cross-entropy, of 32 depth bins with 16 and 
 its training on 2D labels alone, which have no row ([differences](docs/differences.md)).""",
     "paper": "",
 }
-_OUTDATED = (
-    "† Trained before a change of what its flags mean; to be trained again. It judges nothing."
-)
+_OUTDATED = "† Trained before a change of what its flags mean, so that it judges no claim."
 _HOW_TO_READ = """\
 A cell is the median over the seeds with the range behind it, and the paper's number in italics.
 A claim is judged by the medians; next to it is how many single seeds agree, and what comes of
