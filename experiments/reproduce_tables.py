@@ -97,6 +97,10 @@ def main(values) -> int | None:
 
     def report():
         gather()
+        whole = Plan(values.scale, Path(values.flag_files), Path(values.runs_dir), bodies)
+        for results in every.values():
+            if values.scale in results.table.scales:
+                results.mark_outdated(whole)
         table_report.write([*every.values()], values.scale, page)
 
     if values.dry_run:

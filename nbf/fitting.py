@@ -49,7 +49,7 @@ class FittingNetwork(BodyFittingModel):
         body: SMPLModelData | str | None = None,
         gender: str = "neutral",
         mean_parameters: np.ndarray | None = None,
-        landmarks: int | None = None,
+        landmarks: int | str | None = None,
         special_rotations: bool = True,
         backbone_weights: str | None = None,
         input_map: str | None = None,
@@ -70,7 +70,7 @@ class FittingNetwork(BodyFittingModel):
           mean_parameters: `[226]` means of the training set
             (`nbf.parameters.parameter_statistics`); the network predicts the difference from
             them. None: the mean shape, upright.
-          landmarks: None, 14 or 91: additional points to predict.
+          landmarks: None, 14, 91, or "mesh" for all vertices: additional points to predict.
           special_rotations: project to rotations; False also admits reflections, as released.
           backbone_weights: a file of weights for the encoder, or None.
           input_map: which of `nbf.input_maps.INPUT_MAPS` it is made for; None: unspecified.

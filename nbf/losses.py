@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nbf.landmarks import MESH
 from nbf.parameters import join_parameters
 from smpl_tf.skeleton import LSP_14, SMPL_24, UP_91, Skeleton
 from smpl_tf.tensor_like import TensorLike
@@ -126,7 +127,7 @@ class FittingLoss:
         parameters_scale: TensorLike = 1.0,
         joints_3d_scale: float = 0.1,
         joints_2d_scale: float = 0.05,
-        loss_points: int = 24,
+        loss_points: int | str = 24,
         projected_rotations: bool = False,
         center_2d: str | None = None,
         weight_decay: float = 1e-4,
@@ -144,7 +145,7 @@ class FittingLoss:
           joints_3d_scale: scale of a robust `joints_3d_loss`, metres.
           joints_2d_scale: scale of a robust `joints_2d_loss`, normalised image coordinates.
           loss_points: points that L_3D and L_2D compare: SMPL's 24 joints, or the 14 (LSP's) or 91
-            (UP's) landmarks with which the network was built.
+            (UP's) landmarks, or "mesh" for all vertices, with which the network was built.
           projected_rotations: compare rotations after their projection (the paper's text) rather
             than the network's raw matrices (the released code).
           center_2d: None, "neck" or "hips": the point that is subtracted from both sides of L_2D
@@ -163,13 +164,15 @@ class FittingLoss:
                 raise ValueError(
                     f"{name}_loss={kind!r}: expected one of {', '.join(ELEMENTWISE + POINTWISE)}."
                 )
-        if loss_points not in _SKELETON_OF_COUNT:
+        if loss_points not in (*_SKELETON_OF_COUNT, MESH):
             raise ValueError(
-                f"loss_points={loss_points!r}: expected 24 (SMPL's joints), 14 (LSP's landmarks) "
-                "or 91 (UP's)."
+                f"loss_points={loss_points!r}: expected 24 (SMPL's joints), 14 (LSP's landmarks), "
+                f"91 (UP's) or {MESH!r}."
             )
         if center_2d not in (None, "neck", "hips"):
             raise ValueError(f"center_2d={center_2d!r}: expected None, 'neck' or 'hips'.")
+        if center_2d and loss_points == MESH:
+            raise ValueError(f"center_2d={center_2d!r}: a mesh has no such point; expected None.")
         self.parameters_weight = parameters_weight
         self.joints_3d_weight = joints_3d_weight
         self.joints_2d_weight = joints_2d_weight
@@ -239,10 +242,11 @@ class FittingLoss:
             return "joints"
         landmarks = predictions.get("landmarks_3d")
         predicted = None if landmarks is None else landmarks.shape[-2]
-        if predicted != self.loss_points:
+        of_mesh = predicted is not None and predicted not in _SKELETON_OF_COUNT
+        if predicted != self.loss_points and not (of_mesh and self.loss_points == MESH):
             raise ValueError(
                 f"loss_points={self.loss_points}: the network predicts {predicted or 'no'} "
-                f"landmarks; build it with landmarks={self.loss_points}."
+                f"landmarks; build it with landmarks={self.loss_points!r}."
             )
         return "landmarks"
 

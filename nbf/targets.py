@@ -102,7 +102,7 @@ def body_targets(
     example: Batch,
     share_3d: float = 1.0,
     seed: int = 0,
-    landmarks: int | None = None,
+    landmarks: int | str | None = None,
     body: SMPLModelData | None = None,
     share_2d: float = 1.0,
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
@@ -113,7 +113,7 @@ def body_targets(
         translation default to NBF's unless both are known.
       share_3d: share of Examples that keep 3D labels (L_lat and L_3D); the others keep 2D joints.
       seed: of that choice.
-      landmarks: None, 14 or 91, as in the network.
+      landmarks: None, or 14, 91 or "mesh", as in the network.
       body: the body that the landmarks belong to; None: the open body.
       share_2d: share of Examples that keep 2D labels (L_2D).
 
@@ -218,7 +218,7 @@ def _true_landmarks(example, inputs, count, body):
     camera = Camera(inputs["intrinsics"], 2, 2)
     projected = camera.project(points + inputs["translation"][..., tf.newaxis, :])
     known = parameters_valid(example)[..., :1]  # validity of the betas, which also need the pose
-    return points, projected, tf.repeat(known, count, -1)
+    return points, projected, tf.repeat(known, tf.shape(points)[-2], -1)
 
 
 def segmentation_targets(

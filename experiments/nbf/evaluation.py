@@ -18,7 +18,7 @@ from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingNetwork
 from nbf.body_fitting_model import BodyFittingModel
-from nbf.metrics import Batch, HeadSize, annotated_head_size, fitting_errors
+from nbf.metrics import Batch, HeadSize, SurfaceErrors, annotated_head_size, fitting_errors
 
 _HEAD_FEATURES = ("lsp/2d", "lsp/2d/valid")
 
@@ -48,6 +48,7 @@ METRICS = (
     Metric("pa_mpjpe_mean_mm", "PA-MPJPE, mean", "pa_mpjpe_mm", np.nanmean, "mm", 1),
     Metric("pa_mpjpe_median_mm", "PA-MPJPE, median", "pa_mpjpe_mm", np.nanmedian, "mm", 1),
     Metric("pa_mpjpe_rigid_mm", "PA-MPJPE, rigid", "pa_mpjpe_rigid_mm", np.nanmean, "mm", 1),
+    Metric("surface_mm", "surface, vertex to vertex", "surface_mm", np.nanmean, "mm", 1),
     Metric("pckh_percent", "PCKh@0.5", "pckh_percent", np.nanmean, "%", 1),
     Metric("err_quat_rad", "err_quat", "err_quat_rad", np.nanmean, "rad", 3),
     *(
@@ -150,7 +151,8 @@ def measure(
     body = network.body.model_data
     nbf_data.check_body_of(split, body)
     protocol = protocols.protocol_of(values, body)
-    measures = [further] if further else []
+    measures = [tf.function(SurfaceErrors(body), reduce_retracing=True)]
+    measures += [further] if further else []
     if protocol:
         feed = protocol.feed(feed)
         measures.append(protocols.MeasuredErrors(body, protocol))

@@ -134,8 +134,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.enum(
         "loss_points",
         "24",
-        ["24", "14", "91"],
-        "Points compared by L_3D and L_2D: 24 SMPL joints, 14 LSP or 91 UP landmarks.",
+        ["24", "14", "91", "mesh"],
+        "Points of L_3D and L_2D: 24 SMPL joints, 14 LSP or 91 UP landmarks, all vertices.",
     )
     f.enum(
         "center_2d",

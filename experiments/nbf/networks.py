@@ -17,9 +17,11 @@ from experiments.nbf.flags import define_run_flags
 from experiments.runs.common import UserError
 from experiments.runs.run_folder import RunFolder
 from nbf import FittingLoss, FittingNetwork, input_maps, parameters, targets
+from nbf.landmarks import MESH
 from nbf.optimizers import paper_optimizer
 from smpl_tf import SMPLModelData, keras_files, load_model_data
 from smpl_tf.model_data import BodyNotFoundError
+from smpl_tf.skeleton import SMPL_24
 
 
 def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
@@ -56,7 +58,13 @@ def feed(values: flags.FlagValues, held_out: bool = False) -> Feed:
 
 def _landmarks(values):
     """Returns the number of landmarks in L_3D and L_2D; None for SMPL's joints."""
-    return None if values.loss_points == "24" else int(values.loss_points)
+    points = _loss_points(values)
+    return None if points == len(SMPL_24) else points
+
+
+def _loss_points(values):
+    """Returns the points of L_3D and L_2D, in the form that `FittingLoss` takes."""
+    return MESH if values.loss_points == MESH else int(values.loss_points)
 
 
 def prepare_network(network: FittingNetwork, values: flags.FlagValues, train: Mixture) -> None:
@@ -135,7 +143,7 @@ def loss(values: flags.FlagValues) -> FittingLoss:
         parameters_scale=values.parameters_scale,
         joints_3d_scale=values.joints_3d_scale,
         joints_2d_scale=values.joints_2d_scale,
-        loss_points=int(values.loss_points),
+        loss_points=_loss_points(values),
         projected_rotations=values.projected_rotations,
         center_2d=None if values.center_2d == "none" else values.center_2d,
         weight_decay=values.weight_decay,

@@ -229,6 +229,7 @@ PENALTIES = Table(
             ("geman_mcclure", "Geman-McClure on parameters"),
             ("tukey", "Tukey's biweight on parameters"),
             ("landmarks_91", "91 landmarks"),
+            ("mesh", "all vertices"),
             ("projected_rotations", "L1 after the projection to rotations"),
         ],
     ),

@@ -31,6 +31,7 @@ run; SMPLR's comparisons of L2 with cross-entropy, of 32 depth bins with 16 and 
 its training on 2D labels alone, which have no row ([differences](docs/differences.md)).""",
     "paper": "",
 }
+_OUTDATED = "† Trained before a change of what its flags mean, so that it judges no claim."
 _HOW_TO_READ = """\
 A cell is the median over the seeds with the range behind it, and the paper's number in italics.
 A claim is judged by the medians; next to it is how many single seeds agree, and what comes of
@@ -58,6 +59,8 @@ def write(every: Sequence[Results], scale: str, page: Path) -> None:
         if results.entries:
             write_text(plot, _plot(results))
             blocks.append(f"![{table.title}]({os.path.relpath(plot, page.parent)})")
+        if results.outdated:
+            blocks.append(_OUTDATED)
         blocks.append(_claims(results))
         if notes.is_file():
             blocks.append(notes.read_text(encoding="utf-8").strip())
@@ -159,6 +162,8 @@ def _rows(results: Results) -> str:
         seeds = sorted({seed for key, seed in results.entries if key == row.key})
         cells = [_cell(results, row, column) for column in columns]
         seeds_run = ", ".join(map(str, seeds)) or "not run"
+        if any(key == row.key for key, _ in results.outdated):
+            seeds_run += " †"
         lines.append([row.label, *cells, seeds_run])
     return _markdown(["", *(column.label for column in columns), "seeds"], lines)
 
@@ -187,6 +192,8 @@ def _cell(results: Results, row: Row, column: Column) -> str:
         parts.append(f"{statistics.median(values):.{digits}f}")
         if len(values) > 1:
             parts.append(f"({min(values):.{digits}f} to {max(values):.{digits}f})")
+        if results.table.matrix and any(key == row.key for key, _ in results.outdated):
+            parts.append("†")
     if column.key in row.published:
         parts.append(f"*{row.published[column.key]:g}*")
     return " ".join(parts) or "–"
@@ -205,7 +212,7 @@ def _verdict(claim: Claim, results: Results) -> list[str]:
     start = [text, f"`{claim.when}`"]
     paper = "–" if theirs is None else theirs.number + ("" if theirs.holds else ": does not hold")
     if finding is None:
-        return [*start, "–", "not run", "–", paper]
+        return [*start, "–", "out of date" if results.outdated else "not run", "–", paper]
     single = [claim.judge(results.of_seed(seed)) for seed in results.seeds()]
     single = [one.holds for one in single if one is not None]
     verdict = "holds" if finding.holds else "**does not hold**"

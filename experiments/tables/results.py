@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.runs import side_files
+from experiments.runs.common import UserError
 from experiments.tables.plan import Plan, Source, difference
 from experiments.tables.types import Row, Table
 from smpl_tf.files import write_json
@@ -30,6 +31,7 @@ class Results:
 
     Attributes:
       entries: (key of the row, seed) -> result.
+      outdated: the keys of entries that today's flags would not give; they are shown, not judged.
 
     Args:
       folder: of the results of this scale.
@@ -40,6 +42,7 @@ class Results:
         """Reads the recorded results."""
         self.table, self.path = table, folder / f"{table.key}.json"
         self.entries: dict[tuple[str, int], Entry] = {}
+        self.outdated: set[tuple[str, int]] = set()
         if self.path.is_file():
             content = _read(self.path, runs=list)
             self.entries = {(one["row"], one["seed"]): one for one in content["runs"]}
@@ -84,6 +87,21 @@ class Results:
         if self.entries:
             write_json(self.path, {"table": self.table.key, "runs": [*self.entries.values()]})
 
+    def mark_outdated(self, plan: Plan) -> None:
+        """Finds which entries the flags of now would not give.
+
+        Args:
+          plan: that steps may be added to.
+        """
+        for row in self.table.rows:
+            try:
+                found = [(row.key, seed) for key, seed in self.entries if key == row.key]
+                now = {at: plan.add(row, at[1]).digest for at in found}
+            except UserError:  # of flag files that are not there
+                continue
+            stale = {at for at in found if self.entries[at].get("digest") != now[at]}
+            self.outdated = (self.outdated - {*found}) | stale
+
     def seeds(self) -> list[int]:
         """The seeds that any row has."""
         return sorted({seed for _, seed in self.entries})
@@ -97,23 +115,32 @@ class Results:
         Returns:
           Key of the row -> metric -> value.
         """
-        return {key: e["metrics"] for (key, s), e in self.entries.items() if s == seed}
+        return {
+            key: e["metrics"]
+            for (key, s), e in self.entries.items()
+            if s == seed and (key, s) not in self.outdated
+        }
 
-    def values(self, row: str, metric: str) -> list[float]:
+    def values(self, row: str, metric: str, outdated: bool = True) -> list[float]:
         """Returns the numbers of a row for all seeds.
 
         Args:
           row: its key.
           metric: which.
+          outdated: whether outdated entries count.
 
         Returns:
           The available values.
         """
-        found = [e["metrics"].get(metric) for (key, _), e in self.entries.items() if key == row]
+        found = [
+            e["metrics"].get(metric)
+            for at, e in self.entries.items()
+            if at[0] == row and (outdated or at not in self.outdated)
+        ]
         return [value for value in found if value is not None]
 
     def medians(self) -> dict[str, dict[str, float]]:
-        """Returns the medians over the seeds.
+        """Returns the medians over the seeds, without outdated entries.
 
         Returns:
           Key of the row -> metric -> value.
@@ -122,10 +149,10 @@ class Results:
             row.key: {
                 column.key: statistics.median(values)
                 for column in self.table.columns
-                if (values := self.values(row.key, column.key))
+                if (values := self.values(row.key, column.key, outdated=False))
             }
             for row in self.table.rows
-            if any(key == row.key for key, _ in self.entries)
+            if any(key == row.key for key, _ in self.entries.keys() - self.outdated)
         }
 
 

@@ -101,6 +101,21 @@ def test_landmarks_are_predicted_on_request():
         FittingLoss(loss_points=14).terms(true, outputs)
 
 
+def test_all_vertices_are_predicted_and_compared_on_request():
+    inputs, true = batch(landmarks="mesh")
+    network = small_network(landmarks="mesh")
+    outputs = network.pose(true["parameters"], inputs)
+    assert outputs["landmarks_3d"].shape == (*true["landmarks_2d_valid"].shape, 3) == (8, 6890, 3)
+    loss = FittingLoss(loss_points="mesh")
+    np.testing.assert_allclose(loss.terms(true, outputs)["L_3D"], 0.0, atol=1e-5)
+    moved = {**outputs, "landmarks_3d": outputs["landmarks_3d"] + [0.0, 0.03, 0.04]}
+    np.testing.assert_allclose(loss.terms(true, moved)["L_3D"], 0.05, atol=1e-5)
+    with pytest.raises(ValueError, match="loss_points='mesh': the network predicts 91 landmarks"):
+        loss.terms(true, small_network(landmarks=91).pose(true["parameters"], inputs))
+    with pytest.raises(ValueError, match="a mesh has no such point"):
+        FittingLoss(loss_points="mesh", center_2d="hips")
+
+
 def test_eight_people_are_learnt_by_heart():
     mean = parameters.parameter_targets(people()).numpy().mean(0)
     network = small_network(mean_parameters=mean)
@@ -270,7 +285,7 @@ def test_misuse_is_answered_in_one_line(network):
     [
         ({"backbone": "resnet18"}, "Unknown backbone 'resnet18': expected one of small"),
         ({"head": "max"}, "head='max': expected one of pool, flatten"),
-        ({"landmarks": 24}, r"landmarks=24: expected 14 \(LSP's\) or 91 \(UP's\)"),
+        ({"landmarks": 24}, r"landmarks=24: expected 14 \(LSP's\), 91 \(UP's\) or 'mesh'"),
         (
             {"mean_parameters": np.zeros(10)},
             r"mean_parameters: expected shape \(226,\), got \(10,\)",

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbf import metrics, parameters, targets
-from smpl_tf import SMPL
+from smpl_tf import SMPL, load_model_data
 from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.skeleton import LSP_14
 from tests.nbf.people import SIZE, people
@@ -145,3 +145,19 @@ def test_heads_of_annotated_points_alone():
     sizes = metrics.annotated_head_size({k: tf.constant(v) for k, v in example.items()})
     # Half pictures of 50 pixels: a head of 10; half of 40, half of 20; nothing known.
     np.testing.assert_allclose(sizes, [0.2, 0.4, 0.2, np.nan], rtol=1e-6)
+
+
+def test_a_surface_error_is_the_mean_distance_of_vertices():
+    body = load_model_data()
+    rng = np.random.default_rng(0)
+    betas = tf.constant(rng.normal(size=(2, 10)), tf.float32)
+    rotations = tf.tile(tf.eye(3)[None, None], [2, 24, 1, 1])
+    true = {
+        "parameters": parameters.join_parameters(betas, rotations),
+        "parameters_valid": tf.constant([[1.0] * 226, [1.0] * 10 + [0.0] * 216]),
+    }
+    found = metrics.SurfaceErrors(body)(true, {"betas": 0 * betas, "global_rotations": rotations})
+    moved = body.shapedirs[..., :10] @ betas[0].numpy()
+    expected = 1000 * np.linalg.norm(moved, axis=-1).mean()
+    np.testing.assert_allclose(found["surface_mm"][0], expected, rtol=1e-4)
+    assert np.isnan(found["surface_mm"][1])
