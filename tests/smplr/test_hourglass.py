@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from smplr import StackedHourglass, hourglass, losses
-from smplr.hourglass import VolumeLogits
+from smplr import StackedHourglass, losses
+from smplr.hourglass import FusedBatchNormalization, VolumeLogits
 from smplr.volumes import prior_log_odds, soft_argmax
 from tests.smplr.networks import count_trainable, saved_and_loaded
 from tests.smplr.people import people
@@ -136,7 +136,7 @@ def test_fused_batch_normalisation_is_keras_own(scale):
     maps = tf.random.stateless_normal([3, 4, 2, 5], [0, 1]) * 3 + 1
     fused, own = (
         kind(momentum=0.9, epsilon=1e-5, scale=scale)
-        for kind in (hourglass.FusedBatchNormalization, keras.layers.BatchNormalization)
+        for kind in (FusedBatchNormalization, keras.layers.BatchNormalization)
     )
     results = []
     for layer in (fused, own):
