@@ -10,6 +10,7 @@ import scipy.io
 import scipy.sparse
 
 from datasets import matlab
+from smpl_tf import bounds
 
 MANY = 2_000_000_000
 
@@ -65,6 +66,16 @@ HOSTILE = {
     "claimed element": (struct.pack("<II", 14, 1 << 31), "truncated"),
     "other element": (element(2, bytes(8)), "where a variable is expected"),
 }
+
+
+def test_claims_of_all_variables_count_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "MOST_MAT_BYTES", 10_000)
+    some = {"a": np.zeros(750), "b": np.zeros(125)}
+    scipy.io.savemat(tmp_path / "x.mat", some, do_compression=True)
+    assert matlab.load(tmp_path / "x.mat")["a"].size == 750
+    scipy.io.savemat(tmp_path / "x.mat", {**some, "c": np.zeros(750)}, do_compression=True)
+    with pytest.raises(ValueError, match="bytes"):
+        matlab.load(tmp_path / "x.mat")
 
 
 @pytest.mark.parametrize("what", HOSTILE)

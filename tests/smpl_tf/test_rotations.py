@@ -15,7 +15,20 @@ axis_angles = hnp.arrays(np.float64, (3,), elements=st.floats(-6.0, 6.0))
 matrices = hnp.arrays(np.float64, (3, 3), elements=st.floats(-2.0, 2.0))
 
 AXIS = np.array([0.36, -0.48, 0.8])
-ANGLES = [0.0, 1e-9, 1e-4, 0.3162, 0.3163, 1.0, np.pi - 1e-4, np.pi, np.pi + 0.1, 2 * np.pi, 9.0]
+ANGLES = [
+    0.0,
+    1e-9,
+    1e-4,
+    0.0999,
+    0.1001,
+    0.9,
+    1.0,
+    np.pi - 1e-4,
+    np.pi,
+    np.pi + 0.1,
+    2 * np.pi,
+    9.0,
+]
 
 
 def reference_matrix(axis_angle):
