@@ -11,7 +11,6 @@ small sizes take 2 minutes, the full ones 6 and 4 GB of memory.
 
 from __future__ import annotations
 
-import logging
 import statistics
 import sys
 import tempfile
@@ -168,6 +167,8 @@ def measure(stage: Stage, rounds: int, steps: bool) -> dict[str, float]:
     """
     import tensorflow as tf
 
+    from experiments.benchmarks.operations import operations
+
     network = stage.build()
     spec = tf.TensorSpec([stage.batch, *stage.shape], tf.float32)
     forward = tf.function(lambda given: network(given, training=False), input_signature=[spec])
@@ -221,25 +222,6 @@ def input_cpu_ms(flag_file: str, rounds: int) -> float:
         batches, steps = nbf_data.training_batches(values, split, 0, feed)
         iterator = iter(batches)
         return cpu_ms(lambda: [next(iterator) for _ in range(steps)], rounds) / _PEOPLE
-
-
-def operations(function) -> float:
-    """Counts the floating point operations of a traced function.
-
-    Args:
-      function: a `tf.function` with one signature.
-
-    Returns:
-      Additions and multiplications of one call.
-    """
-    import tensorflow as tf
-
-    profiler = tf.compat.v1.profiler
-    options = profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a deprecation warning
-    graph = function.get_concrete_function().graph
-    return profiler.profile(graph, options=options).total_float_ops
 
 
 def cpu_ms(call: Callable[[], object], rounds: int) -> float:

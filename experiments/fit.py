@@ -2,12 +2,15 @@
 
     python experiments/fit.py --points=joints.npz --skeleton=h36m_17 --output=fitted
     python experiments/fit.py --points=joints.csv --skeleton=coco_17 --unit=mm --output=fitted
+    python experiments/fit.py --points=joints.npz --sequence --frame_rate=50 --output=moving
 
 --points is an NPZ, NPY, JSON or CSV file (formats: experiments/prediction/point_files.py) of one
 or many people; missing points are NaN, null or empty. For a result of HMR, SPIN or ROMP, or an
 AMASS file, the points of its bodies are used, posed with --body_model. Writes parameters.npz, the
-first meshes, in the axes of the points, and index.html with the bodies in 3D to --output. A
-thousand bodies take some five seconds of CPU time; TensorFlow's start and the first call take ten.
+first meshes, in the axes of the points, and index.html with the bodies in 3D to --output. With
+--sequence the bodies are one person over time: one vector of betas, a smooth motion, motion.glb
+and motion.bvh with y up, and a page that plays. A thousand bodies take some five seconds of CPU
+time; TensorFlow's start and the first call take ten.
 """
 
 from __future__ import annotations
@@ -48,6 +51,8 @@ def define_flags(values) -> None:
     f.enum("unit", "m", tuple(point_files.METRES), "Unit of the points.")
     f.enum("method", "auto", METHODS, "Fitting method; auto: chosen by the noise of the points.")
     f.string("run", None, "SMPLR run folder with Ω and Ψ; used by denoise, networks and auto.")
+    f.bool("sequence", False, "The bodies are one person over time: one shape, a smooth motion.")
+    f.number("frame_rate", 30.0, "Frames per second of --sequence.")
     f.bool("camera_axes", False, "The points are in camera axes (x right, y down, z away).")
     f.enum(
         "gender",
@@ -69,10 +74,16 @@ def main(values) -> None:
     common.require(values, "points", "output")
     if values.method in ("denoise", "networks") and not values.run:
         raise common.UsageError(f"--method={values.method} needs --run=FOLDER, a run with Ω and Ψ")
+    if values.sequence and values.method not in ("auto", "optimise"):
+        raise common.UsageError(f"--sequence fits by optimise, not by --method={values.method}")
+    if values.sequence and values.run:
+        raise common.UsageError("--sequence uses no networks; leave --run out")
+    if values.sequence and not values.frame_rate:
+        raise common.UsageError("--frame_rate=0: expected the frames per second of --sequence")
     run = RunFolder.existing(values.run, "SMPLR") if values.run else None
     common.load_tensorflow()
     # Imported late: these modules load TensorFlow.
-    from experiments.prediction import fitted_bodies
+    from experiments.prediction import fitted_bodies, fitted_motion, fitted_page
     from smpl_tf.skeleton_points import find_skeleton
     from smplr.point_fitting import UnitError
 
@@ -89,10 +100,14 @@ def main(values) -> None:
     output = Path(values.output)
     with common.working_in(output):
         fitted_bodies.write_parameters(fit, given, skeleton, output / "parameters.npz")
-        people = fitted_bodies.draw(fit, given, skeleton, bodies, values, output)
+        if values.sequence:
+            fitted_motion.write(fit, bodies, values.frame_rate, output)
+        people = fitted_page.draw(fit, given, skeleton, bodies, values, output)
         page = output / "index.html"
-        fitted_bodies.write_page(fit, given, skeleton, bodies, people, values, page)
+        fitted_page.write_page(fit, given, skeleton, bodies, people, values, page)
     print(f"{fitted_bodies.table(fit, given, skeleton)}\n")
+    if values.sequence:
+        print(f"motion      {output / 'motion.glb'}, {output / 'motion.bvh'}")
     print(f"parameters  {output / 'parameters.npz'}\npage        {output / 'index.html'}")
 
 

@@ -12,6 +12,7 @@ from smplr.model import SMPLR
 from smplr.point_body import PointBody
 from smplr.point_fitting import PointFit, fit_points
 from smplr.regressors import PoseRegressor, ShapeRegressor
+from smplr.sequence_fit import fit_sequence
 
 __all__ = [
     "SMPLR",
@@ -22,4 +23,5 @@ __all__ = [
     "ShapeRegressor",
     "StackedHourglass",
     "fit_points",
+    "fit_sequence",
 ]

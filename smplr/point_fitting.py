@@ -137,7 +137,7 @@ def fit_points(
     if method == "denoise" and not has_autoencoder:
         raise ValueError("method='denoise' needs networks with an autoencoder.")
     bodies = _bodies(body, networks)
-    points, weights = _checked(points, skeleton, weights, valid)
+    points, weights = checked_points(points, skeleton, weights, valid)
     leading = tf.shape(points)[:-2]
     points = tf.reshape(points, [-1, len(skeleton), 3])
     weights = tf.reshape(weights, [-1, len(skeleton)])
@@ -161,7 +161,7 @@ def fit_points(
             threshold = DENOISE_FROM
         ask = found["noise"] > (threshold if method == "auto" else -1.0)
         found = choose(ask, answer, found)
-    return _result(points, weights, found, skeleton, bodies, leading)
+    return fit_result(points, weights, found, skeleton, bodies, leading)
 
 
 def _models(body: SMPLModelData, skeleton: Skeleton) -> tuple[PointModel, PointModel]:
@@ -185,8 +185,27 @@ def _bodies(
     return bodies
 
 
-def _checked(points, skeleton, weights, valid):
-    """Returns points `[..., P, 3]` and weights of the same leading shape; rejects other units."""
+def checked_points(
+    points: np.ndarray | tf.Tensor,
+    skeleton: Skeleton,
+    weights: np.ndarray | None,
+    valid: np.ndarray | None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Checks points and weights.
+
+    Args:
+      points: the arguments are those of `fit_points`.
+      skeleton: of the points.
+      weights: `[..., P]` or None.
+      valid: bool `[..., P]` or None.
+
+    Returns:
+      Points `[..., P, 3]` and weights `[..., P]`, 0 where missing.
+
+    Raises:
+      ValueError: if the number of points is not the skeleton's.
+      UnitError: if the points are not in metres.
+    """
     points = tf.convert_to_tensor(points)
     if points.dtype != tf.float64:
         points = tf.cast(points, tf.float32)
@@ -313,7 +332,7 @@ def _posed(found, bodies, skeleton):
     return tf.gather(points, which, batch_dims=1), tf.gather(roots, which, batch_dims=1)
 
 
-def _result(
+def fit_result(
     points: tf.Tensor,
     weights: tf.Tensor,
     found: Mapping[str, tf.Tensor],
@@ -321,6 +340,19 @@ def _result(
     bodies: Sequence[SMPLModelData],
     leading: tf.Tensor,
 ) -> PointFit:
+    """Completes what `fit_body` found.
+
+    Args:
+      points: metres, `[N, P, 3]`.
+      weights: `[N, P]`, 0 is missing.
+      found: what `nearest_body` returns, and `method` `[N]`, an index of `METHODS`.
+      skeleton: whose points.
+      bodies: one, or a female and a male one.
+      leading: the dimensions that N is split into.
+
+    Returns:
+      The fit.
+    """
     fitted, pelvis_at_rest = _posed(found, bodies, skeleton)
     joints, _ = _posed(found, bodies, SMPL_24)
     missed = tf.where((weights > 0)[..., None], points - fitted, 0.0)

@@ -18,7 +18,7 @@ _FIRST_NOISE = 2e-3
 _HALF_TRUSTED = 5e-3
 _FIRST_STEPS, _LAST_STEPS = 10, 6
 # The pull of a point does not grow beyond this distance, metres.
-_OUTLIER_DISTANCE = 0.05
+OUTLIER_DISTANCE = 0.05
 # The joints' standard deviations from rest, radians about each axis: of the synthetic people's
 # poses, at least 0.12.
 _POSE_SPREAD = {
@@ -91,12 +91,12 @@ class FitStages(NamedTuple):
         def least_squares(points, trust, fit, noise, steps, outlier_distance):
             return least_squares_fit(
                 *(points, model, fit, trust, steps),
-                *_pulls(noise),
+                *pulls(noise),
                 outlier_distance=outlier_distance,
             )
 
         def statistics(points, trust, fit, noise):
-            return fit_statistics(points, model, joint_model, fit, trust, *_pulls(noise))
+            return fit_statistics(points, model, joint_model, fit, trust, *pulls(noise))
 
         return cls(closed_form, least_squares, statistics)
 
@@ -116,11 +116,10 @@ def fit_by_stages(
     Returns:
       What `fit_body` returns.
     """
-    loose = tf.constant(1 / (1 + (model.looseness / _HALF_TRUSTED) ** 2), points.dtype)
-    trust = weights * loose
+    trust = trusted(weights, model)
     first_noise = tf.fill(tf.shape(points)[:1], tf.cast(_FIRST_NOISE, points.dtype))
     squares_all, outlier_distance = (
-        tf.constant(value, points.dtype) for value in (0.0, _OUTLIER_DISTANCE)
+        tf.constant(value, points.dtype) for value in (0.0, OUTLIER_DISTANCE)
     )
     fit = stages.closed_form(points, trust, tf.constant(2 if refine else 4))
     if refine:
@@ -145,8 +144,13 @@ def fit_by_stages(
     }
 
 
-def _pulls(noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the prior weights of pose `[N, 23]` and shape `[N]` for a noise level."""
+def trusted(weights: tf.Tensor, model: PointModel) -> tf.Tensor:
+    """Returns the weights `[N, P]`, reduced for points whose convention is loose."""
+    return weights * tf.constant(1 / (1 + (model.looseness / _HALF_TRUSTED) ** 2), weights.dtype)
+
+
+def pulls(noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the prior weights of pose `[N, 23]` and shape `[N]` for a noise level `[N]`."""
     names = [name.removeprefix("left_").removeprefix("right_") for name in SMPL_24.names[1:]]
     spread = tf.constant([_POSE_SPREAD[name] for name in names], noise.dtype)
     return tf.square(noise[:, None] / spread), tf.square(noise)

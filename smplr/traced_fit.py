@@ -17,16 +17,23 @@ from smplr.point_model import PointModel
 from smplr.probable_fit import FitStages, fit_by_stages
 
 
-class _Graph:
+class Graph:
     """A function of tensors as a graph, made when it is first called."""
 
     def __init__(self, function: Callable, *signature: Any):
+        """Prepares the graph.
+
+        Args:
+          function: of tensors.
+          *signature: one `tf.TensorSpec`, or nest of them, for each argument.
+        """
         # Not a method: TensorFlow counts the traces of all that stem from one method, and warns.
         self._function = tf.function(
             lambda *arguments: function(*arguments), input_signature=signature, autograph=False
         )
 
     def __call__(self, *arguments: Any) -> Any:
+        """Calls the function."""
         return self._function(*arguments)
 
 
@@ -46,9 +53,9 @@ def _traced_stages(model: PointModel, joint_model: PointModel, dtype: tf.DType) 
     )
     count = tf.TensorSpec([], tf.int32)
     return FitStages(
-        _Graph(stages.closed_form, points, trust, count),
-        _Graph(stages.least_squares, points, trust, fit, noise, count, number),
-        _Graph(stages.statistics, points, trust, fit, noise),
+        Graph(stages.closed_form, points, trust, count),
+        Graph(stages.least_squares, points, trust, fit, noise, count, number),
+        Graph(stages.statistics, points, trust, fit, noise),
     )
 
 

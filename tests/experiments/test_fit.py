@@ -11,6 +11,7 @@ from experiments import fit
 from experiments.prediction import point_files
 from experiments.runs.common import UserError
 from smpl_tf import SMPL
+from smpl_tf.directions import shortest_rotation
 from smpl_tf.skeleton import SMPL_24
 from smpl_tf.skeleton_points import SKELETONS
 from smplr.point_fitting import METHODS
@@ -198,6 +199,33 @@ def test_bodies_meshes_and_a_page_come_out(joints, call, tmp_path):
     assert page.count("data:image/jpeg") == 2
     assert "Bodies fitted to points" in page
     assert not (tmp_path / "o/body_001.obj").exists()
+
+
+def test_a_sequence_has_one_shape_and_files_of_motion(call, tmp_path):
+    times = np.arange(4) / 25
+    pose = np.zeros((4, 24, 3))
+    pose[:, 18, 1] = -times  # a bending elbow
+    place = np.stack([times, np.zeros(4), np.full(4, 3.0)], axis=-1)
+    truth = SMPL()(pose=pose, translation=place).joints.numpy()
+    np.save(tmp_path / "p.npy", truth @ shortest_rotation(np.eye(3)[1], np.eye(3)[2]).T)  # z up
+    arguments = ("--skeleton=smpl_24", "--meshes=1", "--sequence", "--frame_rate=25")
+    answer = call(fit, f"--points={tmp_path / 'p.npy'}", f"--output={tmp_path / 'o'}", *arguments)
+    assert answer.status == 0, answer.err
+    with np.load(tmp_path / "o/parameters.npz") as found:
+        assert (found["betas"] == found["betas"][0]).all()
+    lines = (tmp_path / "o/motion.bvh").read_text().splitlines()
+    assert "Frame Time: 0.04" in "\n".join(lines)
+    rows = np.array([line.split()[:3] for line in lines[-4:]], float)
+    np.testing.assert_allclose(rows[-1] - rows[0], place[-1] - place[0], atol=0.01)  # y up again
+    assert (tmp_path / "o/motion.glb").stat().st_size > 100_000
+    page = (tmp_path / "o/index.html").read_text()
+    assert '"motion"' in page and page.count("data:image/jpeg") == 2
+
+
+def test_a_sequence_uses_no_networks(call, tmp_path):
+    arguments = (f"--points={tmp_path / 'p.npy'}", f"--output={tmp_path / 'o'}", "--sequence")
+    answer = call(fit, *arguments, "--method=closed_form")
+    assert answer.status == 2 and "--sequence fits by optimise" in answer.err
 
 
 def test_body_parameters_of_other_programs_give_their_points(tmp_path):

@@ -1,0 +1,1 @@
+"""What `check_device.py` measures: the device, networks, the SMPL layer, input pipelines."""
