@@ -35,7 +35,7 @@ def landmark_body(model_data: SMPLModelData, skeleton: Skeleton | str | None) ->
     Raises:
       ValueError: if the body does not have all landmarks.
     """
-    if skeleton == MESH:
+    if isinstance(skeleton, str):  # MESH
         return SMPL(model_data)
     names = [] if skeleton is None else _vertex_names(skeleton)
     return SMPL(model_data, vertex_ids=model_data.landmark_ids(names))
@@ -53,7 +53,7 @@ def landmark_points(body: BodyModelOutput, skeleton: Skeleton | str) -> tf.Tenso
 
     Source: the released code; twelve of LSP's fourteen are SMPL joints, the others vertices.
     """
-    if skeleton == MESH:
+    if isinstance(skeleton, str):  # MESH
         return body.vertices
     pool = SMPL_24.names + tuple(_vertex_names(skeleton))
     order = np.array([pool.index(name) for name in skeleton.names])
