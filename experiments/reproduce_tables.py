@@ -175,11 +175,14 @@ def _print_plan(plan, tables, sources, every) -> None:
 
 def _needs_of(step, plan) -> list[str]:
     """Returns the data and the bodies of a step."""
-    if not step.flag_file:
-        return ["", ""]
-    bodies = plan.bodies_of(step.flag_file)
-    named = [f"{gender}: {plan.bodies.get(gender, 'open')}" for gender in bodies]
-    return [", ".join(data_of(step.flag_file)), "; ".join(named) or "no body"]
+    if step.flag_file:
+        data, genders = data_of(step.flag_file), plan.bodies_of(step.flag_file)
+    else:
+        data = [one.removeprefix("--data=") for one in step.command if one.startswith("--data=")]
+        # Segmenting pictures needs no body.
+        genders = ("neutral",) if step.command[0].endswith("evaluate_nbf.py") else ()
+    named = [f"{gender}: {plan.bodies.get(gender, 'open')}" for gender in genders]
+    return [", ".join(data), "; ".join(named) or "no body"]
 
 
 def _tables(values):

@@ -41,13 +41,14 @@ def main(values) -> None:
         from experiments.nbf import stages
         from experiments.nbf import training as nbf_training
         from experiments.pages import report
+        from experiments.runs import epochs
 
         run, stage = opened.run, stages.stage_of(values)
         record = run.read_record()
         if record and run.model_file.exists():
             print(f"{run.path} is finished; its page is written again (--overwrite trains again)")
             network = stage.load(run, values.body_model)
-            split = open_split(values.data, values.test_split)
+            split = open_split(epochs.data_folders(values)[0], values.test_split)
         else:
             network, trained, split = nbf_training.train(opened, values, stage)
         if not opened.is_chief:
@@ -55,6 +56,12 @@ def main(values) -> None:
         evaluation = stage.evaluate(network, values, split)
         if not record:
             record = stage.make_record(run, values, network, trained, evaluation)
+            record |= epochs.metrics_by_set(
+                values,
+                lambda other: stage.make_record(
+                    run, values, network, trained, stage.evaluate(network, values, other)
+                ),
+            )
             write_json(run.record_file, record)
         page = stage.make_page(values, network, evaluation, record)
         report.write(page, run.report)

@@ -40,6 +40,7 @@ def main(values) -> None:
     with training.opened(values) as opened:
         # Imported late: these modules load TensorFlow.
         from experiments.pages import report
+        from experiments.runs import epochs
         from experiments.smplr import evaluation as smplr_evaluation
         from experiments.smplr import page
         from experiments.smplr import training as smplr_training
@@ -55,6 +56,13 @@ def main(values) -> None:
         else:
             evaluation = smplr_evaluation.evaluate(model, values, split)
             record = smplr_evaluation.make_record(run, values, evaluation, model, state)
+            if split is not None:  # a stage that learns from pictures
+                record |= epochs.metrics_by_set(
+                    values,
+                    lambda other: smplr_evaluation.make_record(
+                        run, values, smplr_evaluation.evaluate(model, values, other), model
+                    ),
+                )
             report.write(page.make_page(values, evaluation, record), run.report)
             write_json(run.record_file, record)
         print(f"\n{smplr_evaluation.table(record)}\n")

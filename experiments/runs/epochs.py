@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from absl import flags
@@ -92,6 +92,46 @@ def open_splits(values: flags.FlagValues, made: Mapping[str, Split]) -> OpenedDa
         },
         list(opened.values()),
     )
+
+
+def other_tests(values: flags.FlagValues) -> list[Split]:
+    """Opens the test splits of the data sets that `OpenedData.test` is not of.
+
+    Args:
+      values: the flags of the run.
+
+    Returns:
+      The splits, of the sets that have one.
+
+    Raises:
+      RecordError: a split is damaged.
+    """
+    name = values.test_split
+    others = [
+        folder
+        for folder in data_folders(values)[1:]
+        if tf.io.gfile.exists(manifests.path_of(folder, name))
+    ]
+    return [open_split(folder, name) for folder in others]
+
+
+def metrics_by_set(
+    values: flags.FlagValues, make_record: Callable[[Split], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Measures a network on each further data set of a run.
+
+    Args:
+      values: the flags of the run.
+      make_record: a test split -> the record of an evaluation on it.
+
+    Returns:
+      What a run record has of it: `metrics_by_set`, folder -> metrics; nothing where the run has
+      one data set.
+    """
+    found = {split.directory: make_record(split)["metrics"] for split in other_tests(values)}
+    for folder, metrics in found.items():
+        print(f"{folder}: " + ", ".join(f"{name} {metrics[name]:.4g}" for name in metrics))
+    return {"metrics_by_set": found} if found else {}
 
 
 def steps_per_epoch(split: Split | Mixture, batch_size: int) -> int:

@@ -171,6 +171,18 @@ def test_sets_are_mixed_by_their_shares(monkeypatch):
         epochs.open_splits(values, {})
 
 
+def test_every_set_of_a_mixture_is_measured(monkeypatch, capsys):
+    there = {"b/test.manifest.json"}  # c has no test split
+    monkeypatch.setattr(epochs.tf.io.gfile, "exists", lambda path: path in there)
+    monkeypatch.setattr(epochs, "open_split", lambda folder, name: Split(folder, name, None))
+    values = read(nbf_flags.define_run_flags, "--data=a,b,c")
+    found = epochs.metrics_by_set(values, lambda split: {"metrics": {split.directory: 1.25}})
+    assert found == {"metrics_by_set": {"b": {"b": 1.25}}}
+    assert capsys.readouterr().out == "b: b 1.25\n"
+    values = read(nbf_flags.define_run_flags, "--data=a")
+    assert epochs.metrics_by_set(values, None) == {}
+
+
 def test_a_run_to_compare_with_must_be_there():
     values = read(smplr_flags.define_evaluation_flags, "--noisy_run=/nowhere")
     with pytest.raises(UserError, match="/nowhere"):

@@ -80,6 +80,9 @@ def test_the_plan_is_printed(call, tmp_path):
     line = next(line for line in answer.out.splitlines() if line.startswith("nbf_t2_refinenet_se"))
     assert "experiments/flags/nbf_t2_refinenet.cfg" in line
     assert "to run" in line and "1.50 h, flag file" in line
+    steps = answer.out.split("\n\n")[0].splitlines()
+    assert all("data/up3d" in line for line in steps)
+    assert all(line.endswith(("neutral: open", "no body")) for line in steps)
     # Four networks of two seeds, and three segmenters of one.
     assert "11 runs and 36 other steps" in answer.out
     assert "data/up3d: missing" in answer.out
