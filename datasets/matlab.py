@@ -126,7 +126,7 @@ class _Walk:
         for _ in range(count * fields):
             kind, start, size, place = _element(view, place, self._order)
             if kind != _MATRIX:
-                raise ValueError(f"has a cell of type {kind}")
+                raise ValueError(f"has a cell of type {kind}, expected a matrix")
             self.matrix(view[start : start + size], depth + 1)
 
 

@@ -1,4 +1,4 @@
-r"""Measures the effect of corrupted part maps on fitting networks, for the table of nbf/README.md.
+r"""Measures the effect of corrupted part maps on fitting networks, for docs/results.md.
 
     python experiments/benchmark_robustness.py --data=data/synthetic_128 \
         --networks=runs/nbf_fitting_small_segmented,runs/nbf_fitting_small_corrupted

@@ -92,7 +92,7 @@ def main(values) -> None:
 
 
 def named_people(values, own) -> str:
-    """Tells results on other people from those on the run's own test split.
+    """Separates results on other people from those on the run's own test split.
 
     Args:
       values: the flags of the evaluation.

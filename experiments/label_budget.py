@@ -37,14 +37,18 @@ def define_flags(values) -> None:
     """Adds the script's flags to those of a training.
 
     Args:
-      values: where the flags are added.
+      values: gets the flags.
     """
     define_run_flags(values)
     f = FlagDefiner(values)
     f.strings("shares_3d", _SHARES, "Shares of the people whose 3D labels are used.")
     f.strings("shares_2d", ["1"], "Shares of the people whose 2D labels are used.")
     f.strings("seeds", ["0", "1", "2"], "Seeds of the trainings, separated by commas.")
-    f.number("tolerance", 0.05, "Share that is enough: at most so much more error than with all.")
+    f.number(
+        "tolerance",
+        0.05,
+        "Largest relative increase in error, over all labels, that counts as enough.",
+    )
     f.integer("jobs", 1, "Number of trainings at the same time.", 1)
     f.integer("threads", 0, "Threads per training (0: as TensorFlow chooses).", 0)
     f.string("output", "label_budget", "Folder of trainings and results.")

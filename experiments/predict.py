@@ -64,7 +64,9 @@ def define_flags(values) -> None:
     )
     f.string("output", "predicted", "Folder to write; created if it does not exist.")
     f.string(
-        "run", None, "Run folder of an NBF fitting network or a whole SMPLR (default: shipped)."
+        "run",
+        None,
+        "Run folder of an NBF fitting network or a full SMPLR model (default: shipped).",
     )
     f.string(
         "segmentation_run",

@@ -41,7 +41,7 @@ def define_flags(values) -> None:
       values: gets the flags.
     """
     to = {"flag_values": values}
-    flags.DEFINE_string("output", "runs/view.html", "Page to write.", **to)
+    flags.DEFINE_string("output", "runs/view.html", "HTML file to write.", **to)
     flags.DEFINE_string("body_model", None, "Body model file (default: the open body).", **to)
     flags.DEFINE_string(
         "parameters", None, "File of a body or motion to show (parameters.npz, AMASS, ...).", **to

@@ -110,7 +110,7 @@ def _convolution(features, channels, kernel_size, strides, activation="relu"):
         use_bias=False,
         kernel_initializer="he_normal",
     )(features)
-    # Low: the statistics of the last batch work, those of ten steps ago do not; see nbf/README.md.
+    # Low: statistics of the last batch work, those of ten steps ago do not; see docs/results.md.
     features = keras.layers.BatchNormalization(momentum=0.5)(features)
     return keras.layers.Activation(activation)(features) if activation else features
 

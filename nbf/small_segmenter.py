@@ -15,7 +15,7 @@ class SmallSegmenter(PartSegmenter):
 
     The last level also takes the pixels themselves and has twice the width: each of its positions
     gives the classes of four pixels, and parts are a few pixels wide (measured in
-    `nbf/README.md`).
+    `docs/results.md`).
 
     Source: no counterpart in the paper; same interface as RefineNet and DeepLab.
     """

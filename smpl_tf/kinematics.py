@@ -18,7 +18,7 @@ def relative_to_global(rotations: TensorLike, parents: Sequence[int]) -> tf.Tens
     Args:
       rotations: [..., J, 3, 3] rotations of each joint in its parent's frame; the root's in the
         camera or world frame.
-      parents: the parent of each joint, -1 for a root; a parent stands before its children.
+      parents: the parent of each joint, -1 for a root; a parent comes before its children.
 
     Returns:
       [..., J, 3, 3] rotations in the root's outer frame; NaN for a joint whose rotation is not
@@ -60,7 +60,7 @@ def forward_kinematics(
       relative_rotations: [..., J, 3, 3] rotations of each joint in its parent's frame.
       rest_joints: [..., J, 3] joints of the unposed body, metres. The root turns about its own
         place, not about the origin.
-      parents: the parent of each joint, -1 for a root; a parent stands before its children.
+      parents: the parent of each joint, -1 for a root; a parent comes before its children.
 
     Returns:
       global_rotations [..., J, 3, 3] and posed joints [..., J, 3], metres. A rotation that is not
@@ -88,7 +88,7 @@ def forward_kinematics_batch_last(
       relative_rotations: [3, 3, J, N], finite: its matrix products would carry a NaN from a joint
         to all others of the same depth (see `without_broken`).
       rest_joints: [3, J, N] metres.
-      parents: the parent of each joint, -1 for a root; a parent stands before its children.
+      parents: the parent of each joint, -1 for a root; a parent comes before its children.
 
     Returns:
       global_rotations [3, 3, J, N] and posed joints [3, J, N], metres.

@@ -259,7 +259,7 @@ def join_networks(model: SMPLR, path: Path) -> SMPLR:
       The model, not compiled.
 
     Raises:
-      ValueError: a file beside it is damaged, or of another kind.
+      ValueError: a file next to it is damaged, or of another kind.
     """
     autoencoder = path.with_name(pretrained.AUTOENCODER_FILE)
     if model.autoencoder is None and autoencoder.is_file():

@@ -105,3 +105,9 @@ def test_every_table_has_a_head(name):
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         rows = table.splitlines()
         assert len(rows) > 2 and re.fullmatch(r"[|:\- ]+", rows[1]), f"no head above: {rows[0]}"
+
+
+@pytest.mark.parametrize("name", [n for n in TRACKED if n.endswith("README.md")])
+def test_a_readme_is_short(name):
+    """Tables of measurements belong to docs/ or results/."""
+    assert text_of(name).count("\n") <= 120

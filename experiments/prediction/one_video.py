@@ -89,7 +89,7 @@ def predict_video(item: Input, tools: Tools, step: int, most: int | None) -> Sho
 
 
 def _mean_rate(times: np.ndarray, told: float) -> float:
-    """Frames per second: what the file tells, unless its frames come otherwise."""
+    """Returns frames per second: as the file states, unless the frames' times differ."""
     found = (len(times) - 1) / times[-1] if len(times) > 1 else told
     return told if abs(found / told - 1) < 0.01 else float(found)
 

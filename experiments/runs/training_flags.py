@@ -37,7 +37,7 @@ def define_mixture_flags(f: FlagDefiner) -> None:
     f.strings(
         "mix", [], "Share of each folder of --data in an epoch (default: all Examples once)."
     )
-    f.strings("train_splits", ["train"], "Splits to train on, of every folder of --data.")
+    f.strings("train_splits", ["train"], "Splits of each folder of --data to train on.")
     f.bool(
         "mirrored_copies",
         False,

@@ -82,8 +82,7 @@ def served_fitting(network: FittingNetwork) -> ServedModel:
       network: the network.
 
     Returns:
-      The model; its input is a picture, a map of part labels, or an input map; the name tells
-      which.
+      The model; its input is a picture, a map of part labels, or an input map; see its name.
     """
     name, size = network.input_map, network.input_size
     kind = input_maps.input_map(name)

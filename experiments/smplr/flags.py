@@ -15,7 +15,7 @@ STAGES = ("hourglass", "dae", "pose", "shape", "pose_shape", "end_to_end")
 # Stages that learn from points; the other two learn from pictures.
 POINT_STAGES = ("dae", "pose", "shape", "pose_shape")
 NOISES = ("none", "uniform", "gaussian", "structured", "hourglass", "finder")
-# Of pictures, in their order; scenery: other backgrounds, and things in front of people.
+# Of pictures, in their order; scenery: other backgrounds and occluders.
 AUGMENTATIONS = ("mirror", "rotation", "scenery", "colour")
 
 
@@ -89,7 +89,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
         ("same", *NOISES),
         "Noise added to the input points in the evaluation.",
     )
-    f.string("skeleton", "blazepose_33", "Skeleton of the points that --noise=finder makes.")
+    f.string("skeleton", "blazepose_33", "Skeleton of the input points with --noise=finder.")
     f.number("noise_scale", 1.0, "Factor applied to the noise.")
     f.number("missing_rate", 0.0, "Share of input points that are missing.", 1.0)
     f.bool("lift_2d", False, "Set the depth of the input points to 0 (the paper's DAE2d).")

@@ -217,7 +217,7 @@ def _no_better(text: str, row: str) -> claims.Claim:
 
 PENALTIES = Table(
     "nbf3_penalties",
-    "NBF, beside Table 3: other penalties, other points (UP-3D)",
+    "NBF, in addition to Table 3: other penalties, other points (UP-3D)",
     _NBF,
     rows_of_flag_files(
         "nbf_small_t3_",

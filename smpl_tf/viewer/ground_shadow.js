@@ -1,6 +1,6 @@
 // The soft shadow of bodies on the ground, as a small picture of the ground seen from above.
 //
-// It is made anew when a body moves, and not when the camera does. Where a body is near the ground
+// It is computed again when a body moves, but not when the camera does. Where a body is near the ground
 // its shadow is sharp; from high above it is wide and faint, as under a large lamp.
 
 const SHADOW_SIZE = 192; // pixels, side of the picture
@@ -32,7 +32,7 @@ void main() {
 }`;
 
 // Rings of samples around each place, the inner ones denser: each darkens as far as its height
-// spreads its shadow, weighted by the area that it stands for.
+// spreads its shadow, weighted by its area.
 const BLUR_FRAGMENT = `#version 300 es
 precision highp float;
 uniform sampler2D fallen;

@@ -8,7 +8,7 @@ function multiply(a, b) {
   return out;
 }
 
-/** The camera: where it stands around its target, and what follows for drawing. */
+/** The camera: its position around its target, and the matrices for drawing. */
 class OrbitCamera {
   constructor() {
     this.fieldOfView = 0.5; // radians, vertical
