@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from smpl_tf import kinematics, lbs, rotations
 from smpl_tf.model_data import SMPLModelData, body_spec, find_body, load_model_data
+from smpl_tf.posed_body import posed_body
 from smpl_tf.tensor_like import TensorLike
 
 
@@ -75,18 +75,8 @@ class SMPL(keras.layers.Layer):
         self.parents = tuple(self.model_data.parents.tolist())
         precise = self.variable_dtype == "float64"
         self.geometry_dtype = tf.float64 if precise else tf.float32
-        with tf.init_scope():
-            self._lay_out_arrays()
-        self._pose_axis_angles = self._traced(3)
-        self._pose_matrices = self._traced(3, 3)
+        self._posed = posed_body(model, self.vertex_ids, num_betas, self.geometry_dtype)
         self.built = True  # it has no weights to create
-
-    def _lay_out_arrays(self) -> None:
-        data, dtype = self.model_data, self.geometry_dtype
-        regress = functools.partial(np.einsum, "jv,vcs->cjs", data.J_regressor)
-        self._joint_template = tf.constant(regress(data.v_template[..., None]), dtype)
-        self._joint_shapedirs = tf.constant(regress(data.shapedirs[..., : self.num_betas]), dtype)
-        self._blocks = lbs.vertex_blocks(data, self.vertex_ids, self.num_betas, dtype)
 
     @property
     def faces(self) -> np.ndarray:
@@ -122,9 +112,9 @@ class SMPL(keras.layers.Layer):
 
         # Called eagerly, the hundreds of small operations of a tree cost more than their
         # arithmetic.
-        pose_batch: Callable = self._pose_batch
+        pose_batch: Callable = self._posed.pose
         if tf.executing_eagerly():
-            pose_batch = self._pose_axis_angles if inner == 2 else self._pose_matrices
+            pose_batch = self._posed.pose_axis_angles if inner == 2 else self._posed.pose_matrices
         vertices, joints, global_rotations = pose_batch(
             _flatten(_expand(betas, leading, 1), 1),
             _flatten(_expand(relative, leading, inner), inner),
@@ -142,41 +132,6 @@ class SMPL(keras.layers.Layer):
             vertices += translation[..., None, :]
             joints += translation[..., None, :]
         return BodyModelOutput(vertices, joints, with_leading(global_rotations))
-
-    def _traced(self, *rotation: int) -> "_Traced":
-        """`_pose_batch` as one graph for any number of bodies."""
-        dtype, joints = self.geometry_dtype, len(self.parents)
-        return _Traced(
-            self._pose_batch,
-            tf.TensorSpec([None, self.num_betas], dtype),
-            tf.TensorSpec([None, joints, *rotation], dtype),
-        )
-
-    def _pose_batch(
-        self, betas: tf.Tensor, relative: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Poses `[N]` bodies; the pose is axis-angles or matrices, with the joints apart."""
-        if relative.shape.rank == 3:
-            relative = rotations.axis_angle_to_matrix(relative)
-        # From here on the batch is the last dimension.
-        betas = tf.transpose(betas)
-        relative, broken = kinematics.without_broken(kinematics.batch_last(relative, 3))
-        rest = self._joint_template + tf.tensordot(self._joint_shapedirs, betas, 1)
-        global_rotations, placed = kinematics.forward_kinematics_batch_last(
-            relative, rest, self.parents
-        )
-        vertices = lbs.pose_vertices(betas, relative, global_rotations, rest, placed, self._blocks)
-
-        def reached():
-            turned = kinematics.reached(broken, self.parents)
-            moved = kinematics.reached(broken, self.parents, itself=False)
-            return lbs.reached_vertices(turned, self._blocks)[..., None], moved, turned
-
-        posed = vertices, placed, global_rotations
-        vertices, placed, global_rotations = kinematics.with_nan(broken, posed, reached)
-        batch = tf.shape(betas)[1:]
-        joints = kinematics.batch_first(placed, batch)
-        return vertices, joints, kinematics.batch_first(global_rotations, batch)
 
     def _check_inputs(self, betas, pose, translation):
         joints, dtype = len(self.parents), self.geometry_dtype
@@ -220,25 +175,6 @@ class SMPL(keras.layers.Layer):
           BodyNotFoundError: if the body cannot be found.
         """
         return cls(**{**config, "model": find_body(config["model"])})
-
-
-class _Traced:
-    """A function as a graph, made when it is first called.
-
-    Not a `tf.function`: TensorFlow counts the traces of one method over all layers, and warns
-    users who create several layers.
-    """
-
-    def __init__(self, function: Callable, *signature: tf.TensorSpec):
-        self._function = function
-        self._signature = signature
-        self._graph: Callable | None = None
-
-    def __call__(self, *arguments: tf.Tensor) -> Any:
-        if self._graph is None:
-            traced = tf.function(self._function, input_signature=self._signature, autograph=False)
-            self._graph = traced.get_concrete_function()
-        return self._graph(*arguments)
 
 
 def _check_against_body(data, vertex_ids, num_betas):

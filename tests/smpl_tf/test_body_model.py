@@ -2,6 +2,8 @@ import gc
 import os
 import subprocess
 import sys
+import weakref
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -126,6 +128,7 @@ def test_gradients_agree_with_finite_differences(at):
         output = pose_body(BODY, **{**parameters, name: value})
         return sum((part * weight).sum() for part, weight in zip(output, upstream, strict=True))
 
+    exact = {name: jacobian(partial(loss, name), value) for name, value in parameters.items()}
     for dtype, tolerance in (("float64", 1e-8), ("float32", 1e-4)):
         smpl = SMPL(BODY, dtype=dtype)
         inputs = {name: tf.constant(value, dtype) for name, value in parameters.items()}
@@ -135,9 +138,9 @@ def test_gradients_agree_with_finite_differences(at):
         weights = [tf.constant(weight, dtype) for weight in upstream]
         gradients = tape.gradient(output, inputs, output_gradients=BodyModelOutput(*weights))
         for name, gradient in gradients.items():
-            exact = jacobian(lambda value, name=name: loss(name, value), parameters[name])
-            assert np.abs(exact).max() > 0.1
-            np.testing.assert_allclose(gradient, exact, atol=tolerance * np.abs(exact).max())
+            largest = np.abs(exact[name]).max()
+            assert largest > 0.1
+            np.testing.assert_allclose(gradient, exact[name], atol=tolerance * largest)
 
 
 def test_a_subset_of_vertices_is_that_of_the_whole_in_the_order_asked_for():
@@ -171,6 +174,23 @@ def test_smplh_with_its_52_joints(tmp_path):
     expected = pose_body(smpl.model_data, pose=pose[1].reshape(52, 3))
     for ours, true in zip(output, expected, strict=True):
         np.testing.assert_allclose(ours[1], true, atol=1e-10)
+
+
+def test_layers_of_one_body_share_its_arrays_and_graphs():
+    data = small_body(seed=5)
+    smpl = SMPL(data, vertex_ids=[3, 4])
+    expected = smpl().vertices.numpy()
+    graph = smpl._posed.pose_matrices._graph
+    assert SMPL(data, vertex_ids=[3, 4])._posed is smpl._posed
+    for other in ({"num_betas": 4}, {"vertex_ids": [4, 3]}, {"dtype": "float64"}):
+        assert SMPL(data, **{"vertex_ids": [3, 4], **other})._posed is not smpl._posed
+    np.testing.assert_array_equal(SMPL(data, vertex_ids=[3, 4])().vertices, expected)
+    assert smpl._posed.pose_matrices._graph is graph is not None
+    # They go with the last layer.
+    gone = weakref.ref(smpl._posed)
+    del smpl, graph
+    gc.collect()
+    assert gone() is None
 
 
 def test_what_the_layer_tells_of_its_body():
@@ -232,6 +252,7 @@ def test_layer_trains_what_stands_before_it():
     joints = SMPL(BODY, vertex_ids=[])(betas=numbers[:, :10], pose=numbers[:, 10:]).joints
     model = keras.Model(inputs, joints)
     model.compile(keras.optimizers.Adam(0.03), "mse", jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(0)
     pairs = rng.normal(size=(8, 4)), rng.normal(size=(8, 24, 3))
     history = model.fit(*pairs, epochs=4, verbose=0).history["loss"]
@@ -282,6 +303,7 @@ def test_saved_model_finds_the_open_body():
     assert SMPL.from_config(config).model_data is load_model_data(gender="male")
 
 
+@pytest.mark.slow  # test_conformance.py's public names are what importing smpl_tf registers
 def test_saved_model_loads_where_smpl_tf_was_only_imported(tmp_path):
     path = tmp_path / "model.keras"
     functional_model(SMPL(vertex_ids=[3])).save(path)

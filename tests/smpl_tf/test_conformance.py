@@ -32,6 +32,12 @@ CASES = [
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def in_use():
+    """Layers that live as long as the tests: theirs share the graphs."""
+    return [case.make() for case in CASES]
+
+
 @every_case
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
 def test_tf_function(case, jit_compile):
