@@ -105,11 +105,16 @@ def fit_sequence(
     return fit_result(points, weights, found, skeleton, bodies, tf.shape(points)[:1])
 
 
-def _gender(bodies, nearer) -> float:
+def _gender(bodies: Sequence[SMPLModelData], nearer: SMPLModelData) -> float:
     return 0.0 if len(bodies) == 1 else 1.0 if nearer is bodies[1] else -1.0
 
 
-def _by_frames(points, weights, skeleton, bodies) -> PointFit:
+def _by_frames(
+    points: np.ndarray,
+    weights: np.ndarray,
+    skeleton: Skeleton,
+    bodies: Sequence[SMPLModelData],
+) -> PointFit:
     """Fits every frame by itself; of arrays."""
 
     def fit(points, weights):
@@ -173,7 +178,9 @@ class _Motion:
             np.where(self.well_seen[:, None], pelvis, self.pelvis),
         )
 
-    def _fitted(self, rotations, points, trust) -> list[np.ndarray]:
+    def _fitted(
+        self, rotations: np.ndarray, points: np.ndarray, trust: np.ndarray
+    ) -> list[np.ndarray]:
         count, dtype = len(points), points.dtype
         betas = np.repeat(self.betas[None], count, axis=0)
         noise = np.full(count, self.noise)
