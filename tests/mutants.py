@@ -309,9 +309,13 @@ def _with_change(mutant: Mutant, path: Path, number: int) -> Iterator[None]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="mutants whose file or tests hold this")
-    only = parser.parse_args().only
-    mutants = [one for one in MUTANTS if only in f"{one.file} {one.old} {one.tests} {one.chosen}"]
+    parser.add_argument("--only", default="", help="words, one of which file, text or tests hold")
+    words = parser.parse_args().only.split(",")
+    mutants = [
+        one
+        for one in MUTANTS
+        if any(word in f"{one.file} {one.old} {one.tests} {one.chosen}" for word in words)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         left_out = shutil.ignore_patterns(".git", "__pycache__", ".*_cache")
