@@ -205,6 +205,19 @@ def test_pixel_centres_on_edges_are_seen_and_go_to_the_lowest_face():
     np.testing.assert_array_equal(swapped.mask, raster.mask)
 
 
+def test_rounding_opens_no_crack_along_a_shared_edge():
+    """Both faces must find the pixel's centre on one side of it, or on the edge."""
+    rng = np.random.default_rng(0)
+    start = rng.uniform(-3, 0, (300, 2))
+    end = 0.5 + (0.5 - start) * rng.uniform(0.5, 2, (300, 1))  # through (0.5, 0.5), but rounded
+    aside = 2 * (end - start)[:, ::-1] * (-1, 1)
+    corners = np.stack([start, end, start + aside, start - aside], axis=1)
+    vertices = np.concatenate([corners, np.ones((300, 4, 1))], axis=-1)
+    faces = np.array([[0, 1, 2], [1, 0, 3]])
+    raster = rasterizer.rasterize(vertices, faces, Camera(np.eye(3), 1, 1), cull=False)
+    assert raster.mask.all()
+
+
 def test_of_two_squares_the_nearer_is_seen_whatever_the_order():
     near, faces = pixel_square(1.0)
     far, _ = pixel_square(2.0, corner=2.5)
