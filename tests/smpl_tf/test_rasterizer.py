@@ -214,7 +214,7 @@ def test_rounding_opens_no_crack_along_a_shared_edge():
     corners = np.stack([start, end, start + aside, start - aside], axis=1)
     vertices = np.concatenate([corners, np.ones((300, 4, 1))], axis=-1)
     faces = np.array([[0, 1, 2], [1, 0, 3]])
-    raster = rasterizer.rasterize(vertices, faces, Camera(np.eye(3), 1, 1), cull=False)
+    raster = rasterizer.rasterize(vertices, faces, Camera(np.eye(3), 1, 1), cull_back_faces=False)
     assert raster.mask.all()
 
 
