@@ -29,6 +29,10 @@ HEAT_SIZE = 64
 _MIDDLE, _END = 33, 34  # the points of the next square
 _REACH = 3  # cells around a point, of which its heat map is read
 _LEAST_HEAT = 0.5  # of the highest cell, for the heat map to be believed
+# Of a hidden point, over that of a visible one: the network guesses it from all that it sees. On
+# 240 rendered people, points of visibility below 0.1 had a median error of 0.38 heads (heavy),
+# those above 0.9 one of 0.12; whoever fits a body without them guesses worse.
+_HIDDEN_TRUST = 0.3
 # The points that decide about a person, and how alike two are: those of the limbs.
 LIMBS = BLAZEPOSE_33.indices(
     [
@@ -47,6 +51,7 @@ class Look(NamedTuple):
       presence: how sure it is that a person is there, 0 to 1.
       points_2d: `[33, 2]` of BLAZEPOSE_33, pixels of the picture.
       visibility: `[33]` 0 to 1: that the point is inside of the square and not hidden.
+      trust: `[33]` 0 to 1: that the point is inside of the square and lies where it was put.
       points_3d: `[33, 3]` metres, camera axes, from the middle between the hips.
       mask: `[256, 256]` of the square, logits.
       next_square: where to look next: the person moved into the middle, upright.
@@ -56,6 +61,7 @@ class Look(NamedTuple):
     presence: float
     points_2d: np.ndarray
     visibility: np.ndarray
+    trust: np.ndarray
     points_3d: np.ndarray
     mask: np.ndarray
     next_square: Square
@@ -98,7 +104,7 @@ class Look(NamedTuple):
             box=self.box(),
             skeleton=BLAZEPOSE_33,
             points_2d=self.points_2d,
-            visibility=self.visibility,
+            visibility=self.trust,
             points_3d=self.points_3d,
             mask=mask,
             source=source,
@@ -153,13 +159,14 @@ class LandmarkNetwork:
         heat = answers[HEAT_SIZE, HEAT_SIZE, NUM_POINTS]
         points = to_picture(square, refine(rows[:, :2] / SIZE, heat))
         count = len(BLAZEPOSE_33)
-        certain = sigmoid(rows[:count, 3:])  # visible, present
+        visible, present = sigmoid(rows[:count, 3:]).T
         world = answers[3 * NUM_POINTS,].reshape(NUM_POINTS, 3)[:count]
         return Look(
             square=square,
             presence=float(answers[1,][0]),
             points_2d=points[:count],
-            visibility=certain.prod(axis=-1),
+            visibility=visible * present,
+            trust=(_HIDDEN_TRUST + (1 - _HIDDEN_TRUST) * visible) * present,
             points_3d=turn_to_picture(square, world),
             mask=answers[SIZE, SIZE, 1][..., 0],
             next_square=around(points[_MIDDLE], points[_END]),
