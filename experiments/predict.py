@@ -46,6 +46,7 @@ _PICTURES = (
     "photographer at the lower edge. “Turn in 3D” shows everybody of a picture together. A red "
     "frame marks bodies that the audit does not trust."
 )
+_MAY_BE_MISSED = "In a crowd, people who overlap, are cut off or are small may be missed."
 _NAMED = 10  # unused pictures of --people that are listed
 
 
@@ -175,7 +176,7 @@ def _predict(values, found, failures, output) -> int:
         title="Bodies in pictures",
         lead=(
             f"{len(results)} of {len(found)} inputs, {len(bodies)} people, fitted by "
-            f"{chosen.words}."
+            f"{chosen.words}. {_MAY_BE_MISSED if shown and not values.people else ''}"
         ),
         warning=_warning(audited) if bodies else "",
         failures=failures,

@@ -208,7 +208,8 @@ def _write(drawn: Drawn, folder: Path, tools: Tools) -> None:
 
 def _show(drawn: Drawn, name: str, predictor: Predictor) -> Shown:
     people = drawn.people
-    names = [f"person {i + 1}" for i in range(len(people))] if people[1:] else [name]
+    count = len(people)
+    names = [f"person {i + 1} of {count}" for i in range(count)] if count > 1 else [name]
     notes = [_note(one) for one in people]
     shown = [
         report.Person(
@@ -217,7 +218,7 @@ def _show(drawn: Drawn, name: str, predictor: Predictor) -> Shown:
             scene=name if i == 0 else "",
             doubt=_doubt(people[i]),
         )
-        for i in range(len(people))
+        for i in range(count)
     ]
     gains = [one.gain for one in people if one.gain is not None]
     return Shown(shown, _viewed(drawn, name, names, notes, predictor), 1, gains)

@@ -32,6 +32,10 @@ _STEPS = 100
 _LEARNING_RATE = 0.04
 _PIXELS = NBF_FOCAL / NBF_TRANSLATION[2]  # pixels (of 512) per metre: the unit of all costs below
 _SOFTENING_2D, _SOFTENING_3D = 2.0, 25.0  # smaller errors are squared
+# The points of head and feet are many, and lie on the skin, where people differ from the body.
+_SHARE_OF_ENDS = 0.3
+_LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+_WEIGHTS = np.array([1.0 if one.endswith(_LIMBS) else _SHARE_OF_ENDS for one in POINTS.names])
 _SHARE_OF_3D = 0.6  # weight of an error in 3D relative to one in the picture
 # Costs of leaving the networks' result.
 _POSE_COST = 0.7  # per squared radian, summed over the joints
@@ -113,7 +117,8 @@ class PointRefiner:
 
         Args:
           people: the fitted people, in their camera frames.
-          found: the detection of each; visibility is the weight of a point.
+          found: the detection of each; visibility is the weight of a point, reduced for head and
+            feet.
 
         Returns:
           The refined people; the criterion is the mean distance of the points in the picture, in
@@ -210,14 +215,14 @@ def _gathered(people: Sequence[FittedPerson], found: Sequence[FoundPerson]) -> _
         intrinsics = np.asarray(person.camera.intrinsics, float)
         homogeneous = np.concatenate([pixels, np.ones((len(pixels), 1))], -1)
         rays.append(np.linalg.solve(intrinsics, homogeneous.T).T[:, :2])
-        weights_2d.append(_shares(np.where(known, seen.visibility, 0)))
+        weights_2d.append(_shares(np.where(known, seen.visibility * _WEIGHTS, 0)))
         there = np.zeros(len(POINTS), bool)
         place = np.zeros((len(POINTS), 3))
         if seen.points_3d is not None:
             there = np.isfinite(seen.points_3d).all(-1)
             place = np.where(there[:, None], seen.points_3d, 0)
         points_3d.append(place)
-        weights_3d.append(_shares(np.where(there, seen.visibility, 0)))
+        weights_3d.append(_shares(np.where(there, seen.visibility * _WEIGHTS, 0)))
         distance.append(max(float(person.joints_3d[:, 2].mean()), 0.1))
     arrays = (rays, weights_2d, points_3d, weights_3d, distance)
     return _Evidence(*(tf.constant(np.array(one), tf.float32) for one in arrays))

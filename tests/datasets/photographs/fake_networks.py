@@ -80,10 +80,17 @@ class FakeNetworks:
       detection: score of people whom the detector sees.
       presence: what the landmark network says of people whom it sees.
       sees: (radius in pixels of 224, angle) -> whether the detector sees such a person.
+      points: logits of each point: that it is visible, that it is in the square.
     """
 
-    def __init__(self, detection=0.95, presence=0.99, sees=lambda radius, angle: radius > 20):
-        self.detection, self.presence, self.sees = detection, presence, sees
+    def __init__(
+        self,
+        detection=0.95,
+        presence=0.99,
+        sees=lambda radius, angle: radius > 20,
+        points=(5.0, 5.0),
+    ):
+        self.detection, self.presence, self.sees, self.points = detection, presence, sees, points
         self.detections = self.looks = 0
 
     @property
@@ -120,7 +127,7 @@ class FakeNetworks:
             presence = self.presence
             rows[:33, :2] = true_points(*hip, radius, angle)
             rows[33:35, :2] = hip, top
-            rows[:, 3:] = 5.0
+            rows[:, 3:] = self.points
             world[: len(BLAZEPOSE_33)] = true_points_3d(angle)
             cv2.circle(
                 mask[..., 0], np.round(hip).astype(int).tolist(), round(0.8 * radius), 9, -1

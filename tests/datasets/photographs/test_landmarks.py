@@ -98,9 +98,22 @@ def test_the_person_holds_what_the_look_saw():
     assert person.source == "found by a test"
     points = person.points_2d
     np.testing.assert_allclose(person.box, [*points.min(axis=0), *points.max(axis=0)])
-    np.testing.assert_allclose(person.visibility, 1 / (1 + np.exp(-5.0)) ** 2, rtol=1e-5)
+    seen = 1 / (1 + np.exp(-5.0))
+    np.testing.assert_allclose(look.visibility, seen**2, rtol=1e-5)
+    np.testing.assert_allclose(person.visibility, (0.3 + 0.7 * seen) * seen, rtol=1e-5)
     assert person.score == 0.7
-    assert look.score == pytest.approx(0.8 * person.visibility[0])
+    assert look.score == pytest.approx(0.8 * look.visibility[0])
+
+
+@pytest.mark.parametrize(
+    ("logits", "trust"), [((-20, 20), 0.3), ((20, -20), 0.0), ((20, 20), 1.0), ((-20, -20), 0.0)]
+)
+def test_hidden_points_count_less_and_those_outside_nothing(logits, trust):
+    picture = paint(300, 400, [(200, 150, 60, 0)])
+    look = LandmarkNetwork(FakeNetworks(points=logits).landmarks)(picture, Square(200, 150, 150))
+    person = look.person("found by a test", 0.7, None)
+    np.testing.assert_allclose(person.visibility, trust, atol=1e-5)
+    np.testing.assert_allclose(look.visibility, float(trust == 1), atol=1e-5)
 
 
 def test_points_beside_the_mask_lower_the_score():
