@@ -313,3 +313,23 @@ def test_the_script_is_run_by_this_python(tmp_path):
     step = Step("which", (str(script),), tmp_path / "which", tmp_path / "none")
     assert table_runs.execute([step], 1, 3, tmp_path / "logs", lambda: None) == []
     assert (tmp_path / "logs/which.log").read_text().split() == [sys.executable, "3"]
+
+
+def test_an_outdated_row_is_shown_and_judges_nothing(tmp_path):
+    plan = Plan("small", Path("experiments/flags"), tmp_path)
+    rows = {row.key: row for row in TABLES["nbf4"].rows}
+    numbers = {"100": [98.0], "20": [100.0], "20_alone": [140.0]}
+    results = results_of(tmp_path, "nbf4", "err_joints3d_mm", numbers)
+    for key in ("100", "20"):
+        results.entries[key, 0] |= {"digest": plan.add(rows[key], 0).digest}
+    results.mark_outdated(plan)
+    assert results.outdated == {("20_alone", 0)}
+    report.write([results], "small", tmp_path / "RESULTS.md")
+    lines = (tmp_path / "RESULTS.md").read_text().splitlines()
+    assert "| 20 %, no 2D labels | 140.0 | – | – | – | 0 † |" in lines
+    assert any(line.startswith("† Trained before") for line in lines)
+    assert any("20 % suffice" in line and "| holds |" in line for line in lines)
+    assert any("2D labels of the others help" in line and "out of date" in line for line in lines)
+    results.entries["20_alone", 0] |= {"digest": plan.add(rows["20_alone"], 0).digest}
+    results.mark_outdated(plan)
+    assert not results.outdated and results.medians().keys() == numbers.keys()

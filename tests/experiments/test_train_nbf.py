@@ -22,6 +22,7 @@ from experiments.runs.run_folder import RunFolder
 
 METRICS = {
     *("err_joints3d_mm", "pa_mpjpe_mean_mm", "pa_mpjpe_median_mm", "pa_mpjpe_rigid_mm"),
+    "surface_mm",
     *("pckh_percent", "err_quat_rad"),
 }
 

@@ -110,7 +110,7 @@ def test_all_vertices_are_predicted_and_compared_on_request():
     np.testing.assert_allclose(loss.terms(true, outputs)["L_3D"], 0.0, atol=1e-5)
     moved = {**outputs, "landmarks_3d": outputs["landmarks_3d"] + [0.0, 0.03, 0.04]}
     np.testing.assert_allclose(loss.terms(true, moved)["L_3D"], 0.05, atol=1e-5)
-    with pytest.raises(ValueError, match="loss_points='mesh': the network predicts 91 landmarks"):
+    with pytest.raises(ValueError, match="loss_points=mesh: the network predicts 91 landmarks"):
         loss.terms(true, small_network(landmarks=91).pose(true["parameters"], inputs))
     with pytest.raises(ValueError, match="a mesh has no such point"):
         FittingLoss(loss_points="mesh", center_2d="hips")
