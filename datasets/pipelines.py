@@ -96,6 +96,7 @@ def load_mixture(
     features: Sequence[str] | None = None,
     decode: bool = True,
     cache: bool = False,
+    fixed: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] | None = None,
     transform: Transform | None = None,
     origin: bool = False,
     shuffle_buffer: int = 4096,
@@ -114,6 +115,8 @@ def load_mixture(
       features: as `load`'s.
       decode: as `load`'s.
       cache: as `load`'s, of every split.
+      fixed: a transform of decoded Examples that is the same in every epoch, applied before
+        `transform`; `cache` keeps what it returns.
       transform: as in `load`; a repeated Example is transformed differently.
       origin: whether to add each Example's split as "mixture/index", int64, also for the
         transform.
@@ -138,7 +141,8 @@ def load_mixture(
         # The keys that distinguish Examples in `transformed`.
         key = tf.strings.to_hash_bucket_fast(parsed["id"], 1 << 31)
         parsed = {name: parsed[name] for name in keep}
-        return (example_lib.decode(parsed) if decode else parsed), key
+        decoded = example_lib.decode(parsed) if decode else parsed
+        return (decoded if fixed is None else fixed(decoded)), key
 
     def transformed(dataset):
         def one(element, index, turn):

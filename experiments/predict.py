@@ -32,7 +32,7 @@ from experiments.runs.common import UsageError, UserError
 from experiments.runs.flag_definer import FlagDefiner
 
 MESH_FORMATS = ("obj", "ply", "glb")
-METHODS = ("auto", "nbf", "smplr", "smplr_pictures", "fit", "parts")
+METHODS = ("auto", "nbf", "smplr", "fit", "parts")
 GENDERS = ("neutral", "female", "male")
 FINDER_MODELS = ("auto", "lite", "full", "heavy")
 # Read by experiments.runs.common.

@@ -13,7 +13,6 @@ POSE_SHAPE = "small_synthetic_pose_shape"
 POSE_ANY_BODY = "small_synthetic_pose_any_body"
 AUTOENCODER = "small_synthetic_autoencoder"
 PHOTOGRAPHS = "photographs"
-PICTURES = "smplr_small"
 AUTOENCODER_FILE = "autoencoder.keras"
 """File of a model's autoencoder in the same folder, stored separately to keep files small."""
 HOURGLASS_FILE = "hourglass.keras"
@@ -24,7 +23,6 @@ NAMES = {
     POSE_ANY_BODY: "smplr_pose_any_body",
     AUTOENCODER: "smplr_dae",
     PHOTOGRAPHS: "smplr_photographs",
-    PICTURES: "smplr_small",
 }
 """Name of a shipped network -> its folder."""
 

@@ -111,10 +111,6 @@ def _of_points(values: Any, finder: LandmarkFinder, stopwatch: Stopwatch) -> Cho
         model = SMPLR.from_pretrained(smplr_pretrained.PHOTOGRAPHS)
         fit = PointFits(model, "networks", camera_of)
         words = "SMPLR's networks for detected 3D points"
-    elif values.method == "smplr_pictures":
-        model = SMPLR.from_pretrained(smplr_pretrained.PICTURES)
-        fit = SMPLRBodies(smplr_pictures.PictureModel(model))
-        words, camera_of = "SMPLR's networks for pictures", None
     else:
         fit = PointFits(camera_of=camera_of, gender=values.gender or "neutral")
         words = "optimisation with detected 3D points"

@@ -157,17 +157,6 @@ def _smplr(tools: Tools, refine: bool = False) -> Method:
     return of_predictor(Predictor(fit, fit.bodies, finder=tools.finder, refine=refine))
 
 
-def _smplr_pictures(tools: Tools, refine: bool = False) -> Method:
-    """The pictures of the finder's people by SMPLR's networks."""
-    from experiments.prediction.smplr_bodies import SMPLRBodies
-    from experiments.prediction.smplr_pictures import PictureModel
-    from nbf.prediction import Predictor
-    from smplr import SMPLR, pretrained
-
-    fit = SMPLRBodies(PictureModel(SMPLR.from_pretrained(pretrained.PICTURES)))
-    return of_predictor(Predictor(fit, fit.bodies, finder=tools.finder, refine=refine))
-
-
 def _nbf(tools: Tools, refine: bool = False) -> Method:
     """NBF's points-and-mask network with the detector's 2D points and mask."""
     from nbf import pretrained
@@ -187,8 +176,6 @@ METHODS: dict[str, Callable[[Tools], Method]] = {
     "nbf_parts_refined": functools.partial(_nbf_parts_found, refine=True),
     "nbf": _nbf,
     "nbf_refined": functools.partial(_nbf, refine=True),
-    "smplr_pictures": _smplr_pictures,
-    "smplr_pictures_refined": functools.partial(_smplr_pictures, refine=True),
     "smplr": _smplr,
     "smplr_refined": functools.partial(_smplr, refine=True),
     "fit": _fit,

@@ -338,6 +338,8 @@ def training_pictures(
             *PICTURE_FEATURES,
             *(_MASK_FEATURES if "scenery" in _augmentations(values) else ()),
         ),
+        cache=values.cache,
+        fixed=(lambda example: cropped(example, values.image_size)) if values.cache else None,
         transform=augmentation(values),
         worker=reader.input_pipeline_id,
         num_workers=reader.num_input_pipelines,
@@ -401,7 +403,7 @@ def augmentation(values: flags.FlagValues) -> transforms.Transform:
 
     Raises:
       RecordError: the shards of `--voc` are missing or damaged.
-      UserError: --augmentations names something else.
+      UserError: --augmentations names something else, or rotates pictures that --cache keeps.
 
     Source: paper 4.4.1. Landmarks are recomputed from the changed body, see `body_targets`.
     """
@@ -424,6 +426,13 @@ def augmentation(values: flags.FlagValues) -> transforms.Transform:
         "scenery": scenes,
         "colour": (transforms.random_colour,),
     }
+    if values.cache:
+        if "rotation" in chosen:
+            raise UserError(
+                "--cache keeps pictures that are cut already; leave 'rotation' out of "
+                "--augmentations, or leave --cache out"
+            )
+        del steps[""]
     return transforms.chain(
         *(step for name, some in steps.items() if name in (*chosen, "") for step in some)
     )

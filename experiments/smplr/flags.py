@@ -106,6 +106,12 @@ def define_run_flags(values: flags.FlagValues) -> None:
         AUGMENTATIONS,
         f"Which of {', '.join(AUGMENTATIONS)} --augment carries out (mirroring costs least).",
     )
+    f.bool(
+        "cache",
+        False,
+        "Keep the cut pictures in memory; not with the augmentation 'rotation', which comes "
+        "before the cut.",
+    )
     f.string("voc", None, "Pascal VOC shards for backgrounds and occluders (default: procedural).")
     f.number(
         "rotation_deg", 8.6, "Largest rotation of a picture, degrees (released code: 0.15 rad)."

@@ -143,7 +143,7 @@ def _supply(values, body, epoch, replicas, made):
         watched,
         share_watched,
         data=read.fingerprints,
-        name_batch=partial(epochs.example_ids, values, train),
+        name_batch=partial(epochs.example_ids, values, train, cache=values.cache),
         test=read.test,
     )
 

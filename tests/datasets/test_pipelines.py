@@ -53,6 +53,27 @@ def test_workers_share_each_global_batch(tiny, cache):
             assert mine == whole[10 * epoch : 10 * epoch + 10][worker::3]
 
 
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_fixed_transform_comes_before_the_random_one_and_is_cached(tiny, cache):
+    runs = tf.Variable(0)
+
+    def fixed(example):
+        tf.py_function(lambda: runs.assign_add(1), [], tf.int32)
+        return {**example, "image": example["image"][:4]}
+
+    dataset = pipelines.load_mixture(
+        mixture([[open_split(str(tiny), "train")]]),
+        epochs=2,
+        features=("image/encoded",),
+        cache=cache,
+        fixed=fixed,
+        transform=lambda example, seed: {"image": example["image"][:, :2]},
+    )
+    shapes = {one["image"].shape for one in dataset}
+    assert shapes == {(4, 2, 3)}
+    assert runs.numpy() == (10 if cache else 20)
+
+
 def test_without_determinism_every_example_still_comes_once_an_epoch(tiny):
     order = ids(load(tiny, seed=5, epochs=2, deterministic=False))
     assert sorted(order[:10]) == sorted(order[10:]) == list(range(10))

@@ -8,7 +8,6 @@ from datasets import synthetic
 from datasets.example import decode, encode, parse
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.shipped_runs import PRETRAINED
-from experiments.smplr import data as smplr_data
 from nbf import (
     FittingNetwork,
     NeuralBodyFitting,
@@ -18,7 +17,6 @@ from nbf import (
     targets,
 )
 from nbf.metrics import confusion, iou
-from smplr import SMPLR, PointBody
 from tests.nbf import point_people
 
 SEGMENTATION = PRETRAINED / "nbf_segmentation_small"
@@ -78,27 +76,3 @@ def test_unseen_people_are_fitted_to_their_points_with_and_without_a_mask():
     rest = error(network.mean_pose(inputs))
     assert error(network(inputs)) < 0.5 * rest
     assert error(network(point_targets.without_mask(inputs))) < 0.5 * rest
-
-
-@pytest.mark.slow
-def test_unseen_people_have_points_and_bodies_by_smplr(people):
-    folder = PRETRAINED / "smplr_small"
-    for file in ("model.keras", "autoencoder.keras", "hourglass.keras"):
-        assert (folder / file).stat().st_size < 10e6
-    assert RunFolder(folder).read_record()["metrics"]["seen_joints_23_mm"] > 0
-    model = SMPLR.from_pretrained("smplr_small")
-    size = model.hourglass.input.shape[1]
-    every = [{key: value[i] for key, value in people.items()} for i in range(len(people["id"]))]
-    cut = [smplr_data.cropped(one, size) for one in every]
-    batch = {key: tf.stack([one[key] for one in cut]) for key in cut[0]}
-    truth = smplr_data.with_bodies(batch, PointBody(model.body.bodies))
-    found = model(truth["pictures"])
-
-    def error(points):
-        return np.linalg.norm(points - truth["points"], axis=-1).mean()
-
-    mean = error(np.mean(truth["points"], axis=0, keepdims=True))
-    body = tf.concat([found["joints"], found["landmarks"]], axis=1)
-    assert error(found["points"]) < 0.7 * mean
-    assert error(found["denoised"]) < 0.7 * mean
-    assert error(body) < 0.75 * mean

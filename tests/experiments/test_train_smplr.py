@@ -135,7 +135,14 @@ def test_every_stage_follows_the_others(run, call, people):
     small = ("--stacks=1", "--width=8", "--bins=4", "--prior_bias")
     losses = ("--point_weight=1", "--volume_weight=0")
     stages = {
-        "hourglass": ("--augment", "--augmentations=mirror,colour", *losses, *small, *pictures),
+        "hourglass": (
+            "--augment",
+            "--augmentations=mirror,colour",
+            "--cache",
+            *losses,
+            *small,
+            *pictures,
+        ),
         "dae": ("--noise=hourglass", "--networks=runs/hourglass", *pictures),
         "pose": ("--noise=uniform", "--missing_rate=0.1"),
         "shape": ("--noise=gaussian",),

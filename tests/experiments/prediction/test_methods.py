@@ -35,7 +35,7 @@ def test_auto_without_networks_takes_parts_and_says_so(no_networks):
     assert "body parts" in chosen.remark
 
 
-@pytest.mark.parametrize("method", ["nbf", "smplr", "smplr_pictures", "fit"])
+@pytest.mark.parametrize("method", ["nbf", "smplr", "fit"])
 def test_a_method_that_needs_the_networks_fails_in_one_line(no_networks, method):
     with pytest.raises(UserError, match="download it"):
         methods.choose(flags(method=method), Stopwatch())

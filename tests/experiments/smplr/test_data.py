@@ -3,7 +3,7 @@ import pytest
 from absl import flags
 
 from datasets import records
-from experiments.runs.common import REPOSITORY
+from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.run_folder import MODEL_FILE
 from experiments.smplr import data as smplr_data
 from experiments.smplr import motion
@@ -41,6 +41,21 @@ def test_noise_goes_in_and_the_truth_stays():
     assert 0 < np.abs(batch["seen"] - truth["points"]).max() <= limits.max()
     clean = smplr_data.with_noise(truth, [1, 2], values, kind="none")
     np.testing.assert_array_equal(clean["seen"], truth["points"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--augment", "--cache"), "leave 'rotation' out"),
+        (
+            ("--augment", "--augmentations=mirror,fog"),
+            "mirror, rotation, scenery, colour, got fog",
+        ),
+    ],
+)
+def test_augmentations_that_cannot_be_are_refused(arguments, words):
+    with pytest.raises(UserError, match=words):
+        smplr_data.augmentation(run_flags(*arguments))
 
 
 def test_points_can_be_flat_and_missing_and_without_landmarks():
