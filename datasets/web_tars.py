@@ -70,7 +70,8 @@ def read(path: str | Path) -> Iterator[dict[str, Any]]:
     iterators = _webdataset("tariterators")
     _check(Path(path))
     with open(path, "rb") as file:
-        for sample in iterators.group_by_keys(iterators.tar_file_iterator(file)):
+        members = ({**one, "__url__": str(path)} for one in iterators.tar_file_iterator(file))
+        for sample in iterators.group_by_keys(members):
             yield _example(sample, path)
 
 
