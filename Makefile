@@ -14,7 +14,9 @@ quickstart: $(VENV)/.installed
 test: $(VENV)/.installed-test lint
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15
 
+# With the extra docs, so that the site is built strictly and the notebooks run.
 test-slow: $(VENV)/.installed-test
+	$(PIP) -e '.[docs]'
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m slow
 
 lint: $(VENV)/.installed-test

@@ -91,7 +91,9 @@ EXTRAS_REQUIRE = {
     "graphics": ["tensorflow-graphics>=2021.12.3; python_version < '3.12'"],
     # Conversions on a cluster; on one machine the process pool is faster, so it is no requirement.
     "beam": ["apache-beam>=2.60"],
-    # Runs the landmark finder's networks where TensorFlow's own interpreter is gone.
+    # WebDataset tars, an exchange format, in and out (datasets/web_tars.py).
+    "webdataset": ["webdataset>=1.0"],
+    # Runs the landmark detector's networks where TensorFlow's own interpreter is gone.
     "photographs": ["ai-edge-litert>=1.2"],
     "build_body": [
         "scikit-image>=0.22",  # marching cubes of the open body's builder

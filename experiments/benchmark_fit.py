@@ -2,10 +2,10 @@
 
     python experiments/benchmark_fit.py --output=fit.json
 
-The points are those of SMPLR's 42 on known bodies of the pose sampler. Contestants take turns,
-round after round; numbers are medians, ratios the medians of the rounds' ratios, in CPU time of
-one thread each. Adam starts from the torso's Procrustes fit and runs --iterations through smplx
-(`pip install -e '.[bench]'`), the loop that one writes without this library. 10 minutes.
+The points are those of SMPLR's 42 on known bodies of the pose sampler. The implementations run
+alternately, round after round; numbers are medians, ratios the medians of the rounds' ratios, in
+CPU time of one thread each. Adam starts from the torso's Procrustes fit and runs --iterations
+through smplx (`pip install -e '.[bench]'`), a typical loop without this library. 10 minutes.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _contestants(truth: Truth, iterations: int, folder: Path) -> dict[str, Calla
 
 
 def _adam(truth: Truth, iterations: int, folder: Path, point_model) -> Callable:
-    """The loop through smplx, its start included."""
+    """Runs the loop through smplx, including its initialisation."""
     import smplx
     import tensorflow as tf
     import torch
@@ -208,7 +208,7 @@ def _adam(truth: Truth, iterations: int, folder: Path, point_model) -> Callable:
                 transl=parameters[2],
             )
             seen = torch.cat([body.joints[:, :24], body.vertices[:, ids]], dim=1)
-            # Summed over people: so each one descends as if alone.
+            # Summed over people, so that each one is optimised independently.
             torch.square(seen - points).sum().backward()
             adam.step()
         with torch.no_grad():

@@ -1,14 +1,13 @@
-"""Checks what this library does on a device: is it right, how fast is it, what does it wait for?
+"""Checks this library on a device: correctness, speed, and waiting for input.
 
     python experiments/check_device.py --output=device
 
-On the first GPU, or on the CPU where there is none: inference and a training step of every
-network in float32, under XLA, in mixed_float16 and mixed_bfloat16; the SMPL layer from 1 to 4,096
-bodies; the input pipelines. Outputs are compared with the CPU's in float32. The share is that of
-the device's own throughput in matrix products of the same precision. What a device cannot do, or
-what is left when --minutes are over, has its reason in its line. --output gets record.json and
-index.html. On a CPU the networks are small ones and it takes under ten minutes; exit status 1 if
-an output differs.
+On the first GPU, or on the CPU if there is none: inference and a training step of every network in
+float32, under XLA, in mixed_float16 and mixed_bfloat16; the SMPL layer from 1 to 4,096 bodies; the
+input pipelines. Outputs are compared with the CPU's in float32. The share is that of the device's
+own throughput in matrix products of the same precision. A measurement that fails, or that is left
+when --minutes are over, has its reason in its line. Writes record.json and index.html to --output.
+On a CPU the networks are small and it takes under ten minutes; exit status 1 if an output differs.
 """
 
 from __future__ import annotations
@@ -103,7 +102,7 @@ def main(values) -> int:
 
 
 class _Clock:
-    """Runs from when it is made."""
+    """A clock that starts when it is created."""
 
     def __init__(self, most: float):
         self._start, self._most = time.monotonic(), most
@@ -112,13 +111,13 @@ class _Clock:
         return (time.monotonic() - self._start) / 60
 
     def line(self, part: str, name: str, measure: Callable[[], dict]) -> dict:
-        """Measures, or says why not."""
+        """Measures, or returns the reason of a failure."""
         line = {"part": part, "name": name}
         if 60 * self.minutes() > self._most:
             return {**line, "reason": f"--minutes={self._most / 60:g} were over"}
         try:
             return {**line, **measure()}
-        except Exception as error:  # whatever a device refuses in whatever way
+        except Exception as error:  # devices raise many kinds of errors
             return {**line, "reason": f"{type(error).__name__}: {one_line(error)[:200]}"}
 
 

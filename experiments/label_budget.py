@@ -55,7 +55,7 @@ def define_flags(values) -> None:
 
 
 def main(values) -> int | None:
-    """Trains what is missing and writes the curve.
+    """Runs the missing trainings and writes the curve.
 
     Args:
       values: the flags.
@@ -95,7 +95,7 @@ def main(values) -> int | None:
 
 def _report(values, steps, output, failed) -> str:
     """Writes the curve of the finished trainings; gives table and advice as text."""
-    # Only now: the page's pictures load OpenCV and matplotlib.
+    # Imported late: the page's pictures load OpenCV and matplotlib.
     from experiments.pages import report
     from experiments.tables import budget_page
 

@@ -1,4 +1,4 @@
-"""NBF's cut into 12 parts on a body: which regions of its bones belong to another part.
+"""NBF's cut into 12 parts on a body: the regions of bones that belong to another part.
 
 NBF's own map of SMPL's vertices may not be copied. What is known of it is how many vertices of
 which bone it gives to which part. Here these are the vertices that come first along the bone, seen
@@ -20,14 +20,14 @@ from smpl_tf.model_data import SMPLModelData
 from smpl_tf.parts import CUT_BONES, PARTS_24, face_labels, vertex_labels
 from smpl_tf.skeleton import NUM_OFFICIAL_VERTICES, SMPL_24
 
-# What manifests and flags call them.
+# Their names in manifests and flags.
 BONES_CUT, NBF_CUT = CUTS = ("bones", "nbf")
 
 _MOST = 0.6  # of a bone's vertices, where a mesh is much unlike SMPL's
 
 
 class _Rule(NamedTuple):
-    """Which vertices of a bone belong to another part.
+    """A rule for the vertices of a bone that belong to another part.
 
     Attributes:
       vertices: how many of SMPL's vertices; None: all that no earlier rule takes.

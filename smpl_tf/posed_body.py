@@ -18,7 +18,7 @@ _IN_USE: weakref.WeakValueDictionary[tuple, "PosedBody"] = weakref.WeakValueDict
 def posed_body(
     data: SMPLModelData, vertex_ids: tuple[int, ...] | None, num_betas: int, dtype: tf.DType
 ) -> "PosedBody":
-    """Returns the body that another layer uses already, or a new one.
+    """Returns the body that another layer already uses, or a new one.
 
     Laying out a body and making its graphs takes half a second, and its arrays some 20 MB.
 
@@ -109,7 +109,7 @@ class PosedBody:
 
 
 class _Traced:
-    """A function as a graph, made when it is first called.
+    """A function as a graph that is traced at its first call.
 
     Not a `tf.function`: TensorFlow counts the traces of one method over all bodies, and warns
     users who create several layers.

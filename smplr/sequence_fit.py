@@ -1,8 +1,8 @@
-"""3D points of one person over time to one shape and a smooth motion.
+"""Fits one shape and a smooth motion to 3D points of one person over time.
 
-Source: not in the papers. Frames are first fitted by themselves. Then all have one vector of
-betas, and each keeps the better of what it reaches from its own pose and from that of the last
-well-seen frame before it. The motion is smoothed as its own jitter asks for: exact points stay.
+Source: not in the papers. Frames are first fitted separately. Then all get the same betas, and
+  each keeps the better of two fits: from its own pose, and from that of the last reliable frame
+  before it. The motion is smoothed according to its own jitter: exact points do not change.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def fit_sequence(
 
     Args:
       points: metres, any frame with right-handed axes, `[T, P, 3]`; missing points may be NaN.
-      skeleton: whose points, by name (`smpl_tf.skeleton_points.SKELETONS`).
+      skeleton: name of the points' skeleton (`smpl_tf.skeleton_points.SKELETONS`).
       frame_rate: frames per second.
-      weights: how far each point is trusted, `[T, P]`; 0 is missing.
+      weights: confidence in each point, `[T, P]`; 0 is missing.
       valid: bool `[T, P]`; false is missing.
-      body: one body, or a female and a male one, of which the one is taken that is nearer in
-        more frames; None: the open neutral one.
+      body: one body, or a female and a male one, of which the better one in most frames is chosen;
+        None: the open neutral one.
 
     Returns:
       The fit, T bodies with equal betas.
@@ -115,7 +115,7 @@ def _by_frames(
     skeleton: Skeleton,
     bodies: Sequence[SMPLModelData],
 ) -> PointFit:
-    """Fits every frame by itself; of arrays."""
+    """Fits every frame separately; returns arrays."""
 
     def fit(points, weights):
         return fit_points(points, skeleton, weights, method="optimise", body=bodies)
@@ -124,7 +124,7 @@ def _by_frames(
 
 
 def _in_pieces(call: Callable, *arrays: tf.Tensor | np.ndarray) -> list[np.ndarray]:
-    """Calls a function of frames with some at a time, and joins what comes back."""
+    """Calls a function on chunks of frames, and concatenates the results."""
     pieces = [
         [np.asarray(x) for x in call(*(one[start : start + _CHUNK] for one in arrays))]
         for start in range(0, len(arrays[0]), _CHUNK)
@@ -152,7 +152,7 @@ class _Motion:
         sure = shares / (np.square(single.noise) + _LEAST_NOISE**2)
         self.betas = np.average(single.betas, axis=0, weights=sure + 1e-12)
         self.noise = max(float(np.median(single.noise[self.well_seen])), _LEAST_NOISE)
-        # Of frames that show little, the pose is that of the last one that shows enough.
+        # Unreliable frames get the pose of the last reliable one.
         places = np.arange(len(shares))
         good = places[self.well_seen]
         self._last = good[np.maximum(np.searchsorted(good, places, side="right") - 1, 0)]
@@ -172,7 +172,7 @@ class _Motion:
         other, _, other_pelvis, _, other_cost = self._fitted(before, *arrays)
         better = other_cost < cost  # false also where a cost is NaN
         rotations[better], pelvis[better] = other[better], other_pelvis[better]
-        # What a frame hardly shows is taken from its neighbours.
+        # Poorly visible parts are taken from neighbouring frames.
         self.rotations, self.pelvis = (
             rotations,
             np.where(self.well_seen[:, None], pelvis, self.pelvis),
@@ -189,7 +189,7 @@ class _Motion:
         return _in_pieces(call, *(np.asarray(one, dtype) for one in arrays))
 
     def smooth(self, frame_rate: float) -> None:
-        """Smooths rotations and pelvis; frames that show little are bridged."""
+        """Smooths rotations and pelvis; unreliable frames are interpolated."""
         weights = self.well_seen.astype(np.float64)
         step = 1 / frame_rate**2
         turning = self.rotations.reshape(len(weights), NUM_JOINTS, 9).astype(np.float64)
@@ -201,10 +201,10 @@ class _Motion:
 
 
 def smoothed(values: np.ndarray, weights: np.ndarray, spread: float) -> np.ndarray:
-    """Finds the most probable motion behind values with noise; no lag, gaps are bridged.
+    """Finds the most probable motion from noisy values, without lag; gaps are interpolated.
 
-    How large the noise is follows from the values themselves: from the median of their second
-    differences. Where those are far below what motion causes, nothing changes.
+    The noise is estimated from the median of the values' second differences. If these are far
+    below those of motion, nothing changes.
 
     Args:
       values: `[T, K]`.

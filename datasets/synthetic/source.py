@@ -1,7 +1,7 @@
 """Synthetic people as a source of the converters: shards of any size, and a Beam pipeline.
 
-`generator.generate` writes a fixed number of people per file, which trainings make on the way;
-millions of them want larger files and more than one machine. The people are the same.
+`generator.generate` writes a fixed number of people per file, for trainings; millions of people
+need larger files and several machines. The people are the same.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from datasets.sources import Inventory, Skip
 from datasets.synthetic import generator
 from datasets.synthetic.generator import SyntheticConfig
 
-# What a process makes at a time: half a second of work at 64 pixels, two at 256.
+# People per item: half a second of work at 64 pixels, two at 256.
 _PEOPLE_PER_ITEM = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticPeople:
-    """A split of synthetic people, made as it is read; see `datasets.sources.Source`.
+    """A split of synthetic people, generated while it is read; see `datasets.sources.Source`.
 
     Attributes:
-      options: what the people depend on.
+      options: that the people depend on.
       split: its name; different splits share no person.
       count: number of people.
     """

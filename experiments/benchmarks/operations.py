@@ -19,6 +19,6 @@ def operations(function: tf.types.experimental.PolymorphicFunction) -> float:
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # that it is an old interface
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a deprecation warning
     graph = function.get_concrete_function().graph
     return profiler.profile(graph, options=options).total_float_ops

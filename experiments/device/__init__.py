@@ -1,1 +1,1 @@
-"""What `check_device.py` measures: the device, networks, the SMPL layer, input pipelines."""
+"""The measurements of `check_device.py`: device, networks, SMPL layer, input pipelines."""

@@ -1,4 +1,4 @@
-"""Whether the input pipelines keep a device busy."""
+"""Measures whether the input pipelines keep a device busy."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _SIZE = 64  # pixels, of the people
 
 
 def make_people(folder: Path, count: int) -> Mixture:
-    """Draws the people that the pipelines read.
+    """Generates the people that the pipelines read.
 
     Args:
       folder: for their shards.
-      count: how many.
+      count: number of people.
 
     Returns:
-      Their split, as trainings take it.
+      Their split, for trainings.
     """
     config = synthetic.SyntheticConfig(image_size=_SIZE)
     manifest = synthetic.generate(str(folder), "train", count, config, workers=0, progress=False)
@@ -49,11 +49,11 @@ def make_people(folder: Path, count: int) -> Mixture:
 
 
 def check(name: str, people: Mixture, batch: int, steps: int, device: str) -> dict[str, float]:
-    """Trains from a pipeline and from one batch that is at hand, in turns.
+    """Trains alternately from a pipeline and from one batch in memory.
 
     Args:
       name: one of `PIPELINES`.
-      people: from `make_people`, two batches at least.
+      people: from `make_people`, at least two batches.
       batch: Examples of a step.
       steps: of each turn.
       device: where the network is.

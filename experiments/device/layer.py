@@ -21,8 +21,8 @@ def check(batch: int, xla: bool, device: str, least: float) -> dict[str, float |
     Args:
       batch: bodies at once.
       xla: whether XLA compiles.
-      device: where.
-      least: seconds that each measurement takes at least.
+      device: to run on.
+      least: minimum duration of each measurement, seconds.
 
     Returns:
       bodies_per_second, gradients_per_second, difference of the vertices from the CPU's in

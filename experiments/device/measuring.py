@@ -13,11 +13,11 @@ _SIDE = {"CPU": 1024, "GPU": 8192}  # of the matrices whose product is timed
 
 
 def seconds_per_call(call: Callable[[], object], least: float) -> float:
-    """Times a call, whose first one compiles and is not counted.
+    """Times a call; the first call compiles and is not counted.
 
     Args:
-      call: what to do.
-      least: calls go on for this long, seconds; one at least.
+      call: to time.
+      least: minimum total duration, seconds; at least one call.
 
     Returns:
       Wall seconds per call, the device's queue emptied.
@@ -38,10 +38,10 @@ def matrix_throughput(device: str, dtype: tf.DType, least: float) -> float:
     Args:
       device: name such as "/GPU:0".
       dtype: of the matrices.
-      least: seconds that are measured.
+      least: duration of the measurement, seconds.
 
     Returns:
-      Floating point operations per second; an addition with its multiplication are two.
+      Floating point operations per second; a multiply-add counts as two.
     """
     side = _SIDE.get(kind(device), _SIDE["GPU"])
     with tf.device(device):
@@ -51,21 +51,21 @@ def matrix_throughput(device: str, dtype: tf.DType, least: float) -> float:
 
 
 def kind(device: str) -> str:
-    """The kind of a device by its name: "CPU", "GPU" or another one."""
+    """Returns the kind of a device by its name: "CPU", "GPU" or another one."""
     return device.strip("/").split(":")[-2]
 
 
 def forget_peak(device: str) -> None:
-    """Starts to count a device's memory again; a process's own cannot be."""
+    """Resets the peak of a device's memory; that of the process cannot be reset."""
     if kind(device) == "GPU":
         tf.config.experimental.reset_memory_stats(device.strip("/"))
 
 
 def peak_megabytes(device: str) -> float:
-    """The most memory that was held.
+    """Returns the peak memory.
 
     Args:
-      device: whose.
+      device: name of the device.
 
     Returns:
       MB since `forget_peak` on a GPU; elsewhere the process's, since its start, NaN where there
@@ -84,8 +84,8 @@ def difference(found: object, wanted: object) -> float:
     """Compares two results entry by entry.
 
     Args:
-      found: tensors in any nest.
-      wanted: the same nest.
+      found: nested tensors.
+      wanted: tensors with the same nesting.
 
     Returns:
       The largest difference of an entry, relative to the largest entry of its tensor; infinite

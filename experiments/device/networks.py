@@ -15,14 +15,14 @@ from nbf import DeepLab, FittingNetwork, RefineNet, SmallSegmenter
 from nbf.point_encoder import point_encoder
 from smplr import SMPLR, DenoisingAutoencoder, StackedHourglass
 
-_STEP = 3.0  # operations of a training step, in those of inference: forward, and twice that back
+_STEP = 3.0  # operations of a training step over those of inference: forward once, backward twice
 
 
 class Checked(NamedTuple):
-    """A network that is checked.
+    """A network to check.
 
     Attributes:
-      build: makes it.
+      build: returns it.
       shape: of one example: a tensor's, or a dict of tensors'.
       batch: examples at once.
     """
@@ -33,7 +33,7 @@ class Checked(NamedTuple):
 
 
 class Mode(NamedTuple):
-    """A way to compute.
+    """A mode of computation.
 
     Attributes:
       policy: Keras' name of the precision.
@@ -57,7 +57,7 @@ MODES = {
 
 
 def networks(small: bool) -> dict[str, Checked]:
-    """The networks of both papers.
+    """Returns the networks of both papers.
 
     Args:
       small: of a size for a CPU, where the full ones take minutes.
@@ -101,12 +101,12 @@ def networks(small: bool) -> dict[str, Checked]:
 
 
 class Reference(NamedTuple):
-    """What the CPU answers in float32.
+    """The CPU's results in float32.
 
     Attributes:
       weights: of the network.
-      examples: that it was given.
-      outputs: its answer.
+      examples: its inputs.
+      outputs: its results.
       flop: floating point operations of one example.
     """
 
@@ -117,7 +117,7 @@ class Reference(NamedTuple):
 
 
 def reference(checked: Checked) -> Reference:
-    """Builds a network on the CPU and asks it.
+    """Builds a network on the CPU and runs it.
 
     Args:
       checked: the network.
@@ -159,11 +159,11 @@ def check(
 
     Args:
       checked: the network.
-      mode: how it computes.
+      mode: of the computation.
       device: where.
       truth: of the same network.
       peak: matrix throughput in the precision of the mode, operations per second.
-      least: seconds that each measurement takes at least.
+      least: minimum duration of each measurement, seconds.
 
     Returns:
       images_per_second and share of the throughput of inference, the same of training with
@@ -178,7 +178,7 @@ def check(
             network = checked.build()
             examples = tf.nest.map_structure(tf.constant, truth.examples)
             forward = _forward(network, truth.examples, mode.xla)
-            forward(examples)  # makes what weights are not there yet
+            forward(examples)  # creates missing weights
             network.set_weights(truth.weights)
             gap = measuring.difference(forward(examples), truth.outputs)
             seconds = measuring.seconds_per_call(lambda: forward(examples), least)

@@ -22,8 +22,8 @@ from smplr.point_fitting import PointFit
 
 _PICTURE = 420  # pixels
 _DEPTH = 8.0  # metres from the drawing camera to the body
-_GOOD, _POOR = (70, 170, 90), (215, 90, 60)  # colours of points that are met, and missed
-_MISSED = 0.05  # metres from which on a point counts as missed
+_GOOD, _POOR = (70, 170, 90), (215, 90, 60)  # colours of matched and missed points
+_MISSED = 0.05  # metres from which a point counts as missed
 
 
 def draw(
@@ -39,7 +39,7 @@ def draw(
     Args:
       fit: of arrays.
       given: the points.
-      skeleton: whose points.
+      skeleton: of the points.
       bodies: one or two.
       values: the script's flags.
       output: folder of the meshes, which are in the axes of the points.
@@ -76,7 +76,7 @@ def draw(
     return people
 
 
-# Turns what is seen from the front so that it is seen from the person's right.
+# Rotates the front view to a view from the person's right.
 _QUARTER_TURN = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 
 
@@ -88,7 +88,7 @@ def upward(fit: PointFit) -> np.ndarray:
 
 
 def upright_view(fit: PointFit) -> np.ndarray:
-    """Finds the turn that shows the bodies upright and from the front.
+    """Finds the rotation that shows the bodies upright and from the front.
 
     Up is the axis of the points' frame that is nearest to the bodies' own; the view is from where
     the first body faces.
@@ -102,7 +102,7 @@ def upright_view(fit: PointFit) -> np.ndarray:
     up = upward(fit)
     facing = fit.rotations[0, 0, :, 2]
     away = up * (up @ facing) - facing
-    if np.linalg.norm(away) < 1e-3:  # lying on the back or the front
+    if np.linalg.norm(away) < 1e-3:  # the body lies on its back or front
         away = np.roll(up, 1)
     away /= np.linalg.norm(away)
     return np.stack([np.cross(-up, away), -up, away])
@@ -145,7 +145,7 @@ def write_page(
     Args:
       fit: of arrays.
       given: the points.
-      skeleton: whose points.
+      skeleton: of the points.
       bodies: one or two.
       people: from `draw`.
       values: the script's flags.
@@ -195,7 +195,7 @@ def _scene(i: int, values) -> str:
 def _viewed(fit: PointFit, values: flags.FlagValues) -> list[body_viewer.ViewedBody]:
     """The bodies that the page turns around, upright and from the front."""
     view = upright_view(fit)
-    # The viewer's body is one; where the nearer of two was taken, the first shows all.
+    # The viewer has one body model; with two, the first one shows all bodies.
     poses = fit.pose.copy()
     poses[:, 0] = matrix_to_axis_angle(view @ fit.rotations[:, 0]).numpy()
     if values.sequence:

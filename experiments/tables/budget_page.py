@@ -1,4 +1,4 @@
-"""The page of a label budget: the curve, what follows from it, the numbers, the seeds."""
+"""The page of a label budget: the curve, the advice, the numbers, the seeds."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def curve(cells: Sequence[Cell], label: str) -> str:
 
 
 def _places(shares: Sequence[float]) -> dict[float, float]:
-    """Where shares are on a logarithmic axis; 0 has no place of its own there."""
+    """Returns the positions of shares on a logarithmic axis, on which 0 is one step below."""
     positive = [share for share in shares if share > 0]
     smallest = positive[0] if positive else 1.0
     step = positive[1] / smallest if len(positive) > 1 else 2.0
@@ -80,7 +80,7 @@ def _places(shares: Sequence[float]) -> dict[float, float]:
 
 
 def table(cells: Sequence[Cell], unit: str) -> Table:
-    """Lays the cells out, those with most labels first.
+    """Makes a table of the cells, those with most labels first.
 
     Args:
       cells: all of them.
@@ -110,7 +110,7 @@ def make_page(
     failures: Sequence[str],
     details: Sequence[tuple[str, str]],
 ) -> Page:
-    """Puts the page together.
+    """Makes the page.
 
     Args:
       cells: all of them.

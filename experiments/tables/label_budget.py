@@ -1,4 +1,4 @@
-"""How the error depends on the share of labels: runs, their statistics, and what follows."""
+"""The error as a function of the share of labels: runs, their statistics, and advice."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def plan(
 
 
 def _command(values: flags.FlagValues, own: Mapping[str, Any]) -> tuple[str, ...]:
-    """The script that trains, and its flags."""
+    """Returns the training script and its flags."""
     known = _parsed(())
     lines = {n: line for n, line in serialize_flags(values).items() if n in known}
     lines |= {name: f"--{name}={value}" for name, value in own.items()}
@@ -163,7 +163,7 @@ def read_cells(steps: Mapping[tuple[float, float, int], Step]) -> tuple[str, lis
 
 
 def training_people(steps: Mapping[tuple[float, float, int], Step]) -> int:
-    """How many people the first finished training had."""
+    """Returns the number of people in the first finished training."""
     records = (RunFolder(step.folder).read_record() for step in steps.values())
     return next(record["training_people"] for record in records if record)
 
@@ -193,7 +193,7 @@ def advise(cells: Sequence[Cell], unit: str, tolerance: float, people: int) -> l
 
 
 def advice(cells: Sequence[Cell], kind: str, unit: str, tolerance: float, people: int) -> str:
-    """Says in one sentence how many labels are enough.
+    """Returns a sentence on how many labels are enough.
 
     A share is enough where it, and every larger one, is within the tolerance of all labels, the
     uncertainty of that included: of the differences between runs of one seed.
