@@ -149,6 +149,15 @@ SOURCES = {
 }
 SYNTHETIC = "synthetic"
 _VIDEOS = ("amass", "human36m", "humaneva", "surreal", "three_dpw", *_MOTIONS)
+# Of synthetic people: share, default, what so many have.
+_SHARES = {
+    "occluder_share": (0.15, "something in front of them"),
+    "loose_share": (0.0, "clothes and hair that stand off the body"),
+    "hard_light_share": (0.0, "light as of the sun or a flash"),
+    "near_share": (0.0, "a camera 1.8 to 6 m away, not 20 m"),
+    "blur_share": (0.0, "motion blur"),
+    "background_share": (1.0, "a photograph of --backgrounds behind them"),
+}
 # Flag -> the data sets that it applies to.
 _FLAGS_OF = {
     "every": _VIDEOS,
@@ -159,6 +168,7 @@ _FLAGS_OF = {
     "licenses": ("coco",),
     "finder_model": ("photos",),
     **{name: (SYNTHETIC,) for name in ("body_model", "poses", "count", "image_size", "seed")},
+    **{name: (SYNTHETIC,) for name in (*_SHARES, "backgrounds")},
     **{name: tuple(SOURCES) for name in ("source", "max_skipped", "allow_incomplete")},
 }
 
@@ -182,6 +192,9 @@ def define_flags(values) -> None:
     flag.string("body_model", None, "Synthetic: one model file for all (default: open bodies).")
     text = "Synthetic: folder of converted motion (amass, bvh, ...) to take poses from."
     flag.string("poses", None, text)
+    flag.string("backgrounds", None, "Synthetic: folder of photographs to put behind people.")
+    for name, (default, text) in _SHARES.items():
+        flag.number(name, default, f"Synthetic: share of the people with {text}.", 1.0)
     flag.integer("every", None, "Take every N-th frame (default: the data set's usual N).", 1)
     text = "SURREAL: take frames whose poses differ by at least this, mm (SMPLR: 100)."
     flag.number("min_distance_mm", None, text)
@@ -269,7 +282,12 @@ def _convert(values):
 
         try:
             config = SyntheticConfig(
-                values.seed, values.image_size, bodies=_people(values), poses=values.poses
+                values.seed,
+                values.image_size,
+                bodies=_people(values),
+                poses=values.poses,
+                backgrounds=values.backgrounds,
+                **{name: values[name].value for name in _SHARES},
             )
         except ValueError as error:
             raise UserError(str(error)) from None

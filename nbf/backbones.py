@@ -1,12 +1,12 @@
-"""Encoders with named feature levels: keras.applications' ResNets and VGG-16, and small ones.
+"""Encoders with named feature levels: ResNets, VGG-16, EfficientNet-Lite0, and small ones.
 
 A backbone is a functional Keras model from pictures to a dict of feature maps, finest first. The
-levels `c2` to `c5` have strides 4, 8, 16 and 32 in keras.applications' encoders, and 2, 4, 8 and
-16 in the small one.
+levels `c2` to `c5` have strides 4, 8, 16 and 32; in the small one 2, 4, 8 and 16.
 """
 
 import keras
 
+from nbf import efficientnet_lite
 from smpl_tf.keras_settings import check_channels_last
 
 # Last layer of each level in keras.applications.
@@ -35,7 +35,8 @@ _APPLICATIONS = {
     "resnet101": keras.applications.ResNet101,
     "vgg16": keras.applications.VGG16,
 }
-BACKBONES = ("small", *_APPLICATIONS)
+EFFICIENTNET = "efficientnet_lite0"
+BACKBONES = ("small", EFFICIENTNET, *_APPLICATIONS)
 
 
 def build_backbone(
@@ -47,7 +48,7 @@ def build_backbone(
       name: one of `BACKBONES`.
       input_shape: (height, width, channels); height and width may be None.
       weights: a file of weights for this encoder (such as the ImageNet weights of
-        keras.applications without top), or None for random ones.
+        keras.applications without top, or EfficientNet-Lite0's .pth), or None for random ones.
 
     Returns:
       A model from `[B, H, W, channels]` to a dict of levels, finest first, the last one `c5`.
@@ -62,6 +63,8 @@ def build_backbone(
     if name not in BACKBONES:
         raise ValueError(f"Unknown backbone {name!r}: expected one of {', '.join(BACKBONES)}.")
     check_channels_last()
+    if name == EFFICIENTNET:
+        return efficientnet_lite.build(input_shape, weights)
     if name == "small":
         backbone = small_resnet(input_shape)
         if weights:

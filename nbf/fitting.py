@@ -53,6 +53,7 @@ class FittingNetwork(BodyFittingModel):
         special_rotations: bool = True,
         backbone_weights: str | None = None,
         input_map: str | None = None,
+        frozen_backbone: bool = False,
         **kwargs: Any,
     ):
         """Builds the network.
@@ -74,6 +75,7 @@ class FittingNetwork(BodyFittingModel):
           special_rotations: project to rotations; False also admits reflections, as released.
           backbone_weights: a file of weights for the encoder, or None.
           input_map: which of `nbf.input_maps.INPUT_MAPS` it is made for; None: unspecified.
+          frozen_backbone: keep the encoder's weights in training.
           **kwargs: of `keras.Model`.
 
         Raises:
@@ -95,6 +97,9 @@ class FittingNetwork(BodyFittingModel):
         self.body = landmark_body(model_data, self._landmark_skeleton)
         self.backbone_name = backbone if isinstance(backbone, str) else None
         self.encoder = _encoder(backbone, self.input_shapes, backbone_weights)
+        self.frozen_backbone = frozen_backbone
+        if frozen_backbone:
+            self.encoder.trainable = False
         self.reduce = (
             keras.layers.GlobalAveragePooling2D() if head == "pool" else keras.layers.Flatten()
         )
@@ -279,6 +284,7 @@ class FittingNetwork(BodyFittingModel):
             "landmarks": self.landmarks,
             "special_rotations": self.special_rotations,
             "input_map": self.input_map,
+            "frozen_backbone": self.frozen_backbone,
             "body": body_spec(self.body.model_data),
         }
 

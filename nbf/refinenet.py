@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
-from nbf.backbones import build_backbone
-from nbf.segmentation import PartSegmenter, check_input_size
+from nbf.backbones import EFFICIENTNET, build_backbone
+from nbf.segmentation import IMAGENET_MEAN, PartSegmenter, check_input_size
 from smpl_tf.parts import part_scheme
 
 _WIDTHS = (512, 256, 256, 256)  # from stride 32 to stride 4; the released code, model.py:221-312
@@ -28,6 +29,7 @@ class RefineNet(PartSegmenter):
         backbone: str = "resnet101",
         backbone_weights: str | None = None,
         double_skip: bool = False,
+        frozen_backbone: bool = False,
         **kwargs: Any,
     ):
         """Builds the network.
@@ -38,6 +40,7 @@ class RefineNet(PartSegmenter):
           backbone: one of `nbf.backbones.BACKBONES`.
           backbone_weights: a file of weights for the backbone, or None.
           double_skip: add the input of a residual unit twice, as the released code does.
+          frozen_backbone: keep the backbone's weights in training.
           **kwargs: arguments of `keras.Model`.
 
         Raises:
@@ -45,11 +48,17 @@ class RefineNet(PartSegmenter):
         """
         check_input_size(input_size, 32)
         encoder = build_backbone(backbone, (input_size, input_size, 3), backbone_weights)
-        logits = refine(encoder.output, part_scheme(num_parts).num_classes, double_skip)
-        network = keras.Model(encoder.input, logits, name="refinenet")
+        encoder.trainable = not frozen_backbone
+        pictures, levels = encoder.input, encoder.output
+        if backbone == EFFICIENTNET:  # whose weights know pictures of -1 to 1, red first
+            pictures = keras.Input((input_size, input_size, 3))
+            levels = encoder((pictures[..., ::-1] + np.float32(IMAGENET_MEAN)) / 127.5 - 1.0)
+        logits = refine(levels, part_scheme(num_parts).num_classes, double_skip)
+        network = keras.Model(pictures, logits, name="refinenet")
         super().__init__(network, num_parts, input_size, **kwargs)
         self.backbone_name = backbone
         self.double_skip = double_skip
+        self.frozen_backbone = frozen_backbone
 
     def get_config(self) -> dict:
         """Returns the constructor's arguments."""
@@ -57,6 +66,7 @@ class RefineNet(PartSegmenter):
             **super().get_config(),
             "backbone": self.backbone_name,
             "double_skip": self.double_skip,
+            "frozen_backbone": self.frozen_backbone,
         }
 
 

@@ -17,7 +17,7 @@ from smpl_tf.parts import PartScheme, part_scheme
 from smpl_tf.saved_models import load_model
 
 # Mean colour of ImageNet's pictures, RGB; keras.applications' ResNet and VGG subtract it.
-_IMAGENET_MEAN = (123.68, 116.779, 103.939)
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
 
 
 @keras.saving.register_keras_serializable(package="nbf")
@@ -139,7 +139,7 @@ class PartSegmenter(keras.Model):
                 f"pictures: expected shape [B, {self.input_size}, {self.input_size}, 3], got "
                 f"{tuple(pictures.shape)}; resize them first."
             )
-        centred = tf.cast(pictures, tf.float32) - tf.constant(_IMAGENET_MEAN)
+        centred = tf.cast(pictures, tf.float32) - tf.constant(IMAGENET_MEAN)
         # BGR, as the ImageNet weights of keras.applications expect.
         logits = self.network(centred[..., ::-1], training=training)
         logits = tf.cast(logits, tf.float32)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from smpl_tf import rasterizer
+from smpl_tf.camera import Camera
 from smpl_tf.model_data import SMPLModelData
-from smpl_tf.nbf_scale import nbf_camera
 from smpl_tf.parts import face_labels
 from smpl_tf.skeleton import SMPL_24
 
@@ -103,20 +103,27 @@ def draw_light(rng: np.random.Generator) -> Light:
     )
 
 
+def harder(light: Light, rng: np.random.Generator) -> Light:
+    """Makes a lamp stronger and its shadows darker, as the sun or a flash does."""
+    return light._replace(
+        colour=light.colour * rng.uniform(1.3, 2.0), ambient=light.ambient * rng.uniform(0.3, 0.7)
+    )
+
+
 def paint(
     vertices: np.ndarray,
     body: SMPLModelData,
-    size: int,
+    camera: Camera,
     outfit: Outfit,
     light: Light,
     samples: int,
 ) -> np.ndarray:
-    """Renders a dressed person with NBF's camera.
+    """Renders a dressed person.
 
     Args:
-      vertices: [V, 3] metres, camera frame.
+      vertices: [V, 3] metres, camera frame; of the body or of clothes that stand off it.
       body: of the vertices.
-      size: width and height of the picture, pixels.
+      camera: of a square picture.
       outfit: of the person.
       light: of the scene.
       samples: per pixel and axis.
@@ -125,8 +132,9 @@ def paint(
       [size, size, 4] float32 RGBA, 0..1; alpha is the fraction of the pixel that the person
       covers, and the colours are multiplied by it.
     """
-    surface = _surface(body)
-    raster = rasterizer.rasterize(vertices, surface.faces, nbf_camera(size * samples))
+    surface, size = surface_of(body), int(camera.width)
+    fine = camera.resize(size * samples, size * samples)
+    raster = rasterizer.rasterize(vertices, surface.faces, fine)
     values = np.concatenate(
         [surface.template, rasterizer.vertex_normals(vertices, surface.faces)], axis=1
     )
@@ -139,20 +147,28 @@ def paint(
     return cv2.resize(rgba, (size, size), interpolation=cv2.INTER_AREA)
 
 
-class _Surface(NamedTuple):
+class Surface(NamedTuple):
+    """What of a body its clothes depend on."""
+
     template: np.ndarray  # [V, 3]
     faces: np.ndarray  # [F, 3]
     labels: np.ndarray  # [F] 1..24
+    vertex_labels: np.ndarray  # [V] 1..24, of one of the vertex' faces
     joints: np.ndarray  # [24, 3]
     crown: float  # y of the top of the head
 
 
 @functools.lru_cache
-def _surface(body: SMPLModelData) -> _Surface:
-    return _Surface(
+def surface_of(body: SMPLModelData) -> Surface:
+    """Returns the surface of a body."""
+    labels = face_labels(body)
+    of_vertices = np.ones(len(body.v_template), labels.dtype)
+    of_vertices[body.faces] = labels[:, None]
+    return Surface(
         body.v_template,
         body.faces,
-        face_labels(body),
+        labels,
+        of_vertices,
         body.J_regressor @ body.v_template,
         body.v_template[:, 1].max(),
     )
@@ -173,10 +189,17 @@ _LEGS = np.isin(
 _HEAD = np.isin(np.arange(25) - 1, SMPL_24.indices(["neck", "head"]))
 
 
-def _dress(
-    outfit: Outfit, surface: _Surface, points: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
-    """Returns the colours of rest-pose points [P, 3] on the parts [P]."""
+class Worn(NamedTuple):
+    """Where each garment is seen, [P] bool of points."""
+
+    legwear: np.ndarray
+    top: np.ndarray
+    shoes: np.ndarray
+    hair: np.ndarray
+
+
+def worn(outfit: Outfit, surface: Surface, points: np.ndarray, labels: np.ndarray) -> Worn:
+    """Says what rest-pose points [P, 3] that lie on the parts [P] wear."""
     x, y, z = points.T
     joint = {name: surface.joints[SMPL_24.index(name)] for name in SMPL_24.names}
     shoulder, wrist = joint["left_shoulder"][0], joint["left_wrist"][0]
@@ -195,17 +218,23 @@ def _dress(
     # Above the brow, and behind the ears down to the hairline.
     haired = head & (below_crown < np.where(z > joint["head"][2] + 0.02, 0.055, outfit.hairline))
     haired &= (z < joint["head"][2] + 0.02) | (below_crown < 0.055)
+    return Worn(trousered, topped, shod, haired)
 
+
+def _dress(outfit: Outfit, surface: Surface, points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Colours of rest-pose points [P, 3] that lie on the parts [P]."""
+    where = worn(outfit, surface, points, labels)
     colours = np.tile(outfit.skin, (len(points), 1))
-    for garment, where in (
-        (outfit.legwear, trousered),
-        (outfit.top, topped),
-        (outfit.shoes, shod),
+    for garment, there in (
+        (outfit.legwear, where.legwear),
+        (outfit.top, where.top),
+        (outfit.shoes, where.shoes),
     ):
         if garment is not None:
-            colours[where] = _cloth(garment, points[where])
+            colours[there] = _cloth(garment, points[there])
     if outfit.hair is not None:
-        colours[haired] = outfit.hair * (0.85 + 0.3 * _waves(points[haired], 0.02)[:, None])
+        locks = waves(points[where.hair], 0.02)[:, None]
+        colours[where.hair] = outfit.hair * (0.85 + 0.3 * locks)
     return colours
 
 
@@ -226,7 +255,7 @@ def _cloth(garment: Garment, points: np.ndarray) -> np.ndarray:
     elif garment.pattern == "fade":
         share = np.clip(0.5 + points @ garment.direction, 0, 1)
     else:
-        share = (_waves(points, garment.scale) > 0.55).astype(float)
+        share = (waves(points, garment.scale) > 0.55).astype(float)
     return first + share[:, None] * (second - first)
 
 
@@ -234,14 +263,14 @@ def _lit(colours: np.ndarray, seen: np.ndarray, light: Light) -> np.ndarray:
     """Lambert shading, with folds as bumps of the rest pose."""
     points, normals = seen[:, :3], seen[:, 3:]
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-    folds = 0.92 + 0.16 * _waves(points, 0.09)
+    folds = 0.92 + 0.16 * waves(points, 0.09)
     diffuse = np.clip(normals @ light.direction, 0, None) * folds
     # Surfaces that face down get light from the darker ground.
     sky = 0.85 - 0.15 * normals[:, 1]
     return colours * (light.ambient * sky[:, None] + light.colour * diffuse[:, None])
 
 
-def _waves(points: np.ndarray, scale: float) -> np.ndarray:
+def waves(points: np.ndarray, scale: float) -> np.ndarray:
     """A smooth random function of space with values 0..1 and features of about `scale`."""
     x, y, z = (points / scale).T
     value = np.sin(x + 1.3 * np.sin(0.7 * y)) + np.sin(1.1 * y + 1.7 * np.sin(0.6 * z + 0.4 * x))

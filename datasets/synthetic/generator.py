@@ -15,10 +15,11 @@ from datasets import manifests, pipelines, records
 from datasets.bodies import OPEN_BODY, Bodies, MissingBodyError
 from datasets.frames import RecordError
 from datasets.splits import Split, open_split
-from datasets.synthetic import appearance, people, scenes
+from datasets.synthetic import appearance, backgrounds, loose_clothes, people, scenes
 from smpl_tf import part_cut, pictures
+from smpl_tf.camera import Camera
 from smpl_tf.model_data import SMPLModelData
-from smpl_tf.nbf_scale import nbf_camera
+from smpl_tf.nbf_scale import NBF_TRANSLATION, nbf_camera
 from smpl_tf.rasterizer import label_map, rasterize
 
 DATASET = "synthetic"
@@ -28,6 +29,8 @@ _VERSION = 1
 # Bodies are posed in fixed blocks, so that a person's bytes do not depend on how the work is
 # divided.
 _BLOCK = 16
+_SHARES = ("loose_share", "hard_light_share", "near_share", "blur_share", "background_share")
+_NEAREST, _FARTHEST = 1.8, 6.0  # metres, of a near camera
 # In larger pictures edges are smooth enough with one sample per pixel.
 _LARGEST_SUPERSAMPLED = 256
 
@@ -48,6 +51,14 @@ class SyntheticConfig:
     poses: str | None = None
     # How 12 and fewer parts are cut: at the bones, which the shipped networks know, or as NBF's.
     part_cut: str = part_cut.BONES_CUT
+    # What makes them more like people in photographs, each for a share of them; the others, and
+    # the same person without it, do not change.
+    loose_share: float = 0.0  # clothes and hair that stand off the body
+    hard_light_share: float = 0.0  # a lamp like the sun or a flash
+    near_share: float = 0.0  # a camera 1.8 to 6 m away; NBF's is 20 m away
+    blur_share: float = 0.0  # motion blur
+    backgrounds: str | None = None  # folder of photographs ...
+    background_share: float = 1.0  # ... that are behind so many, where it is given
 
     def __post_init__(self) -> None:
         """Rejects values that give no picture, no person in it, or incomparable bodies."""
@@ -55,6 +66,7 @@ class SyntheticConfig:
             ("seed", 0, 2**32 - 1),
             ("image_size", 16, 4096),
             ("occluder_share", 0, 1),
+            *((name, 0, 1) for name in _SHARES),
             ("translation_jitter", 0, 0.3),
         ):
             if not low <= getattr(self, name) <= high:
@@ -65,6 +77,8 @@ class SyntheticConfig:
             raise ValueError(
                 f"synthetic part_cut must be one of {part_cut.CUTS}, got {self.part_cut!r}"
             )
+        if self.backgrounds is not None:
+            backgrounds.fingerprint(self.backgrounds)  # of one photograph at least
         given = self.bodies.given
         if not given:
             raise MissingBodyError("synthetic people need a body: neutral, or female and male")
@@ -103,8 +117,15 @@ def read_examples(
             people.draw(source[0], config.translation_jitter, config.genders, captured)
             for source in sources
         ]
+        if config.near_share:
+            drawn = [
+                _nearer(person, source[2], config.near_share)
+                for person, source in zip(drawn, sources, strict=True)
+            ]
         bodies = people.pose_bodies(drawn, config.bodies)
-        joints_2d = nbf_camera(config.image_size).project(bodies.joints).numpy()
+        cameras = [_camera(config.image_size, person) for person in drawn]
+        intrinsics = np.stack([camera.intrinsics for camera in cameras])
+        joints_2d = cameras[0]._replace(intrinsics=intrinsics).project(bodies.joints).numpy()
         for row, index in enumerate(block):
             if start <= index < stop:
                 yield _example(
@@ -112,8 +133,9 @@ def read_examples(
                     f"{split}/{index:07d}",
                     drawn[row],
                     bodies.person(row),
+                    cameras[row],
                     joints_2d[row],
-                    sources[row][1],
+                    sources[row][1:],
                 )
 
 
@@ -169,6 +191,11 @@ def described(config: SyntheticConfig, split: str) -> dict[str, Any]:
     if config.part_cut == part_cut.BONES_CUT:
         del own["part_cut"]  # as in data from before there was a choice
     own["poses"] = None if config.poses is None else _motion(config.poses, split).fingerprint
+    for field in dataclasses.fields(config):  # people of before these options are the same
+        if field.name in ("backgrounds", *_SHARES) and own[field.name] == field.default:
+            del own[field.name]
+    if config.backgrounds is not None:
+        own["backgrounds"] = backgrounds.fingerprint(config.backgrounds)
     return {"version": _VERSION, **own}
 
 
@@ -210,9 +237,26 @@ def fingerprints(config: SyntheticConfig) -> dict[str, str]:
 
 
 def _sources(seed: int, split: str, index: int) -> list[np.random.Generator]:
-    """The two random generators of a person: for the body, and for the picture."""
+    """The three random generators of a person: for body, picture, and realism."""
     key = np.random.SeedSequence([seed, zlib.crc32(split.encode()), index])
-    return [np.random.default_rng(child) for child in key.spawn(2)]
+    return [np.random.default_rng(child) for child in key.spawn(3)]
+
+
+def _nearer(person: people.Person, rng: np.random.Generator, share: float) -> people.Person:
+    """Moves the camera to some people, and widens its view, so that they stay as large."""
+    if rng.random() >= share:
+        return person
+    distance = np.exp(rng.uniform(np.log(_NEAREST), np.log(_FARTHEST)))
+    translation = np.array([*person.translation[:2], distance], np.float32)
+    return person._replace(translation=translation)
+
+
+def _camera(size: int, person: people.Person) -> Camera:
+    """The camera that shows a person, at its distance, at NBF's scale."""
+    camera = nbf_camera(size)
+    nearer = person.translation[2] / np.float32(NBF_TRANSLATION[2])
+    focal = np.array([[nearer, 1, 1], [1, nearer, 1], [1, 1, 1]], np.float32)
+    return camera._replace(intrinsics=camera.intrinsics * focal)
 
 
 def _example(
@@ -220,11 +264,12 @@ def _example(
     name: str,
     person: people.Person,
     body: people.Posed,
+    camera: Camera,
     joints_2d: np.ndarray,
-    rng: np.random.Generator,
+    sources: list[np.random.Generator],
 ) -> dict[str, Any]:
     size = config.image_size
-    picture, labels, box = _draw(config, person, body, rng)
+    picture, labels, box = _draw(config, person, body, camera, *sources)
     return example_lib.blank() | {
         "id": f"synthetic-{config.seed}/{name}",
         "source": f"synthetic/{person.doing[body.chosen]}",
@@ -248,7 +293,7 @@ def _example(
         "joints/2d": joints_2d,
         "joints/2d/valid": np.ones(24, np.int64),
         **_known("landmarks/3d", body.landmarks, (18,)),
-        "camera/intrinsics": nbf_camera(size).intrinsics,
+        "camera/intrinsics": camera.intrinsics,
         "camera/valid": 1,
     }
 
@@ -258,23 +303,36 @@ def _known(key: str, value: np.ndarray | None, shape: tuple[int, ...]) -> dict[s
     return {} if value is None else {key: value, f"{key}/valid": np.ones(shape, np.int64)}
 
 
-def _draw(config, person, body, rng):
+def _draw(config, person, body, camera, rng, further):
     """Returns picture [H, W, 3] and labels [H, W], uint8, and box [4] of the visible part."""
-    camera = nbf_camera(config.image_size)
     data = config.bodies.data(person.gender)
     faces = _face_labels(data, config.part_cut)
     labels = label_map(rasterize(body.vertices, data.faces, camera), faces)
     outfit, light = appearance.draw_outfit(rng), appearance.draw_light(rng)
     samples = 2 if config.image_size <= _LARGEST_SUPERSAMPLED else 1
-    rgba = appearance.paint(body.vertices, data, config.image_size, outfit, light, samples)
+    seen = body.vertices
+    if _happens(further, config.loose_share):
+        looseness = loose_clothes.draw_looseness(further)
+        seen = loose_clothes.loosened(seen, appearance.surface_of(data), outfit, looseness)
+    if _happens(further, config.hard_light_share):
+        light = appearance.harder(light, further)
+    rgba = appearance.paint(seen, data, camera, outfit, light, samples)
     background = scenes.draw_background(rng, config.image_size)
+    if config.backgrounds is not None and _happens(further, config.background_share):
+        background = backgrounds.draw(further, config.backgrounds, config.image_size)
     picture = background * (1 - rgba[..., 3:]) + rgba[..., :3]
     if rng.random() < config.occluder_share:
         thing, where = scenes.draw_occluder(rng, labels > 0)
         picture[where], labels[where] = thing[where], 0
+    if _happens(further, config.blur_share):
+        picture = scenes.motion_blur(further, picture)
     rows, columns = np.nonzero(labels)
     box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
     return scenes.photograph(rng, picture), labels, box
+
+
+def _happens(rng: np.random.Generator, share: float) -> bool:
+    return share > 0 and rng.random() < share
 
 
 @functools.lru_cache

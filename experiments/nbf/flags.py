@@ -99,7 +99,10 @@ def define_run_flags(values: flags.FlagValues) -> None:
     )
     f.string("input_map", "parts_12", "Input of the network: rgb, parts_12, joints_24, ...")
     f.integer("input_size", 64, "Side of the network's input, pixels.", 8)
-    f.string("backbone", "small", "Encoder: small, resnet50, resnet101 or vgg16.")
+    f.string(
+        "backbone", "small", "Encoder: small, efficientnet_lite0, resnet50, resnet101 or vgg16."
+    )
+    f.bool("frozen_backbone", False, "Keep the encoder's weights in training.")
     f.enum(
         "head",
         "flatten",
@@ -109,7 +112,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f.string(
         "backbone_weights",
         None,
-        "Weight file of the encoder, imagenet for Keras' pretrained weights, or none.",
+        "Weight file of the encoder (EfficientNet-Lite0: its .pth), imagenet for Keras' own "
+        "weights, or none.",
     )
     f.bool(
         "special_rotations", True, "Project to proper rotations; false also allows reflections."

@@ -121,6 +121,7 @@ def build_network(values: flags.FlagValues, body: SMPLModelData) -> FittingNetwo
         landmarks=_landmarks(values),
         special_rotations=values.special_rotations,
         backbone_weights=backbone_weights(values),
+        frozen_backbone=values.frozen_backbone,
     )
 
 

@@ -56,12 +56,12 @@ def build_segmenter(values: flags.FlagValues, body: None = None) -> PartSegmente
     size = {"num_parts": values.num_parts, "input_size": values.input_size}
     if values.segmenter == "small":
         return SmallSegmenter(width=values.segmenter_width, **size)
-    network = RefineNet if values.segmenter == "refinenet" else DeepLab
-    return network(
-        backbone=values.backbone,
-        backbone_weights=networks.backbone_weights(values),
-        **size,
-    )
+    options = {"backbone": values.backbone, "backbone_weights": networks.backbone_weights(values)}
+    if values.segmenter == "refinenet":
+        return RefineNet(**options, frozen_backbone=values.frozen_backbone, **size)
+    if values.frozen_backbone:
+        raise UserError("--frozen_backbone is of --segmenter=refinenet and of the fitting network")
+    return DeepLab(**options, **size)
 
 
 def compile_segmenter(segmenter: PartSegmenter, values: flags.FlagValues, steps: int) -> None:

@@ -116,6 +116,8 @@ def _command(values: flags.FlagValues, own: Mapping[str, Any]) -> tuple[str, ...
     known = _parsed(())
     lines = {n: line for n, line in serialize_flags(values).items() if n in known}
     lines |= {name: f"--{name}={value}" for name, value in own.items()}
+    if values.workers is not None:  # how a run is carried out is not among the others
+        lines["workers"] = f"--workers={values.workers}"
     return ("experiments/train_nbf.py", *lines.values())
 
 

@@ -70,6 +70,7 @@ def run(
     find: Callable[[str, str], Name],
     call: Callable[[Name, tuple, bool], Any],
     build: Callable[[Any, Any], Any],
+    persistent: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Interprets one pickle.
 
@@ -79,6 +80,7 @@ def run(
       call: (name, arguments, whether it creates an instance rather than calls a function) ->
         result.
       build: (object, state) -> the object with this state, which replaces the first.
+      persistent: the name of an object outside of the pickle -> the object; None: there is none.
 
     Returns:
       The unpickled object.
@@ -150,6 +152,9 @@ def run(
                 for place in target.places:
                     memory[place] = built
             stack.append(built)
+        elif operation == "BINPERSID" and persistent is not None:
+            _need(stack, 1)
+            stack.append(persistent(stack.pop()))
         elif operation == "STOP":
             _need(stack, 1)
             return stack.pop()

@@ -104,19 +104,29 @@ def test_acclaim(truth, tmp_path, convert_and_check):
     np.testing.assert_allclose(stored[:, limbs], (joints * [1, -1, -1])[:, limbs], atol=3e-3)
 
 
-@pytest.mark.parametrize("frame", ["model", "camera"])
-def test_what_we_write_is_read_back_equal(truth, tmp_path, frame):
+@pytest.mark.parametrize(
+    ("frame", "options", "most"),
+    [
+        ("model", {}, 1e-3),
+        ("camera", {}, 1e-3),
+        ("camera", {"names": "mixamo"}, 1e-3),
+        # Straight limbs do not say how our rest pose turns a wrist about its bone.
+        ("model", {"names": "mixamo", "rest": "t_pose"}, 4.0),
+    ],
+)
+def test_what_we_write_is_read_back_equal(truth, tmp_path, frame, options, most):
     pose, places, _ = truth
     flip = Rotation.from_rotvec([np.pi, 0, 0])
     given, moved = pose.copy(), places - REST[0]
     if frame == "camera":
         given[:, 0] = (flip * Rotation.from_rotvec(pose[:, 0])).as_rotvec()
         moved = flip.apply(places) - REST[0]
-    write_bvh(tmp_path / "own.bvh", given, moved, REST, frame_rate=25, frame=frame)
+    write_bvh(tmp_path / "own.bvh", given, moved, REST, frame_rate=25, frame=frame, **options)
     motion = read_bvh(tmp_path / "own.bvh")
     found = retarget(motion, REST)
     assert motion.frame_rate == pytest.approx(25)
-    assert degrees_between(found.poses, pose).max() < 1e-3
+    off = degrees_between(found.poses, pose)
+    assert off.max() < most and np.median(off) < 0.1
     np.testing.assert_allclose(found.translations, places - REST[0], atol=1e-4)
 
 

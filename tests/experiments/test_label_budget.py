@@ -81,6 +81,7 @@ def trained(steps, jobs, threads, logs, after):
         RunFolder(step.folder).record_file.write_text(json.dumps(record))
     after()
     trained.names += [step.name for step in steps]
+    trained.commands += [step.command for step in steps]
     return []
 
 
@@ -90,7 +91,7 @@ def asked(call, tmp_path, monkeypatch):
     monkeypatch.setattr(label_budget.table_runs, "execute", trained)
 
     def asked(*arguments):
-        trained.names = []
+        trained.names, trained.commands = [], []
         answer = call(label_budget, f"--output={tmp_path / 'budget'}", *arguments)
         return answer, trained.names
 
@@ -126,8 +127,9 @@ def test_what_is_finished_is_not_run_again_and_other_flags_are_refused(asked):
 
 
 def test_nobody_is_trained_without_any_label(asked):
-    _, ran = asked("--shares_3d=1,0", "--shares_2d=1,0", "--seeds=0")
+    _, ran = asked("--shares_3d=1,0", "--shares_2d=1,0", "--seeds=0", "--workers=0")
     assert ran == [f"{name}_seed0" for name in ("3d_100_2d_100", "3d_0_2d_100", "3d_100_2d_0")]
+    assert all("--workers=0" in command for command in trained.commands)
 
 
 @pytest.mark.parametrize(
