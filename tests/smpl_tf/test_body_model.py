@@ -422,7 +422,7 @@ def test_a_thousand_batch_sizes_trace_once_and_leak_nothing():
 
     sizes = rng.permutation(1000) + 1
     call(sizes[0])
-    graph = smpl._pose_axis_angles._graph
+    graph = smpl._posed.pose_axis_angles._graph
     for count in sizes[:500]:  # oneDNN keeps its kernels of the last thousand shapes
         call(count)
     gc.collect()
@@ -430,7 +430,7 @@ def test_a_thousand_batch_sizes_trace_once_and_leak_nothing():
     for count in sizes[500:]:
         call(count)
     gc.collect()
-    assert smpl._pose_axis_angles._graph is graph
+    assert smpl._posed.pose_axis_angles._graph is graph
     assert len(gc.get_objects()) - objects < 500  # fewer than one a call
     assert resident_megabytes() - memory < 150  # 250 kB a call: SMPL's arrays alone have 20 MB
 
