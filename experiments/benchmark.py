@@ -9,7 +9,8 @@ installed: `pip install -e '.[bench]'`. `--dense` times a body without zeros, `-
   CPU time on a busy machine. "Gradient at rest" compares each gradient at the zero pose with
   finite differences. The floor is the time of NumPy's BLAS for the two matrix products of a mesh
   without zeros in its pose blend shapes and weights; the layer can be faster for a body with
-  zeros. About 6 minutes on two cores.
+  zeros. A case (a work and a batch size) takes a minute or less on a quiet core, compilations
+  included; what is measured is in --output after each.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from experiments.device import measuring, networks
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    monkeypatch.setattr(measuring, "_SIDE", {"CPU": 32})
+    monkeypatch.setattr(measuring, "_SIDE", {"CPU": 32, "GPU": 32})
     monkeypatch.setattr(check_device, "LAYER_BATCHES", (1,))
 
     def build():
@@ -24,6 +24,7 @@ def tiny(monkeypatch):
 
 def record_of(call, folder, *arguments):
     answer = call(check_device, f"--output={folder}", "--device=/CPU:0", "--seconds=0", *arguments)
+    assert (folder / "record.json").exists(), answer.err
     return answer, json.loads((folder / "record.json").read_text())
 
 
