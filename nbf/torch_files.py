@@ -18,7 +18,7 @@ from smpl_tf.model_data import pickle_machine
 from smpl_tf.model_data.pickle_machine import ForbiddenClassError, Name
 
 _MAGIC = 0x1950A86A20F9469CFC6C
-_TYPES = {
+_TYPES: dict[Name, np.dtype] = {
     Name("torch", "FloatStorage"): np.dtype("<f4"),
     Name("torch", "LongStorage"): np.dtype("<i8"),
 }
@@ -119,7 +119,7 @@ def _call(named: Name, arguments: tuple, makes: bool) -> Any:
 def _storage(named: Any) -> _Storage:
     if isinstance(named, tuple) and len(named) == 6 and named[0] == "storage":
         _, kind, key, _, size, view = named
-        if kind in _TYPES and isinstance(key, str) and _whole([size]) and view is None:
+        if isinstance(kind, Name) and kind in _TYPES and isinstance(key, str) and _whole([size]) and view is None:
             return _Storage(key, _TYPES[kind], size)
     raise ForbiddenClassError(f"the storage {named!s:.60}")
 
