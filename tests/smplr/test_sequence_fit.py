@@ -20,6 +20,7 @@ def truth():
     return SMPL()(betas=np.linspace(1, -1, 10), pose=pose, translation=place).joints.numpy()
 
 
+@pytest.mark.slow
 def test_gaps_are_bridged_with_one_shape(truth):
     points = truth.copy()
     points[5:7] = np.nan
