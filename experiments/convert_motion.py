@@ -82,7 +82,7 @@ def main(values) -> None:
     motions = motion_files.read_motions(values.parameters)
     if values.person > len(motions):
         raise UserError(
-            f"--person={values.person}: {values.parameters} has {len(motions)}; give 1 to "
+            f"--person={values.person}: {values.parameters} has {len(motions)} people; give 1 to "
             f"{len(motions)}"
         )
     motion = motions[values.person - 1]

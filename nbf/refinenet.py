@@ -52,7 +52,8 @@ class RefineNet(PartSegmenter):
         pictures, levels = encoder.input, encoder.output
         if backbone == EFFICIENTNET:  # whose weights know pictures of -1 to 1, red first
             pictures = keras.Input((input_size, input_size, 3))
-            levels = encoder((pictures[..., ::-1] + np.array(IMAGENET_MEAN, np.float32)) / 127.5 - 1.0)
+            mean = np.array(IMAGENET_MEAN, np.float32)
+            levels = encoder((pictures[..., ::-1] + mean) / 127.5 - 1.0)
         logits = refine(levels, part_scheme(num_parts).num_classes, double_skip)
         network = keras.Model(pictures, logits, name="refinenet")
         super().__init__(network, num_parts, input_size, **kwargs)

@@ -119,7 +119,8 @@ def _call(named: Name, arguments: tuple, makes: bool) -> Any:
 def _storage(named: Any) -> _Storage:
     if isinstance(named, tuple) and len(named) == 6 and named[0] == "storage":
         _, kind, key, _, size, view = named
-        if isinstance(kind, Name) and kind in _TYPES and isinstance(key, str) and _whole([size]) and view is None:
+        known = isinstance(kind, Name) and kind in _TYPES
+        if known and isinstance(key, str) and _whole([size]) and view is None:
             return _Storage(key, _TYPES[kind], size)
     raise ForbiddenClassError(f"the storage {named!s:.60}")
 

@@ -18,7 +18,10 @@ MAY_IMPORT = {
     "neural_body_fitting": {"smpl_tf"},
 }
 # Inside experiments: a folder imports only those before it; scripts import all, nobody a script.
-FOLDERS = ("pages", "runs", "benchmarks", "nbf", "smplr", "prediction", "serving", "tables")
+FOLDERS = (
+    *("pages", "runs", "benchmarks", "nbf", "smplr", "device", "prediction", "serving"),
+    "tables",
+)
 
 
 @functools.cache

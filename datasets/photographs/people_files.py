@@ -84,7 +84,7 @@ class GivenPeople:
         first = self._taken.setdefault(name, str(path))
         if first != str(path):
             raise ValueError(
-                f"{path}: the file of people names it {name.removeprefix('#')}, and so it does "
+                f"{path}: the file of people names it {name.removeprefix('#')}, the same as "
                 f"{first}; include the folders in the file"
             )
         self._unused.pop(name, None)

@@ -209,7 +209,7 @@ def test_damaged_acclaim_files_are_told(truth, tmp_path, file, old, new, reason)
 
 def test_a_motion_without_its_skeleton_or_folder_is_told(tmp_path):
     (tmp_path / "02_01.amc").write_text("1\nroot 0 0 0 0 0 0\n")
-    with pytest.raises(BadItemError, match=r"no 02\.asf beside it"):
+    with pytest.raises(BadItemError, match=r"02\.asf, .* is not next to it"):
         list(Motion("acclaim", str(tmp_path), "train", OPEN).read("02_01.amc"))
     with pytest.raises(SourceError, match=r"no \.bvh file"):
         Motion("bvh", str(tmp_path), "train", OPEN).items()

@@ -191,7 +191,10 @@ def test_diagnosis_of_sound_records_finds_nothing(tiny):
         (lambda d: (d / "train.manifest.json").write_text("{"), "json: not a manifest"),
         (lambda d: (d / "train.manifest.json").write_text("[]"), "json: not a manifest"),
         (lambda d: (d / "train.manifest.json").unlink(), "generate the split 'train' first"),
-        (lambda d: edit_manifest(d, spec_version=1), "spec version 1, this library reads .* 3;"),
+        (
+            lambda d: edit_manifest(d, spec_version=1),
+            "spec version 1, but this library reads version 3;",
+        ),
         (lambda d: edit_manifest(d, shards=[]), "the split has no Example"),
         (lambda d: edit_manifest(d, shards=[{"file": "x"}]), "json: not a manifest"),
     ],

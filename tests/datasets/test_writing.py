@@ -71,7 +71,7 @@ def test_a_split_is_replaced_only_if_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("examples", "words"),
     [
-        ([person(1), person(1)], "id 'own/1': expected an id of its own"),
+        ([person(1), person(1)], "id 'own/1': expected a unique id"),
         ([{"image": np.zeros((8, 8, 3), np.uint8)}], "expected a unique id"),
         ([with_body(0)], "own/0: has SMPL parameters of the neutral body; give it in bodies"),
         ([person(0, joints=1)], r"unknown \['joints'\]"),

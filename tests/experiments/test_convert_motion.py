@@ -65,9 +65,9 @@ def test_mistakes_are_answered_in_one_line(call, parameters, tmp_path):
         ((given,), 2, "--output is missing"),
         ((given, f"--output={tmp_path}/a.fbx"), 2, "ending in .npz, .smpl, .bvh, .glb"),
         ((given, out, "--format=bvh"), 2, "--format=bvh writes files ending in .bvh, got"),
-        ((given, f"--output={tmp_path}/a.bvh", "--up=z"), 2, "bvh files have y up"),
+        ((given, f"--output={tmp_path}/a.bvh", "--up=z"), 2, "bvh files always have y up"),
         ((f"--parameters={tmp_path}/no.npz", out), 1, "no such file"),
-        ((given, out, "--person=2"), 1, "--person=2: .*holds 1; give 1 to 1"),
+        ((given, out, "--person=2"), 1, "--person=2: .*has 1 people; give 1 to 1"),
     ]
     for flags, status, message in cases:
         answer = call(convert_motion, *flags)

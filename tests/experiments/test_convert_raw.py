@@ -109,7 +109,9 @@ def test_too_many_bad_items_stop_it_and_more_may_be_allowed(surreal, convert, tm
     options = ("--allow_incomplete", *BODIES)
     answer = convert("surreal", surreal, "--max_skipped=1", *options)
     assert answer.status == 1 and answer.err.count("\n") == 1
-    assert "2 of 5 items gave no Example, more than max_skipped=1; the last: " in answer.err
+    assert (
+        "2 of 5 items gave no Example, which is more than max_skipped=1; the last: " in answer.err
+    )
     assert convert("surreal", surreal, "--max_skipped=2", *options).status == 0
 
 

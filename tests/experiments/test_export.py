@@ -124,7 +124,7 @@ def test_pictures_whose_parts_differ_do_not_count():
     [
         ({"betas": 0.0, "vertices": 2e-4}, 8, "tflite: vertices differs from Keras by 0.0002"),
         ({"betas": np.nan}, 8, "tflite: betas differs from Keras by nan"),
-        ({"betas": 0.0}, 3, "tflite: only 3 of 8 pictures have the part map"),
+        ({"betas": 0.0}, 3, "tflite: only 3 of 8 pictures have the same part map as in Keras"),
     ],
 )
 def test_a_model_that_differs_is_refused(deviations, compared, message):

@@ -64,9 +64,12 @@ def test_a_flag_of_nbfs_losses_shapes_them(flag):
     assert config == default
 
 
-def test_rotations_of_nbf_may_be_reflections(monkeypatch):
+def test_rotations_and_encoder_of_nbf_are_as_asked(monkeypatch):
     asked = {}
     monkeypatch.setattr(nbf_networks, "FittingNetwork", lambda **options: asked.update(options))
+    for flag, given in (("--frozen_backbone", True), ("--nofrozen_backbone", False)):
+        nbf_networks.build_network(read(nbf_flags.define_run_flags, flag), None)
+        assert asked["frozen_backbone"] is given
     for flag, given in (("--nospecial_rotations", False), ("--special_rotations", True)):
         values = read(nbf_flags.define_run_flags, flag)
         nbf_networks.build_network(values, None)
@@ -94,6 +97,7 @@ def losses(*arguments):
         ("--volume_height=density", "height", "density"),
         ("--limb_profile=released", "limb_profile", "released"),
         ("--centred_grid", "centred", True),
+        ("--volume_entropy=volume", "entropy", "volume"),
     ],
 )
 def test_a_flag_of_the_volumes_shapes_their_targets(flag, key, value):

@@ -339,10 +339,10 @@ def test_odd_inputs_fail_alone(runs, photographs, call, tmp_path, monkeypatch):
         ({"people": "/nowhere"}, 1, ["/nowhere: no such file or folder"]),
         ({"segmentation_run": None}, 1, ["parts_12", "--segmentation_run"]),
         ({"segmentation_run": "parts_3"}, 1, ["parts_12", "parts_3"]),
-        ({"segmentation_run": "fitting"}, 1, ["where a PartSegmenter is needed"]),
+        ({"segmentation_run": "fitting"}, 1, ["expected a PartSegmenter, got a FittingNetwork"]),
         ({"run": "joints"}, 1, ["joints_24", "parts_12 or rgb"]),
         ({"run": None, "method": "parts"}, 1, ["no trained network here", "train_nbf.py"]),
-        ({"method": "fit"}, 2, ["--method=fit takes shipped networks; leave out --run"]),
+        ({"method": "fit"}, 2, ["--method=fit uses shipped networks; leave out --run"]),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -355,7 +355,7 @@ def test_a_mistake_is_one_line(
     answer = call(predict, *arguments)
     assert answer.status == status
     assert answer.err.count("\n") == 1
-    assert all(word in answer.err for word in words)
+    assert all(word in answer.err for word in words), answer.err
     assert not (tmp_path / "out").exists()
 
 

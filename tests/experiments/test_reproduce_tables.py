@@ -98,7 +98,7 @@ def test_the_plan_is_printed(call, tmp_path):
         (["--table=nbf1", "--seeds=1,1"], 2, ["--seeds=1,1"]),
         (["--table=nbf1", "--rows=parts_5"], 2, ["parts_5", "parts_6"]),
         (["--table=nbf1", "--scale=large"], 2, ["large", "paper"]),
-        (["--table=nbf3_curve", "--scale=paper"], 2, ["nbf3_curve", "--scale=small only"]),
+        (["--table=nbf3_curve", "--scale=paper"], 2, ["nbf3_curve", "only for --scale=small"]),
         (["--table=nbf1", "--flag_files=/nowhere"], 1, ["/nowhere", "no such flag file"]),
     ],
 )

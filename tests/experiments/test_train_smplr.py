@@ -92,7 +92,7 @@ def test_a_part_that_is_missing_is_named(run):
     answer, _ = run("dae", "--stage=dae", "--noise=hourglass")
     assert answer.err.strip().endswith("give its folder in --networks=runs/...")
     answer, _ = run("pose", "--stage=pose", "--networks=runs/nothing")
-    assert "model.keras: not found; run experiments/train_smplr.py" in answer.err
+    assert "model.keras: not found; finish its training" in answer.err
 
 
 def test_an_autoencoder_is_trained_with_the_regressors_alone(run):

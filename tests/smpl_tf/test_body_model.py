@@ -320,7 +320,7 @@ def test_saved_model_refuses_another_body_and_asks_for_a_lost_one(tmp_path):
     config = SMPL(file).get_config()
     gc.collect()
     fakes.write_npz(file, fakes.random_arrays(60, seed=1))
-    with pytest.raises(ValueError, match="body.npz holds another one"):
+    with pytest.raises(ValueError, match="body.npz contains another one"):
         SMPL.from_config(config)
     file.unlink()
     with pytest.raises(ValueError, match=r"cannot be read: .*no such file.* Load it with"):

@@ -138,13 +138,13 @@ def test_pictures_of_the_same_name_in_two_folders_get_their_own_people(read, con
 
 
 def test_what_stays_ambiguous_is_refused_in_one_line(read):
-    with pytest.raises(ValueError, match=r"pics/0001\.png: 3 pictures .* end so: s1/0001\.png"):
+    with pytest.raises(ValueError, match=r"pics/0001\.png: 3 pictures .* match: s1/0001\.png"):
         read(SAME_NAMES).of_picture("pics/0001.png")
     for name in ("0001.png", 1):  # one name, two pictures
         people = read([{"image_id": name, "bbox": [1, 2, 3, 4]}])
         assert len(people.of_picture("s1/0001.png")) == 1
         assert len(people.of_picture("s1/0001.png")) == 1
-        with pytest.raises(ValueError, match=r"s2/0001\.png: .* so are those of s1/0001\.png"):
+        with pytest.raises(ValueError, match=r"s2/0001\.png: .* the same as s1/0001\.png"):
             people.of_picture("s2/0001.png")
 
 
@@ -152,7 +152,7 @@ def test_videos_of_the_same_name_are_refused(read):
     people = {"people": [{"pose_keypoints_2d": flat(OPENPOSE)}]}
     given = read(people, "clip_000000000003_keypoints.json")
     assert len(given.of_frame("a/clip.mp4", 3)) == 1
-    with pytest.raises(ValueError, match=r"b/clip\.mp4: .* those of a/clip\.mp4"):
+    with pytest.raises(ValueError, match=r"b/clip\.mp4: .* the same as a/clip\.mp4"):
         given.of_frame("b/clip.mp4", 3)
 
 

@@ -194,7 +194,7 @@ def test_splits_of_the_authors(tmp_path):
         assert one.items()[0] == first and one.inventory() == (1000, 1000, "pictures")
     with pytest.raises(SourceError, match="lsp has the splits train, test; got 'val'"):
         Photographs("lsp", str(tmp_path), "val").items()
-    with pytest.raises(SourceError, match="no split 'test' of its own, only train; with held_out"):
+    with pytest.raises(SourceError, match="no split 'test' of its own, only train; held_out"):
         Photographs("lspet", str(tmp_path), "test").items()
     with pytest.raises(SourceError, match="no split 'val' of its own"):
         Photographs("lsp", str(tmp_path), "val", held_out=0.5).items()

@@ -96,7 +96,7 @@ def test_generate_writes_and_reuses_and_refuses(examples, tmp_path):
     stored = list(records.read_examples(str(tmp_path), "train"))
     assert [one["id"].decode() for one in stored] == [one["id"] for one in examples]
     assert generate(CONFIG) == manifest
-    with pytest.raises(records.RecordError, match="data of another config"):
+    with pytest.raises(records.RecordError, match="data with another config"):
         generate(synthetic.SyntheticConfig(seed=9))
     batch = next(iter(pipelines.load(str(tmp_path), "train", seed=0, cache=True).batch(8)))
     assert batch["image"].shape == (8, 48, 48, 3) and batch["parts"].shape == (8, 48, 48)

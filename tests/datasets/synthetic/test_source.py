@@ -40,7 +40,7 @@ def test_the_script_takes_the_size_of_shards(tmp_path, capsys):
     assert len(manifest["shards"]) == 2 and manifest["config"]["shard_bytes"] == 20_000
     other = [*script[:-1], "--shard_mb=0.04"]
     assert common.run(convert_dataset.main, convert_dataset.define_flags, other) == 1
-    assert "describes data of another config" in capsys.readouterr().err
+    assert "describes data with another config" in capsys.readouterr().err
 
 
 def test_a_beam_pipeline_writes_the_same(tmp_path):

@@ -62,7 +62,7 @@ def test_a_mask_elsewhere_and_an_unsure_finder_are_told(person, found):
     shifted = dataclasses.replace(found, mask=np.roll(found.mask, 60, axis=1), score=0.3)
     verdict = point_audit.judge(person, shifted)
     assert verdict.overlap < 0.3
-    assert [reason.split()[1] for reason in verdict.reasons] == ["finder", "body"]
+    assert [reason.split()[1] for reason in verdict.reasons] == ["detector", "body"]
     assert len(verdict.record()["doubtful"]) == 2
 
 

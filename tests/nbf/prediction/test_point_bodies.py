@@ -92,7 +92,7 @@ def test_the_same_person_in_other_skeletons_order_gives_the_same_body(fit):
 def test_too_few_points_and_the_wrong_network_are_refused(fit):
     person = seen()
     few = dataclasses.replace(person, visibility=np.eye(21)[5] + np.eye(21)[6])
-    with pytest.raises(ValueError, match="has 2 of the points that the network sees"):
+    with pytest.raises(ValueError, match="has 2 of the points that the network uses"):
         fit([PICTURE], [None], [few])
     with pytest.raises(ValueError, match="trained on parts_12"):
         PointBodies(FittingNetwork("small", 32, head="flatten", input_map="parts_12"))
