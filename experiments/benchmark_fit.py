@@ -11,6 +11,7 @@ through smplx (`pip install -e '.[bench]'`), a typical loop without this library
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import os
@@ -70,6 +71,9 @@ def main(values) -> None:
     """
     # One thread for each framework; read when they are loaded.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    if importlib.util.find_spec("torch"):
+        # Adam loads it and Triton with it, whose library crashes if TensorFlow's is there before.
+        importlib.import_module("torch._dynamo")
     tf = common.load_tensorflow()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
