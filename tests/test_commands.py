@@ -62,8 +62,8 @@ NOT_RUN = {
     r"(train_\w+\.py|nbf-train|smplr-train) --\w+=experiments/flags": "hours of training",
     r"train_nbf.py --stage|--count=4000": "an hour",
     r"=RUN|runs/(?!nbf_quickstart)|synthetic_128|results/": "a run or result of one's own",
-    r"my_photographs|predicted/…|--points=FILE|--parameters=FILE": "files of one's own",
-    r"benchmark": "minutes of measuring",
+    r"my_photographs|--sequence|predicted/…|--points=FILE|--parameters=FILE": "files of one's own",
+    r"benchmark|label_budget|check_device": "minutes of measuring, or hours",
     r"--format=onnx": "has a test of its own, and packages that are not always there",
     r"^[a-z-]+$": "a name in a sentence, without what it needs",
 }
