@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from datasets import synthetic
 from datasets.example import GENDERS, decode, parse
 from datasets.example import encode as encode_example
 from datasets.photographs.models import ModelsMissingError, find_models
+from tests.eager import eagerly
 
 ROOT = Path(__file__).parents[1]
 TRACKED = subprocess.run(
@@ -22,6 +24,9 @@ SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 WITH_SNIPPETS = [name for name in TRACKED if SNIPPET.search((ROOT / name).read_text("utf-8"))]
 # What takes longer than a few seconds; the networks of the cards are loaded elsewhere too.
 SLOW = {"nbf/README.md", "datasets/README.md", *(n for n in TRACKED if "MODEL_CARD" in n)}
+
+# Of a training of one step the graphs would be most of the time: the slow test makes them.
+WISHES = "README.md"
 
 
 def text_of(name: str) -> str:
@@ -55,13 +60,16 @@ def given():
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "eager"),
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
-        for name in WITH_SNIPPETS
+        *(
+            pytest.param(name, False, marks=[pytest.mark.slow] if name in (*SLOW, WISHES) else [])
+            for name in WITH_SNIPPETS
+        ),
+        (WISHES, True),
     ],
 )
-def test_the_python_snippets_run(name, given, tmp_path, monkeypatch):
+def test_the_python_snippets_run(name, eager, given, tmp_path, monkeypatch):
     """In their order, in one namespace, in an empty folder that holds photo.jpg."""
     monkeypatch.chdir(tmp_path)
     names = dict(given, __name__="__main__", frames=[given["picture"]])
@@ -76,11 +84,13 @@ def test_the_python_snippets_run(name, given, tmp_path, monkeypatch):
     for match in SNIPPET.finditer(text_of(name)):
         line = text_of(name)[: match.start(1)].count("\n")
         code = compile("\n" * line + match[1], str(ROOT / name), "exec")
-        exec(code, names)
+        trains = re.search(r"\.(fit|evaluate)\(", match[1])
+        with eagerly() if eager and trains else nullcontext():
+            exec(code, names)
 
 
 def test_five_wishes_are_at_most_four_statements_each():
-    wishes = SNIPPET.findall(text_of("README.md"))
+    wishes = SNIPPET.findall(text_of(WISHES))
     assert len(wishes) == 5
     for wish in wishes:
         statements = [

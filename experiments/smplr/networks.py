@@ -340,6 +340,7 @@ def compile_model(model: keras.Model, values: flags.FlagValues, steps: int) -> N
         metrics=measured,
         jit_compile=values.jit_compile,
     )
+    model.optimizer.build(model.trainable_variables)  # so that the step is traced once
 
 
 def _losses(values):

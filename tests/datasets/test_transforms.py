@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,12 +29,20 @@ mirror, rotate, zoom = (
     tf.function(transform, reduce_retracing=True)
     for transform in (transforms.mirror, transforms.rotate, transforms.zoom)
 )
-PEOPLE = list(decoded(translation_jitter=0.1))
-BODIES = {gender: SMPL(gender=gender) for gender in ("female", "male")}
+
+
+@functools.cache
+def people():
+    return list(decoded(translation_jitter=0.1))
+
+
+@functools.cache
+def bodies():
+    return {gender: SMPL(gender=gender) for gender in ("female", "male")}
 
 
 def body_of(example):
-    return BODIES[example_lib.GENDERS[int(example["smpl/gender"])]](
+    return bodies()[example_lib.GENDERS[int(example["smpl/gender"])]](
         betas=example["smpl/betas"],
         pose=example["smpl/pose"],
         translation=example["smpl/translation"],
@@ -58,7 +68,7 @@ def assert_labels_fit(example):
     """A rendering of the parameters has each label of the Example within a pixel."""
     body = body_of(example)
     height, width = example["image"].shape[:2]
-    data = BODIES["female"].model_data
+    data = bodies()["female"].model_data
     raster = rasterize(
         body.vertices.numpy(), data.faces, Camera(example["camera/intrinsics"], width, height)
     )
@@ -71,7 +81,7 @@ def assert_labels_fit(example):
 @laws
 @given(st.integers(0, 3))
 def test_mirror_law(index):
-    example = PEOPLE[index]
+    example = people()[index]
     mirrored = mirror(example)
     assert_consistent(mirrored)
     assert_labels_fit(mirrored)
@@ -93,7 +103,7 @@ def test_mirror_law(index):
 @laws
 @given(st.integers(0, 3), st.floats(-3.1, 3.1))
 def test_rotation_law(index, angle):
-    turned = rotate(PEOPLE[index], tf.constant(angle, tf.float64))
+    turned = rotate(people()[index], tf.constant(angle, tf.float64))
     assert_consistent(turned)
     assert_labels_fit(turned)
 
@@ -101,16 +111,16 @@ def test_rotation_law(index, angle):
 @laws
 @given(st.integers(0, 3), st.floats(0.5, 2), st.floats(-20, 20), st.floats(-20, 20))
 def test_zoom_law(index, scale, right, down):
-    zoomed = zoom(PEOPLE[index], tf.constant(scale), tf.constant([right, down]))
+    zoomed = zoom(people()[index], tf.constant(scale), tf.constant([right, down]))
     assert_consistent(zoomed)
     assert_labels_fit(zoomed)
     centre = np.full(2, SIZE / 2)
-    expected = (PEOPLE[index]["joints/2d"] - centre) * scale + centre + [right, down]
+    expected = (people()[index]["joints/2d"] - centre) * scale + centre + [right, down]
     np.testing.assert_allclose(zoomed["joints/2d"], expected, atol=1e-3)
 
 
 def test_crop_of_whole_pixels_copies_them():
-    example = PEOPLE[0]
+    example = people()[0]
     cropped = transforms.crop(example, [10, 20, 40, 30], 30, 40)
     np.testing.assert_array_equal(cropped["image"], example["image"][20:50, 10:50])
     np.testing.assert_array_equal(cropped["parts"], example["parts"][20:50, 10:50])
@@ -118,8 +128,8 @@ def test_crop_of_whole_pixels_copies_them():
 
 
 def test_crop_beyond_the_border_continues_it():
-    cropped = transforms.crop(PEOPLE[0], [-20, 0, SIZE, SIZE], SIZE, SIZE)
-    border = np.broadcast_to(PEOPLE[0]["image"][:, :1], (SIZE, 20, 3))
+    cropped = transforms.crop(people()[0], [-20, 0, SIZE, SIZE], SIZE, SIZE)
+    border = np.broadcast_to(people()[0]["image"][:, :1], (SIZE, 20, 3))
     np.testing.assert_array_equal(cropped["image"][:, :20], border)
     assert not cropped["parts"].numpy()[:, :20].any()
 
@@ -128,13 +138,13 @@ def test_shrinking_averages():
     checks = np.indices((SIZE, SIZE)).sum(0)[..., None] % 2 * np.full(3, 255)
     lines = np.indices((SIZE, SIZE))[1][..., None] % 4 // 3 * np.full(3, 255)  # none is sampled
     for picture, mean in ((checks, 127), (lines, 64)):
-        example = PEOPLE[0] | {"image": tf.constant(picture.astype(np.uint8))}
+        example = people()[0] | {"image": tf.constant(picture.astype(np.uint8))}
         small = transforms.crop(example, [0, 0, SIZE, SIZE], SIZE // 4, SIZE // 4)["image"]
         assert np.abs(small.numpy()[2:-2, 2:-2].astype(int) - mean).max() < 12
 
 
 def test_person_crop_finds_nbf_scale_and_place_again():
-    for example in PEOPLE:
+    for example in people():
         away = transforms.crop(example, [-100, -60, 300, 300], 300, 300)
         back = transforms.crop_person(away, SIZE)
         assert_consistent(back)
@@ -155,12 +165,12 @@ RANDOM = [
 @pytest.mark.parametrize("transform", [*RANDOM, transforms.chain(*RANDOM)])
 def test_random_transforms_are_functions_of_the_seed_in_graphs_too(transform):
     in_graph = tf.function(transform)
-    changed = [in_graph(PEOPLE[0], tf.constant([1, draw], tf.int64)) for draw in range(6)]
+    changed = [in_graph(people()[0], tf.constant([1, draw], tf.int64)) for draw in range(6)]
     for example in changed:
         assert_consistent(example)
-        assert example.keys() == PEOPLE[0].keys()
+        assert example.keys() == people()[0].keys()
     assert len({example["image"].numpy().tobytes() for example in changed}) > 1
-    for key, value in transform(PEOPLE[0], tf.constant([1, 3], tf.int64)).items():
+    for key, value in transform(people()[0], tf.constant([1, 3], tf.int64)).items():
         if value.dtype.is_floating:
             np.testing.assert_allclose(changed[3][key], value, atol=1e-4)
         elif value.dtype == tf.string:
@@ -170,21 +180,21 @@ def test_random_transforms_are_functions_of_the_seed_in_graphs_too(transform):
 
 
 def test_colour_leaves_all_but_the_picture():
-    changed = transforms.random_colour(PEOPLE[0], [1, 2])
-    for key, value in PEOPLE[0].items():
+    changed = transforms.random_colour(people()[0], [1, 2])
+    for key, value in people()[0].items():
         if key != "image":
             assert changed[key] is value
-    difference = np.abs(changed["image"].numpy().astype(int) - PEOPLE[0]["image"].numpy())
+    difference = np.abs(changed["image"].numpy().astype(int) - people()[0]["image"].numpy())
     assert 1 < difference.mean() < 60
 
 
 def test_asymmetric_landmarks_become_invalid():
-    mirrored = transforms.mirror(PEOPLE[0], symmetric_landmarks=False)
+    mirrored = transforms.mirror(people()[0], symmetric_landmarks=False)
     assert not mirrored["landmarks/3d/valid"].numpy().any()
 
 
 def test_rotation_without_a_root_joint_gives_no_smpl_parameters():
-    unknown = PEOPLE[0] | {"joints/3d/valid": tf.zeros([24], tf.int64)}
+    unknown = people()[0] | {"joints/3d/valid": tf.zeros([24], tf.int64)}
     assert transforms.rotate(unknown, 0.3)["smpl/valid"] == 0
 
 

@@ -10,6 +10,7 @@ from experiments import convert_dataset, train_nbf
 from experiments.nbf.flags import define_run_flags
 from experiments.runs import callbacks, common
 from smpl_tf.model_data import load_model_data, save_model_data
+from tests.eager import eagerly
 
 COUNTS = {"train": 32, "val": 8, "test": 16}
 
@@ -95,7 +96,7 @@ def finished(tiny, tmp_path_factory):
             if self.history and batch == 1:
                 raise KeyboardInterrupt
 
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, eagerly():
             patch.setattr(callbacks.SaveEpochs, "on_train_batch_end", stop_in_epoch_2)
             status = common.run(train_nbf.main, define_run_flags, arguments)
         assert status == common.EXIT_INTERRUPTED

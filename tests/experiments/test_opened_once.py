@@ -12,6 +12,7 @@ from experiments.runs import checkpoints, training
 from experiments.smplr.flags import define_run_flags
 from smpl_tf import load_model_data
 from smpl_tf.model_data import unpickler
+from tests.eager import eagerly
 from tests.experiments.conftest import COUNTS
 from tests.smpl_tf import fake_model_files
 
@@ -48,12 +49,11 @@ def once_each(*further):
     return Counter([*names, *further])
 
 
-@pytest.mark.parametrize(
-    "stage", ["fitting", pytest.param("segmentation", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("stage", ["fitting", "segmentation"])
 def test_a_training_of_nbf_opens_each_split_once(call, tiny, tmp_path, opened, stage):
     arguments = (f"--stage={stage}", f"--runs_dir={tmp_path}", "--epochs=1")
-    answer = call(train_nbf, *tiny, *_PEOPLE, *arguments)
+    with eagerly():
+        answer = call(train_nbf, *tiny, *_PEOPLE, *arguments)
     assert answer.status == 0, answer.err
     assert opened == once_each()
 

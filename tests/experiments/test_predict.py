@@ -325,7 +325,8 @@ def test_odd_inputs_fail_alone(runs, photographs, call, tmp_path, monkeypatch):
     assert (output / "index.html").is_file()
     assert (output / "mine.jpg" / "thesis.tex").read_text() == "mine"
     # The folder of the pictures as output: nothing of the user's is replaced.
-    answer = call(predict, *arguments[:2], f"--output={pictures}")
+    jfif = f"--images={pictures / 'photo.jfif'}"
+    answer = call(predict, arguments[0], jfif, f"--output={pictures}")
     assert answer.status == common.EXIT_ERROR
     assert (pictures / "photo.jfif").read_bytes() == good
 

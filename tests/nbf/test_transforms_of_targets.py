@@ -39,12 +39,16 @@ TRANSFORMS = {
         similarity(30 / 40, -4 * 30 / 40, 2 * 30 / 40),
     ),
 }
-SMPL_LAYER = SMPL()
+
+
+@pytest.fixture(scope="module")
+def smpl():
+    return SMPL()
 
 
 @pytest.mark.parametrize("index", [0, 3])
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_body_joints_picture_and_labels_move_together(name, index):
+def test_body_joints_picture_and_labels_move_together(name, index, smpl):
     transform, matrix = TRANSFORMS[name]
     original = person(index)
     changed = transform({key: tf.convert_to_tensor(value) for key, value in original.items()})
@@ -53,7 +57,7 @@ def test_body_joints_picture_and_labels_move_together(name, index):
     # The body that the parameters describe has the joints that are taught.
     betas, global_rotations = parameters.split_parameters(true["parameters"])
     relative = kinematics.global_to_relative(global_rotations, SMPL_24.parents)
-    body = SMPL_LAYER(betas=betas, pose=relative, translation=inputs["translation"])
+    body = smpl(betas=betas, pose=relative, translation=inputs["translation"])
     joints = body.joints - inputs["translation"]
     np.testing.assert_allclose(joints, true["joints_3d"], atol=1e-5)
 
@@ -68,7 +72,7 @@ def test_body_joints_picture_and_labels_move_together(name, index):
     np.testing.assert_allclose((true["joints_2d"] + 1) * size / 2, expected, atol=0.01)
 
     # Drawn through the camera it has the parts that the network is shown, within a pixel.
-    data = SMPL_LAYER.model_data
+    data = smpl.model_data
     pixels = Camera(changed["camera/intrinsics"], size, size)
     drawn = label_map(rasterize(body.vertices, data.faces, pixels), face_labels(data))
     expected_map = part_map(drawn, PARTS_12, size).numpy()

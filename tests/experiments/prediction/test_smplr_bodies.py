@@ -15,6 +15,7 @@ from experiments.runs import shipped_runs
 from experiments.runs.run_folder import RunFolder
 from experiments.smplr import networks
 from experiments.smplr.flags import define_run_flags
+from nbf.prediction import refinement
 from nbf.prediction.windows import Window
 from smpl_tf import SMPL, load_model_data
 from smpl_tf.camera import Camera
@@ -82,7 +83,13 @@ def run(tmp_path_factory):
     return run.path
 
 
-def test_a_picture_goes_all_the_way(run, call, tmp_path):
+def test_a_picture_goes_all_the_way(run, call, tmp_path, monkeypatch):
+    # Refined for one round, eagerly: each of the two bodies would have a graph of its own.
+    monkeypatch.setattr(refinement, "_STEPS", refinement._ROUND)
+    compiled = refinement._compiled
+    monkeypatch.setattr(
+        refinement, "_compiled", lambda body, loss: compiled(body, loss).python_function
+    )
     noise = np.random.default_rng(0).integers(0, 255, (60, 40, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "two.png")
     people = [{"image_id": "two.png", "bbox": box} for box in BOXES.values()]
