@@ -58,6 +58,7 @@ def test_a_training_of_nbf_opens_each_split_once(call, tiny, tmp_path, opened, s
     assert opened == once_each()
 
 
+@pytest.mark.slow
 def test_a_picture_stage_of_smplr_opens_each_split_and_body_once(
     call, people, tmp_path, opened, monkeypatch
 ):

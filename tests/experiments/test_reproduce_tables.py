@@ -190,7 +190,6 @@ def test_a_table_of_toy_size_from_end_to_end(toy, call, tmp_path):
     assert "--epochs=1, now --epochs=2" in refused.err and "--runs_dir" in refused.err
 
 
-@pytest.mark.slow
 def test_what_was_recorded_with_the_mean_of_all_3d_labels_is_out_of_date(tmp_path, monkeypatch):
     table = TABLES["nbf4"]
 
@@ -210,6 +209,7 @@ def test_what_was_recorded_with_the_mean_of_all_3d_labels_is_out_of_date(tmp_pat
     assert [row.key for row in table.rows if results.has(row, 0, now[row.key])] == ["100"]
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_seed_give_the_same_numbers(toy, call, tmp_path):
     numbers = []
     for name in ("one", "two"):

@@ -83,6 +83,7 @@ def run(tmp_path_factory):
     return run.path
 
 
+@pytest.mark.slow
 def test_a_picture_goes_all_the_way(run, call, tmp_path, monkeypatch):
     # Refined for one round, eagerly: each of the two bodies would have a graph of its own.
     monkeypatch.setattr(refinement, "_STEPS", refinement._ROUND)
