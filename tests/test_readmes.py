@@ -23,7 +23,10 @@ TRACKED = subprocess.run(
 SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 WITH_SNIPPETS = [name for name in TRACKED if SNIPPET.search((ROOT / name).read_text("utf-8"))]
 # What takes longer than a few seconds; the networks of the cards are loaded elsewhere too.
-SLOW = {"nbf/README.md", "datasets/README.md", *(n for n in TRACKED if "MODEL_CARD" in n)}
+SLOW = {
+    *("nbf/README.md", "datasets/README.md", "smplr/README.md"),
+    *(n for n in TRACKED if "MODEL_CARD" in n),
+}
 
 # Of a training of one step the graphs would be most of the time: the slow test makes them.
 WISHES = "README.md"

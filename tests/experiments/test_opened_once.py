@@ -49,7 +49,9 @@ def once_each(*further):
     return Counter([*names, *further])
 
 
-@pytest.mark.parametrize("stage", ["fitting", "segmentation"])
+@pytest.mark.parametrize(
+    "stage", ["fitting", pytest.param("segmentation", marks=pytest.mark.slow)]
+)
 def test_a_training_of_nbf_opens_each_split_once(call, tiny, tmp_path, opened, stage):
     arguments = (f"--stage={stage}", f"--runs_dir={tmp_path}", "--epochs=1")
     with eagerly():

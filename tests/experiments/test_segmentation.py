@@ -127,6 +127,7 @@ def test_both_stages_chained_give_errors_and_part_scores_of_each_person(
     assert "predicted parts" in page and "mean F1 of the parts" in page
 
 
+@pytest.mark.slow
 def test_a_fitting_network_may_learn_from_what_a_segmenter_finds(finished, segmented):
     run = RunFolder(finished)
     values = networks.flags_of(run, segmentation_run=str(segmented))

@@ -17,11 +17,11 @@ from tests.fuzz.run import MEMORY
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FEW = {
-    **{"shard": 20, "example": 15, "features": 15, "manifest": 30},
-    **{"model_bytes": 30, "model_npz": 40, "model_pickle": 40, "model_h5": 20, "open_body": 15},
-    **{"checkpoint": 4, "picture": 60, "people": 40, "points": 40},
-    **{"pickle_grammar": 100, "npz_grammar": 40, "coco_grammar": 60, "openpose_grammar": 20},
-    **{"table_grammar": 60, "side_files": 40, "picture_grammar": 50},
+    **{"shard": 10, "example": 10, "features": 10, "manifest": 15},
+    **{"model_bytes": 15, "model_npz": 20, "model_pickle": 20, "model_h5": 10, "open_body": 10},
+    **{"checkpoint": 2, "picture": 30, "people": 20, "points": 20},
+    **{"pickle_grammar": 50, "npz_grammar": 20, "coco_grammar": 30, "openpose_grammar": 10},
+    **{"table_grammar": 30, "side_files": 20, "picture_grammar": 25},
 }
 MANY = {
     **{"shard": 1000, "example": 500, "features": 500, "manifest": 700, "pipeline": 50},
