@@ -163,7 +163,7 @@ def person(index):
 def folder(tmp_path):
     """A folder with the scripts and what the commands name."""
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
-    pictures = [person(index)[..., ::-1] for index in range(6)]
+    pictures = [person(index)[..., ::-1] for index in range(14)]  # a batch, and some held out
     cv2.imwrite(str(tmp_path / "photo.jpg"), pictures[0])
     for name in ("photos", "DIR"):
         (tmp_path / name).mkdir()
