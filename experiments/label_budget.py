@@ -69,8 +69,8 @@ def main(values) -> int | None:
     if values.stage != "fitting":
         raise UsageError(f"--stage={values.stage}: labels in 3D and 2D are of --stage=fitting")
     shares_3d, shares_2d = _shares(values, "shares_3d"), _shares(values, "shares_2d")
-    output = Path(values.output)
-    steps = label_budget.plan(values, shares_3d, shares_2d, _seeds(values), output / "runs")
+    output, seeds = Path(values.output), table_runs.seeds_of(values.seeds)
+    steps = label_budget.plan(values, shares_3d, shares_2d, seeds, output / "runs")
 
     def report(failed=()):
         if any(step.done.is_file() for step in steps.values()):
@@ -150,18 +150,6 @@ def _shares(values, flag) -> list[float]:
             "such as 1,0.5,0.1"
         )
     return sorted(shares, reverse=True)
-
-
-def _seeds(values) -> list[int]:
-    try:
-        seeds = [int(seed) for seed in values.seeds]
-    except ValueError:
-        seeds = []
-    if not seeds or min(seeds) < 0 or len({*seeds}) < len(seeds):
-        raise UsageError(
-            f"--seeds={','.join(values.seeds)}: expected different whole numbers, such as 0,1,2"
-        )
-    return seeds
 
 
 if __name__ == "__main__":

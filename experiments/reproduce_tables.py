@@ -67,7 +67,7 @@ def main(values) -> int | None:
     Returns:
       1 if a run failed.
     """
-    tables, seeds = _tables(values), _seeds(values)
+    tables, seeds = _tables(values), table_runs.seeds_of(values.seeds)
     rows = _rows(tables, values.rows)
     bodies = {g: values[f"{g}_body"].value for g in _GENDERS if values[f"{g}_body"].value}
     for gender, path in bodies.items():
@@ -195,18 +195,6 @@ def _tables(values):
     for key in {*values.table} - {*here, "all"}:
         raise UsageError(f"--table={key}: exists only for --scale={TABLES[key].scales[0]}")
     return [t for key, t in here.items() if key in values.table or "all" in values.table]
-
-
-def _seeds(values):
-    try:
-        seeds = [int(seed) for seed in values.seeds]
-    except ValueError:
-        seeds = []
-    if not seeds or min(seeds) < 0 or len({*seeds}) < len(seeds):
-        raise UsageError(
-            f"--seeds={','.join(values.seeds)}: expected different whole numbers, such as 0,1,2"
-        )
-    return seeds
 
 
 def _rows(tables, wanted):

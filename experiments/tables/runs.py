@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments.runs import side_files
-from experiments.runs.common import REPOSITORY
+from experiments.runs.common import REPOSITORY, UsageError
 from experiments.tables.plan import Step
 from smpl_tf.files import write_json
 
@@ -131,3 +131,26 @@ def _add_time(folder: Path, wall: float, cpu: float) -> None:
     earlier = side_files.read(path, kinds, "delete it") if path.is_file() else {}
     total = {name: round(earlier.get(name, 0.0) + value, 1) for name, value in both.items()}
     write_json(path, total)
+
+
+def seeds_of(given: Sequence[str]) -> list[int]:
+    """Reads the flag --seeds.
+
+    Args:
+      given: its parts.
+
+    Returns:
+      The seeds.
+
+    Raises:
+      UsageError: they are not different whole numbers.
+    """
+    try:
+        seeds = [int(seed) for seed in given]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or len({*seeds}) < len(seeds):
+        raise UsageError(
+            f"--seeds={','.join(given)}: expected different whole numbers, such as 0,1,2"
+        )
+    return seeds
