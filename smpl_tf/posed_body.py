@@ -1,14 +1,13 @@
 """A body's arrays as constants, and its pose as a function of them; equal layers share both."""
 
 import weakref
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from smpl_tf import kinematics, lbs, rotations
+from smpl_tf.graph import Graph
 from smpl_tf.model_data import SMPLModelData
 
 # What layers use now; it goes with the last of them.
@@ -69,7 +68,7 @@ class PosedBody:
             self._blocks = lbs.vertex_blocks(data, vertex_ids, num_betas, dtype)
         betas, joints = tf.TensorSpec([None, num_betas], dtype), len(self._parents)
         self.pose_axis_angles, self.pose_matrices = (
-            _Traced(self.pose, betas, tf.TensorSpec([None, joints, *shape], dtype))
+            Graph(self.pose, betas, tf.TensorSpec([None, joints, *shape], dtype))
             for shape in ([3], [3, 3])
         )
 
@@ -106,22 +105,3 @@ class PosedBody:
         batch = tf.shape(betas)[1:]
         joints = kinematics.batch_first(placed, batch)
         return vertices, joints, kinematics.batch_first(global_rotations, batch)
-
-
-class _Traced:
-    """A function as a graph that is traced at its first call.
-
-    Not a `tf.function`: TensorFlow counts the traces of one method over all bodies, and warns
-    users who create several layers.
-    """
-
-    def __init__(self, function: Callable, *signature: tf.TensorSpec):
-        self._function = function
-        self._signature = signature
-        self._graph: Callable | None = None
-
-    def __call__(self, *arguments: tf.Tensor) -> Any:
-        if self._graph is None:
-            traced = tf.function(self._function, input_signature=self._signature, autograph=False)
-            self._graph = traced.get_concrete_function()
-        return self._graph(*arguments)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from smpl_tf.graph import Graph
 from smpl_tf.model_data import SMPLModelData, load_model_data
 from smpl_tf.rotations import project_to_rotation
 from smpl_tf.skeleton import Skeleton
@@ -25,7 +26,6 @@ from smplr.least_squares_fit import least_squares_fit
 from smplr.point_fitting import METHODS, PointFit, checked_points, fit_points, fit_result
 from smplr.point_model import PointModel
 from smplr.probable_fit import OUTLIER_DISTANCE, point_model, pulls, trusted
-from smplr.traced_fit import Graph
 
 _CHUNK = 256  # frames that are fitted at once
 _STEPS = 6  # of Gauss-Newton with the betas held
