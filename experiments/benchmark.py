@@ -328,6 +328,7 @@ def memory_of_a_batch(model: str | None, dense: bool) -> dict[str, float]:
 def measure_memory(data) -> str:
     """This process's peak memory before and after posing a batch under XLA, MB."""
     from experiments.benchmarks import peers
+    from experiments.benchmarks.memory import peak_memory
 
     before = peak_memory()
     bodies = peers.random_bodies(data, MEMORY_BATCH)._replace(upstream=np.zeros(1, np.float32))
@@ -335,16 +336,6 @@ def measure_memory(data) -> str:
     for _ in range(3):
         call()
     return f"{before} {peak_memory()}"
-
-
-def peak_memory() -> float:
-    """Returns the peak memory of this process, MB.
-
-    Raises:
-      OSError: there is no /proc. `resource.getrusage` would include the parent's memory.
-    """
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 if __name__ == "__main__":

@@ -127,9 +127,10 @@ def _report(values, steps, output, failed) -> str:
     }
     details = [("command of the first training", " ".join(next(iter(steps.values())).command))]
     details += [(package, version) for package, version in record["versions"].items()]
-    page = budget_page.make_page(cells, name, unit, sentences, lead, failed, details)
+    curve = budget_page.curve(cells, f"{name}, {unit}")
+    page = budget_page.make_page(cells, curve, unit, sentences, lead, failed, details)
     write_json(output / "record.json", record)
-    write_text(output / "curve.svg", budget_page.curve(cells, f"{name}, {unit}"))
+    write_text(output / "curve.svg", curve)
     report.write(page, output / "index.html")
     return "\n".join([f"\n{page.table}\n", *sentences, ""])
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from experiments.benchmarks.memory import peak_memory
 
 _SIDE = {"CPU": 1024, "GPU": 8192}  # of the matrices whose product is timed
 
@@ -73,11 +74,10 @@ def peak_megabytes(device: str) -> float:
     """
     if kind(device) == "GPU":
         return tf.config.experimental.get_memory_info(device.strip("/"))["peak"] / 1e6
-    status = Path("/proc/self/status")
-    if not status.exists():
+    try:
+        return peak_memory()
+    except OSError:
         return float("nan")
-    lines = status.read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def difference(found: object, wanted: object) -> float:

@@ -103,7 +103,7 @@ def table(cells: Sequence[Cell], unit: str) -> Table:
 
 def make_page(
     cells: Sequence[Cell],
-    name: str,
+    drawn: str,
     unit: str,
     sentences: Sequence[str],
     lead: str,
@@ -114,7 +114,7 @@ def make_page(
 
     Args:
       cells: all of them.
-      name: of the error.
+      drawn: their `curve`.
       unit: of the errors.
       sentences: the advice.
       lead: what was run.
@@ -124,7 +124,7 @@ def make_page(
     Returns:
       The page.
     """
-    content = base64.b64encode(curve(cells, f"{name}, {unit}").encode()).decode()
+    content = base64.b64encode(drawn.encode()).decode()
     shown = Picture(
         "Dots are seeds, lines their mean, bands its 95 % confidence interval.",
         f"data:image/svg+xml;base64,{content}",
