@@ -56,6 +56,7 @@ class MixedGenderSMPL(keras.layers.Layer):
                 f"male and female must have the same faces and joints; bodies "
                 f"{self.male.model_data.name} and {self.female.model_data.name} do not."
             )
+        self.built = True  # it has no weights to create
 
     @property
     def faces(self) -> np.ndarray:

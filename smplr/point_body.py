@@ -67,10 +67,7 @@ class PointBody(keras.layers.Layer):
         else:
             female, male = bodies
             self.smpl = MixedGenderSMPL(male, female, blend=gender_mode == "blend", **options)
-        # Called once, so that everything is built before Keras loads a model that contains it.
-        self(
-            rotations=tf.eye(3, batch_shape=[1, 24]), betas=tf.zeros([1, num_betas]), gender=[1.0]
-        )
+        self.built = True  # it has no weights to create
 
     def call(
         self, rotations: tf.Tensor, betas: tf.Tensor, gender: TensorLike | None = None

@@ -32,6 +32,7 @@ def calls(written):
     return exported_models.callers(written)
 
 
+@pytest.mark.slow
 def test_both_formats_agree_with_keras(chain, written):
     checks = exported_models.compare(chain, written)
     exported_models.require_parity(checks)
@@ -133,6 +134,7 @@ def test_a_model_that_differs_is_refused(deviations, compared, message):
         exported_models.require_parity({"tflite": check})
 
 
+@pytest.mark.slow
 def test_what_tflite_cannot_hold_is_named(chain, tmp_path):
     def with_svd(given, project):
         return {

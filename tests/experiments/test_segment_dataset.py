@@ -30,6 +30,7 @@ def untrained(people, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_the_parts_are_the_segmenters_and_all_else_is_the_data_sets(untrained, call, tmp_path):
     arguments = (f"--run={untrained.path}", "--split=val", f"--output={tmp_path / 'found'}")
     answer = call(segment_dataset, *arguments)

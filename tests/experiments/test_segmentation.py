@@ -102,6 +102,7 @@ def test_no_augmentation_leaves_the_pictures_as_they_are(small):
     assert nbf_data.augmentation(values) is None
 
 
+@pytest.mark.slow
 def test_both_stages_chained_give_errors_and_part_scores_of_each_person(
     finished, segmented, call, tmp_path
 ):

@@ -44,6 +44,7 @@ def test_a_training_ends_with_a_record_and_a_page(finished):
     assert list((finished / "tensorboard").glob("*/events*"))
 
 
+@pytest.mark.slow
 def test_a_finished_training_only_writes_its_page_anew(finished, tiny, call):
     before = RunFolder(finished).read_record()
     (finished / "report" / "index.html").unlink()
@@ -89,10 +90,9 @@ def test_shares_of_labels_are_of_the_training_set_alone(tiny):
     assert known["joints_3d_valid", False] < known["joints_2d_valid", False] < 16
 
 
-@pytest.mark.parametrize("cache", [True, False])
-@pytest.mark.parametrize("readers", [1, 2])
+@pytest.mark.parametrize("readers, cache", [(1, True), (2, False)])
 def test_a_batch_is_the_same_for_any_number_of_readers_and_found_again_by_its_step(
-    tiny, cache, readers
+    tiny, readers, cache
 ):
     values = flags.FlagValues()
     define_run_flags(values)

@@ -101,6 +101,7 @@ def test_the_whole_trains_end_to_end():
     assert any(np.any(a != b) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_a_saved_whole_comes_back_the_same(model, tmp_path):
     path = tmp_path / "whole.keras"
     model.save(path)

@@ -30,6 +30,12 @@ CASES = [
 ]
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# Picking differs from blending by one operation, so the costly checks of one are slow.
+each_costly_case = pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] * (case is CASES[2])) for case in CASES],
+    ids=lambda case: case.name,
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,7 +44,7 @@ def in_use():
     return [case.make() for case in CASES]
 
 
-@every_case
+@each_costly_case
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
 def test_tf_function(case, jit_compile):
     conformance.check_tf_function(case, jit_compile)
@@ -60,7 +66,7 @@ def test_saving(case, tmp_path):
     conformance.check_saving(case, tmp_path)
 
 
-@every_case
+@each_costly_case
 def test_export(case, tmp_path):
     conformance.check_export(case, tmp_path)
 

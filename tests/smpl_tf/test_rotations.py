@@ -405,7 +405,7 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_agree_in_eager_graph_and_xla_with_any_leading_dimensions(name, dtype):
     function, dims = FUNCTIONS[name]

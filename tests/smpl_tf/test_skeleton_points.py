@@ -36,7 +36,10 @@ def test_points_are_the_sums_that_the_convention_says(layer, posed):
     np.testing.assert_allclose(h36m[:, H36M_17.index("neck_h36m")], middle, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["h36m_17", "coco_17", "lsp_14"])
+@pytest.mark.parametrize(
+    "name",
+    ["h36m_17", *(pytest.param(name, marks=pytest.mark.slow) for name in ("coco_17", "lsp_14"))],
+)
 def test_they_are_the_points_that_a_fit_compares(layer, posed, name):
     fit = fit_points(named_points(posed, name, layer), name, method="closed_form")
     body = layer(betas=fit.betas, pose=fit.pose, translation=fit.translation)

@@ -109,6 +109,7 @@ class TestOfAnotherSkeleton:
         assert loaded.skeleton is BLAZEPOSE_33
         np.testing.assert_array_equal(loaded(seen), of_blazepose(seen))
 
+    @pytest.mark.slow
     def test_it_stands_before_the_regressors(self, of_blazepose, seen, tmp_path):
         keras.utils.set_random_seed(0)
         model = SMPLR(autoencoder=of_blazepose, upright=True)

@@ -25,6 +25,7 @@ def hourglass():
     return small(num_stacks=2)
 
 
+@pytest.mark.slow
 def test_it_has_the_released_size():
     hourglass = StackedHourglass()
     assert count_trainable(hourglass) == 16_475_456
@@ -76,6 +77,7 @@ def test_it_survives_saving(hourglass, tmp_path):
     np.testing.assert_array_equal(loaded(pictures())["points"], expected)
 
 
+@pytest.mark.slow
 def test_it_exports_with_any_batch_size(tmp_path):
     hourglass = small(centred=True, side=2.0)
     assert hourglass.grid.centred

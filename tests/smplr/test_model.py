@@ -167,6 +167,7 @@ def test_it_survives_saving_and_names_its_bodies(model, tmp_path):
     assert [body.fingerprint for body in loaded.body.bodies] == fingerprints
 
 
+@pytest.mark.slow
 def test_it_exports_with_any_batch_size(model, tmp_path):
     signature = [tf.TensorSpec([None, 41, 3], tf.float32)]
     model.export(tmp_path / "saved_model", verbose=False, input_signature=signature)

@@ -235,6 +235,7 @@ class TestNetworks:
         outputs = networks(points[:, 1:] - points[:, :1], training=False)
         np.testing.assert_allclose(found.betas, outputs["shape"][:, :-1], atol=1e-5)
 
+    @pytest.mark.slow
     def test_those_of_this_very_skeleton_get_its_points_as_they_are(
         self, truth, smpl, monkeypatch
     ):

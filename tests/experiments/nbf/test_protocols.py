@@ -144,6 +144,7 @@ def studio_people(start, stop):
         }
 
 
+@pytest.mark.slow
 def test_a_studio_without_smpl_is_scored_by_its_measured_joints(finished, call, tmp_path):
     data = tmp_path / "humaneva"
     manifest = manifests.Manifest("humaneva", "val", 8, 8, {}, {})

@@ -117,6 +117,7 @@ def test_a_picture_goes_all_the_way(run, call, tmp_path, monkeypatch):
     assert '"gender":"female"' in page and '"gender":"male"' in page
 
 
+@pytest.mark.slow
 def test_other_stages_and_bodies_are_refused_in_one_line(run, call, tmp_path):
     answer = call(
         predict,

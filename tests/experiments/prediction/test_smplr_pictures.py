@@ -25,6 +25,7 @@ def joined(tmp_path_factory):
     return model, run
 
 
+@pytest.mark.slow
 def test_a_kept_model_turns_pictures_into_bodies(joined):
     model, run = joined
     pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)

@@ -133,6 +133,7 @@ def test_a_resumed_training_sees_what_it_would_have_seen(in_a_folder):
         np.testing.assert_array_equal(last[name], rest[name])
 
 
+@pytest.mark.slow
 def test_motion_comes_from_shards_too(people, in_a_folder):
     poses = motion.pose_pool(run_flags(f"--motion={people}"), "train")
     assert poses.shape == (32, 24, 3)
