@@ -6,7 +6,9 @@ from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.training_flags import (
+    define_initial_run_flag,
     define_mixture_flags,
+    define_run_folder_flags,
     define_synthetic_flags,
     define_training_flags,
 )
@@ -29,11 +31,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
         ["fitting", "segmentation"],
         "Network to train: the part segmenter or the fitting network.",
     )
-    f.string("runs_dir", "runs", "Folder of all runs.")
-    f.string("run_name", "nbf", "Folder of this run in --runs_dir.")
-    f.string("initial_run", None, "Run folder to take initial weights from (default: random).")
-    f.bool("overwrite", False, "Discard an existing run of this name and start again.")
-    f.integer("seed", 0, "Seed of weights, data order and all random draws.", 0)
+    define_run_folder_flags(f, "nbf")
+    define_initial_run_flag(f)
     define_training_flags(f)
 
     f.string("data", "data/synthetic", "Folder of the data set's shards; several: a,b.")

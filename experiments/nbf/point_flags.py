@@ -5,7 +5,11 @@ from __future__ import annotations
 from absl import flags
 
 from experiments.runs.flag_definer import FlagDefiner
-from experiments.runs.training_flags import define_training_flags
+from experiments.runs.training_flags import (
+    define_initial_run_flag,
+    define_run_folder_flags,
+    define_training_flags,
+)
 
 
 def define_run_flags(values: flags.FlagValues) -> None:
@@ -15,11 +19,8 @@ def define_run_flags(values: flags.FlagValues) -> None:
       values: gets the flags.
     """
     f = FlagDefiner(values)
-    f.string("runs_dir", "runs", "Folder of all runs.")
-    f.string("run_name", "nbf_photographs", "Folder of this run in --runs_dir.")
-    f.string("initial_run", None, "Run folder to take initial weights from (default: random).")
-    f.bool("overwrite", False, "Discard an existing run of this name and start again.")
-    f.integer("seed", 0, "Seed of weights and all random draws.", 0)
+    define_run_folder_flags(f, "nbf_photographs")
+    define_initial_run_flag(f)
     define_training_flags(f)
     f.integer("people", 100000, "Number of people to train on, generated if missing.", 1)
     f.integer("test_people", 2000, "Number of people held out for the evaluation.", 1)

@@ -156,9 +156,9 @@ def write_page(
     page = report.Page(
         title="Bodies fitted to points",
         lead=(
-            f"{who}, {skeleton.name} points of {values.points}. Green points "
-            f"are met within {1000 * _MISSED:.0f} mm, red ones are missed; lines lead to where "
-            "the body has them."
+            f"{who}, {skeleton.name} points of {values.points}. Green points are within "
+            f"{1000 * _MISSED:.0f} mm of the body's, red ones are not; a line joins each point to "
+            "the body's."
         ),
         viewer=body_viewer.body_viewer(viewed, bodies[0]) if viewed else "",
         table=table(fit, given, skeleton),

@@ -5,6 +5,28 @@ from __future__ import annotations
 from experiments.runs.flag_definer import FlagDefiner
 
 
+def define_run_folder_flags(f: FlagDefiner, run_name: str) -> None:
+    """Adds the flags for the folder of a run and for its seed.
+
+    Args:
+      f: adds to the flags of a run.
+      run_name: default name of the folder.
+    """
+    f.string("runs_dir", "runs", "Folder of all runs.")
+    f.string("run_name", run_name, "Folder of this run in --runs_dir.")
+    f.bool("overwrite", False, "Discard an existing run of this name and start again.")
+    f.integer("seed", 0, "Seed of weights, data order and all random draws.", 0)
+
+
+def define_initial_run_flag(f: FlagDefiner) -> None:
+    """Adds the flag for the run that a training starts from.
+
+    Args:
+      f: adds to the flags of a run.
+    """
+    f.string("initial_run", None, "Run folder to take initial weights from (default: random).")
+
+
 def define_training_flags(f: FlagDefiner) -> None:
     """Adds them.
 

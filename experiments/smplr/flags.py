@@ -7,6 +7,7 @@ from absl import flags
 from experiments.runs.flag_definer import FlagDefiner
 from experiments.runs.training_flags import (
     define_mixture_flags,
+    define_run_folder_flags,
     define_synthetic_flags,
     define_training_flags,
 )
@@ -28,10 +29,7 @@ def define_run_flags(values: flags.FlagValues) -> None:
     f = FlagDefiner(values)
     f.enum("stage", "pose_shape", STAGES, "Network or stage to train.")
     f.strings("networks", [], "Run folders to take trained networks from, in any order.")
-    f.string("runs_dir", "runs", "Folder of all runs.")
-    f.string("run_name", "smplr", "Folder of this run in --runs_dir.")
-    f.bool("overwrite", False, "Discard an existing run of this name and start again.")
-    f.integer("seed", 0, "Seed of weights, data order and all random draws.", 0)
+    define_run_folder_flags(f, "smplr")
     define_training_flags(f)
 
     f.string("female_body", None, "Female body model file (default: the open body).")
