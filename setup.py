@@ -93,7 +93,7 @@ EXTRAS_REQUIRE = {
     "beam": ["apache-beam>=2.60"],
     # WebDataset tars, an exchange format, in and out (datasets/web_tars.py).
     "webdataset": ["webdataset>=1.0"],
-    # Runs the landmark detector's networks where TensorFlow's own interpreter is gone.
+    # Runs the landmark finder's networks where TensorFlow's own interpreter is gone.
     "photographs": ["ai-edge-litert>=1.2"],
     "build_body": [
         "scikit-image>=0.22",  # marching cubes of the open body's builder

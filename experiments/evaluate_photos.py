@@ -9,7 +9,7 @@ annot/*.json; npz is a file of your own with 2D and 3D joints (see
 datasets/photographs/joint_files.py). PCKh@0.5 and PCK@0.2 are over the twelve limb joints, for the
 largest person of each picture and for everybody; for people who are not found, no joint is correct
 (rules: datasets/photographs/scores.py). The methods are in
-experiments/prediction/photo_methods.py: finder is the landmark detector's own points (downloaded
+experiments/prediction/photo_methods.py: finder is the landmark finder's own points (downloaded
 by python -m datasets.photographs.models; its methods are left out without it), rest a body at rest
 in the annotated box, nbf_parts the shipped NBF networks, nbf_parts_found the same on the detected
 people.

@@ -4,7 +4,7 @@
     python experiments/predict.py photos/ clip.mp4 --output=predicted --mesh=obj
 
 Inputs are files, folders, patterns, videos and camera numbers, in any size and format. People are
-found by the landmark detector if its networks are installed, otherwise by the body part segmenter
+found by the landmark finder if its networks are installed, otherwise by the body part segmenter
 (one person), or given with --people as boxes and joints in COCO's or OpenPose's format. Writes to
 --output: index.html with the bodies in 3D, and a folder per picture: overlay.jpg, and for each
 person parameters.npz, joints.json, side.png, parts.png if a segmenter was used, and the meshes of

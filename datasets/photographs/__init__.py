@@ -1,1 +1,1 @@
-"""People in pictures: a landmark detector, and readers of annotation files."""
+"""People in pictures: a landmark finder, and readers of annotation files."""

@@ -1,4 +1,4 @@
-"""A folder of photographs without labels, labelled by the landmark detector."""
+"""A folder of photographs without labels, labelled by the landmark finder."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FoundSet:
         photograph = read_photograph(path)
         found = _finder(self.model)(photograph.pixels)
         if not found:
-            raise BadItemError("the landmark detector finds nobody")
+            raise BadItemError("the landmark finder finds nobody")
         if photograph.scale != 1:
             found = [person.scaled(1 / photograph.scale) for person in found]
         return AnnotatedPicture(path, found, photograph)

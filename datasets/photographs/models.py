@@ -1,4 +1,4 @@
-"""Downloads the open networks of the landmark detector, and locates them.
+"""Downloads the open networks of the landmark finder, and locates them.
 
 python -m datasets.photographs.models [--model full] [--wheel FILE | --tarball FILE]
 
@@ -120,7 +120,7 @@ def find_models(model: str = "full", folder: os.PathLike | str | None = None) ->
         if not _has_size(folder / file.name, file.size):
             choice = "" if model == "full" else f" --model {model}"
             raise ModelsMissingError(
-                f"The landmark detector needs {file.name} in {folder}; download it with: "
+                f"The landmark finder needs {file.name} in {folder}; download it with: "
                 f"python -m datasets.photographs.models{choice}"
             )
     return Paths(*(folder / file.name for file in files))

@@ -1,4 +1,4 @@
-"""Photographs with 2D labels as a data set: annotated, or labelled by the landmark detector.
+"""Photographs with 2D labels as a data set: annotated, or labelled by the landmark finder.
 
 NBF found that many pictures with 2D labels and few with 3D labels suffice. Camera and SMPL body
 are unknown here; annotated joints near SMPL's twelve limb joints are `joints/2d`, all known points
@@ -44,7 +44,7 @@ class Photographs:
       held_out: fraction of the pictures that is "test" instead of "train", drawn by their names;
         None: the official splits.
       licenses: numbers of the allowed licences of COCO's pictures; empty: any.
-      model: size of the landmark detector's network, for "photos".
+      model: size of the landmark finder's network, for "photos".
     """
 
     genders: ClassVar[tuple[str, ...]] = ()

@@ -48,7 +48,7 @@ class Tools:
 
     @functools.cached_property
     def finder(self) -> Any:
-        """The landmark detector.
+        """The landmark finder.
 
         Raises:
           ModelsMissingError: its networks were not downloaded.

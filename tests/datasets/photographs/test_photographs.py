@@ -240,7 +240,7 @@ def test_a_folder_of_photographs(folder, tmp_path, convert_and_check):
     assert first["labels/source"] == b"found by BlazePose full"
     assert skipped(tmp_path) == {
         "broken.jpg": "not a picture; remove it, or save it as JPEG or PNG",
-        "sky.png": "the landmark detector finds nobody",
+        "sky.png": "the landmark finder finds nobody",
     }
     assert first["mask/valid"] and first["found/3d/valid"].sum() == 13
     valid = first["joints/2d/valid"]
