@@ -31,6 +31,9 @@ STEMS = {
     ("S11", "Directions", 2): "Directions",
     ("S11", "Phoning", 1): "Phoning 3",
 }
+# Written on request: a sequence of val's subject.
+VAL_STEMS = {("S8", "Photo", 2): "Photo 1"}
+ALL_STEMS = {**STEMS, **VAL_STEMS}
 ACTION_IDS = {"Directions": 2, "Greeting": 5, "Phoning": 6, "Photo": 12}
 UPRIGHT = Rotation.from_euler("x", 90, degrees=True)  # SMPL's y up -> world's z up
 
@@ -55,7 +58,7 @@ def metadata():
             for subject in subjects:
                 own = [
                     stem
-                    for (who, what, count), stem in STEMS.items()
+                    for (who, what, count), stem in ALL_STEMS.items()
                     if (who, ACTION_IDS[what], count) == (subject, action, trial)
                 ]
                 names.append(own[0] if own else f"Action{action} {trial}")
@@ -133,10 +136,10 @@ def boxes_around(in_picture):
     return np.concatenate([low, high], 1).astype(int)
 
 
-def write(root, cameras=(0, 3)):
+def write(root, cameras=(0, 3), stems=STEMS):
     """Writes the tree: some cameras, 12 frames."""
     (root / "metadata.xml").write_text(metadata())
-    for key, stem in STEMS.items():
+    for key, stem in stems.items():
         subject = key[0]
         world = people(key)[3]
         captured = world + ([0.2, 0, 0] if (subject, stem) == ("S9", "Greeting") else 0)
@@ -170,7 +173,7 @@ def write_mosh(root, key, camera):
     folder = root / "neutrSMPL_H3.6" / key[0]
     folder.mkdir(parents=True, exist_ok=True)
     write_python2_pickle(
-        folder / f"{STEMS[key]}_cam{camera}_aligned.pkl",
+        folder / f"{ALL_STEMS[key]}_cam{camera}_aligned.pkl",
         {"new_poses": pose.reshape(-1, 72), "betas": betas},
     )
 
