@@ -1,13 +1,17 @@
-"""Finds the translation of a body from its points in a picture."""
+"""Combines 3D points with 2D points of a picture: the translation, and the lines of sight."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 
 from smpl_tf.camera import Camera
+from smpl_tf.found_person import FoundPerson
 
 _ROUNDS = 5
 _NEAREST = 0.1  # metres; the nearest allowed distance to the camera
+_HIPS = ("left_hip", "right_hip")
 
 
 def place(
@@ -42,10 +46,7 @@ def place(
             "fewer do not determine a scale."
         )
     points = np.asarray(points_3d, np.float64)[used]
-    intrinsics = np.asarray(camera.intrinsics, np.float64)
-    pixels = np.asarray(points_2d, np.float64)[used]
-    rays = np.linalg.solve(intrinsics, np.concatenate([pixels, np.ones((len(pixels), 1))], -1).T)
-    x, y = rays[:2] / rays[2]
+    x, y = _rays(np.asarray(points_2d)[used], camera)[:, :2].T
     roots = np.sqrt(np.asarray(weights, np.float64)[used])
     depth = np.ones(len(points))
     zero = np.zeros(len(points))
@@ -63,3 +64,42 @@ def place(
     # Points with large errors can put the person behind the camera.
     translation[2] = max(translation[2], _NEAREST - points[:, 2].min())
     return translation.astype(np.float32)
+
+
+def on_lines_of_sight(person: FoundPerson, camera: Camera) -> FoundPerson:
+    """Moves a person's 3D points, at the same depth, to the lines of sight of the 2D points.
+
+    Detectors place points more accurately in the picture than in space: in the picture, their 3D
+    points are centimetres away from their own 2D points.
+
+    Args:
+      person: with 2D and 3D points.
+      camera: of the picture, without batch dimensions.
+
+    Returns:
+      The person with moved 3D points, the origin midway between the hips; points that lack 2D or
+      3D coordinates are not moved. The same person if fewer than two points have both.
+    """
+    if person.points_3d is None:
+        return person
+    known = (person.visibility > 0) & np.isfinite(person.points_2d).all(-1)
+    known &= np.isfinite(person.points_3d).all(-1)
+    if known.sum() < 2:
+        return person
+    points = person.points_3d.astype(np.float64)
+    weights = np.where(known, person.visibility, 0)
+    translation = place(points, person.points_2d, weights, camera)
+    depth = np.maximum(points[known, 2] + translation[2], _NEAREST)
+    points[known] = _rays(person.points_2d[known], camera) * depth[:, None] - translation
+    if set(_HIPS) <= set(person.skeleton.names):
+        hips = points[person.skeleton.indices(_HIPS)].mean(0)
+        points -= np.where(np.isfinite(hips), hips, 0)
+    return dataclasses.replace(person, points_3d=points)
+
+
+def _rays(points_2d: np.ndarray, camera: Camera) -> np.ndarray:
+    """Returns the directions of pixels `[N, 2]` with z = 1, `[N, 3]` float64."""
+    intrinsics = np.asarray(camera.intrinsics, np.float64)
+    pixels = np.concatenate([np.asarray(points_2d, np.float64), np.ones((len(points_2d), 1))], -1)
+    rays = np.linalg.solve(intrinsics, pixels.T).T
+    return rays / rays[:, 2:]

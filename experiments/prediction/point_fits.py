@@ -16,7 +16,7 @@ from nbf.prediction.windows import Window
 from smpl_tf import SMPL, load_model_data
 from smpl_tf.camera import Camera, pinhole
 from smpl_tf.found_person import FoundPerson
-from smpl_tf.placing import place
+from smpl_tf.placing import on_lines_of_sight, place
 from smpl_tf.skeleton import SMPL_24
 from smpl_tf.skeleton_points import SKELETONS
 from smplr import SMPLR, fit_points
@@ -63,7 +63,7 @@ class PointFits:
         squares: Sequence[Window],
         found: Sequence[FoundPerson],
     ) -> list[PredictedPerson]:
-        """Fits a body to each detected person.
+        """Fits a body to each detected person, whose 3D points are first moved onto the 2D points.
 
         Args:
           pictures: `[H, W, 3]` uint8, one for each person; only their size is used.
@@ -80,7 +80,9 @@ class PointFits:
             return []
         names = {skeleton: name for name, skeleton in SKELETONS.items()}
         skeleton = found[0].skeleton
-        points = [one.points_3d for one in found if one.points_3d is not None]
+        cameras = [self._camera_of(*picture.shape[1::-1]) for picture in pictures]
+        seen = [on_lines_of_sight(*one) for one in zip(found, cameras, strict=True)]
+        points = [one.points_3d for one in seen if one.points_3d is not None]
         if len(points) < len(found) or skeleton not in names:
             raise ValueError(
                 f"expected people with 3D points of a known skeleton, got {skeleton.name} of "
@@ -100,13 +102,12 @@ class PointFits:
             body = self.bodies[-1 if fit.gender[i] > 0 else 0]
             pose = fit.rotations[i].numpy()
             still = body(betas=fit.betas[i], pose=tf.constant(pose))
-            seen = person.in_skeleton(SMPL_24)
-            weights = np.where(np.isfinite(seen.points_2d).all(-1), seen.visibility, 0)
+            joints = person.in_skeleton(SMPL_24)
+            weights = np.where(np.isfinite(joints.points_2d).all(-1), joints.visibility, 0)
             if (weights > 0).sum() < _LEAST_POINTS:
                 raise ValueError(f"a person has {(weights > 0).sum()} points in the picture")
-            camera = self._camera_of(*pictures[i].shape[1::-1])
-            translation = place(still.joints.numpy(), seen.points_2d, weights, camera)
-            fitted = FittedPerson(body, fit.betas[i].numpy(), pose, translation, camera)
+            translation = place(still.joints.numpy(), joints.points_2d, weights, cameras[i])
+            fitted = FittedPerson(body, fit.betas[i].numpy(), pose, translation, cameras[i])
             people.append(
                 PredictedPerson(
                     fitted, PersonView(squares[i], found=dataclasses.replace(person, mask=None))

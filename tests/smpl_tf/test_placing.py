@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from smpl_tf.camera import pinhole
-from smpl_tf.placing import place
+from smpl_tf.found_person import FoundPerson
+from smpl_tf.placing import on_lines_of_sight, place
+from smpl_tf.skeleton import LSP_14
 
 
 def points(count=12):
@@ -51,3 +53,34 @@ def test_a_pinhole_of_a_picture_spans_its_diagonal():
     assert np.degrees(np.arccos(cosine)) == pytest.approx(60.0)
     with pytest.raises(ValueError, match="degrees between 0 and 180"):
         pinhole(640, 480, 0)
+
+
+def seen_person(points_3d, points_2d, visibility=1.0):
+    weights = np.broadcast_to(np.float32(visibility), [len(LSP_14)])
+    return FoundPerson(None, LSP_14, points_2d, weights, points_3d=points_3d)
+
+
+def centred(points_3d):
+    return points_3d - points_3d[LSP_14.indices(("left_hip", "right_hip"))].mean(0)
+
+
+def test_points_move_to_their_lines_of_sight_at_their_depth():
+    camera, true = pinhole(640, 480, 60), centred(points(14))
+    seen = camera.project(true + [0.4, -0.2, 3.0]).numpy()
+    wrong = true + np.random.default_rng(3).normal(0, 0.05, (14, 3)) * [1, 1, 0]
+    moved = on_lines_of_sight(seen_person(centred(wrong), seen), camera).points_3d
+    before, after = (np.linalg.norm(one - true, axis=-1).mean() for one in (centred(wrong), moved))
+    assert after < 0.5 * before
+    translation = place(moved, seen, np.ones(14), camera)
+    np.testing.assert_allclose(camera.project(moved + translation), seen, atol=0.05)
+    np.testing.assert_allclose(centred(moved), moved, atol=1e-6)
+
+
+def test_points_without_2d_stay():
+    camera, true = pinhole(640, 480, 60), centred(points(14))
+    seen = camera.project(true + [0.4, -0.2, 3.0]).numpy()
+    seen[0] = np.nan
+    person = seen_person(true, seen, np.r_[0, np.ones(13)])
+    np.testing.assert_allclose(on_lines_of_sight(person, camera).points_3d, true, atol=1e-3)
+    unseen = seen_person(true, np.full((14, 2), np.nan), 0.0)
+    assert on_lines_of_sight(unseen, camera) is unseen
