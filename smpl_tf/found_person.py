@@ -28,6 +28,8 @@ class FoundPerson:
         0 to 255 (only 0 and 255 in annotated masks). None: unknown.
       source: "annotated", or "found by " and the detector's name.
       score: 0 to 1: the source's confidence in this person; 1 if annotated.
+      deviation: `[P]` float32 pixels: how far several results for a point lie apart; NaN where
+        unknown. None: there is only one result.
     """
 
     box: np.ndarray | None
@@ -38,6 +40,7 @@ class FoundPerson:
     mask: np.ndarray | None = None
     source: str = "annotated"
     score: float = 1.0
+    deviation: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Rejects arrays whose shapes contradict each other, and copies the small ones."""
@@ -48,6 +51,8 @@ class FoundPerson:
             expected["box"] = (4,)
         if self.points_3d is not None:
             expected["points_3d"] = (count, 3)
+        if self.deviation is not None:
+            expected["deviation"] = (count,)
         for name, shape in expected.items():
             array = np.array(getattr(self, name), np.float32)
             if array.shape != shape:
@@ -75,9 +80,10 @@ class FoundPerson:
           factor: size of the other picture divided by that of this one.
         """
         box = None if self.box is None else self.box * factor
-        return dataclasses.replace(
-            self, box=box, points_2d=self.points_2d * np.float32(factor), mask=None
-        )
+        factor = np.float32(factor)
+        deviation = None if self.deviation is None else self.deviation * factor
+        points = self.points_2d * factor
+        return dataclasses.replace(self, box=box, points_2d=points, mask=None, deviation=deviation)
 
     def in_skeleton(self, skeleton: Skeleton) -> FoundPerson:
         """Returns the same person with the points of another skeleton, matched by name.
@@ -98,4 +104,5 @@ class FoundPerson:
             points_2d=moved(self.points_2d, np.nan),
             visibility=moved(self.visibility, 0.0),
             points_3d=None if self.points_3d is None else moved(self.points_3d, np.nan),
+            deviation=None if self.deviation is None else moved(self.deviation, np.nan),
         )

@@ -16,13 +16,13 @@ import numpy as np
 from datasets.photographs import search
 from datasets.photographs.detector import Detection, Detector, intersection_over_union
 from datasets.photographs.interpreter import Network, load_network
-from datasets.photographs.landmarks import LandmarkNetwork, Look
+from datasets.photographs.landmarks import LEAST_PRESENCE, LandmarkNetwork, Look
 from datasets.photographs.models import find_models
+from datasets.photographs.repeated_looks import look_again
 from datasets.photographs.search import Sighting
 from datasets.photographs.squares import Square, moved
 from smpl_tf.found_person import FoundPerson
 
-LEAST_PRESENCE = 0.5  # least score of the landmark network for a person
 _LEAST_DETECTION = 0.5
 _LEAST_SCORE = 0.3  # least score of people after the first pass
 # Least score if nobody is found otherwise.
@@ -43,7 +43,8 @@ class LandmarkFinder:
     """Finds all people in a picture with BlazePose's networks.
 
     It searches the whole picture first. If the result is unsure (nobody, a low score, or small
-    people), it also searches the picture at a smaller scale, rotated, and in overlapping tiles.
+    people), it also searches the picture at a smaller scale, rotated, and in overlapping tiles. It
+    looks at each person again at the end (`repeated_looks`).
 
     Args:
       model: the size of the landmark network, see `datasets.photographs.models.MODELS`.
@@ -91,7 +92,10 @@ class LandmarkFinder:
         Raises:
           ValueError: the array is not a picture.
         """
-        return [self.person(sighting, picture) for sighting in self.sightings(picture)]
+        return [
+            self.person(self._looked_again(sighting, picture), picture)
+            for sighting in self.sightings(picture)
+        ]
 
     def person(self, sighting: Sighting, picture: np.ndarray) -> FoundPerson:
         """Returns a sighting in a picture, `[H, W, 3]`, as a `FoundPerson`."""
@@ -99,7 +103,7 @@ class LandmarkFinder:
         return sighting.look.person(self.source, sighting.score, size)
 
     def sightings(self, picture: np.ndarray, thorough: bool | None = None) -> list[Sighting]:
-        """Finds the people in a picture like `__call__`, and returns the networks' results.
+        """Finds the people in a picture like `__call__`, and returns the networks' single results.
 
         Args:
           picture: `[H, W, 3]` uint8 RGB.
@@ -151,12 +155,16 @@ class LandmarkFinder:
         best = int(np.argmax(overlaps))
         if overlaps[best] < _LEAST_IN_BOX:
             return None
-        return dataclasses.replace(self.person(sightings[best], picture), box=box)
+        sighting = self._looked_again(sightings[best], picture)
+        return dataclasses.replace(self.person(sighting, picture), box=box)
 
     def detect(self, picture: np.ndarray, squares: Iterable[Square]) -> list[Detection]:
         """Runs the detector in squares of a picture; highest scores first."""
         found = [d for square in squares for d in self._detect(picture, square, _LEAST_IN_NEED)]
         return sorted(found, key=lambda detection: -detection.score)
+
+    def _looked_again(self, sighting: Sighting, picture: np.ndarray) -> Sighting:
+        return sighting._replace(look=look_again(self._look, picture, sighting.look))
 
     def _search(
         self,

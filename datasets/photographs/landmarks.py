@@ -28,6 +28,7 @@ NUM_POINTS = 39  # of the network
 HEAT_SIZE = 64
 _MIDDLE, _END = 33, 34  # the points of the next square
 _REACH = 3  # cells of the heat map around a point that are used
+LEAST_PRESENCE = 0.5  # least score of the network for a person
 _LEAST_HEAT = 0.5  # least value of the highest cell for the heat map to be used
 # Trust in a hidden point, relative to a visible one. The network infers it from the whole picture:
 # on 240 rendered people, points of visibility below 0.1 had a median error of 0.38 head sizes
@@ -55,6 +56,8 @@ class Look(NamedTuple):
       points_3d: `[33, 3]` metres, camera axes, from the middle between the hips.
       mask: `[256, 256]` of the square, logits.
       next_square: the next input, with the person in the middle and upright.
+      deviation: `[33]` pixels: how far several results for the same person lie apart; None: there
+        is only one.
     """
 
     square: Square
@@ -65,6 +68,7 @@ class Look(NamedTuple):
     points_3d: np.ndarray
     mask: np.ndarray
     next_square: Square
+    deviation: np.ndarray | None = None
 
     @property
     def squares(self) -> tuple[Square, Square]:
@@ -76,8 +80,7 @@ class Look(NamedTuple):
         """Score of the person, 0 to 1.
 
         The presence times the mean visibility of the limb points, where points outside the mask
-        count
-        as 0: for a wrong detection, points and mask disagree.
+        count as 0: for a wrong detection, points and mask disagree.
         """
         on_mask = self.on_mask(to_square(self.square, self.points_2d[LIMBS]))
         return self.presence * float((self.visibility[LIMBS] * on_mask).mean())
@@ -110,6 +113,7 @@ class Look(NamedTuple):
             mask=mask,
             source=source,
             score=score,
+            deviation=self.deviation,
         )
 
 
@@ -152,16 +156,36 @@ class LandmarkNetwork:
     def __init__(self, network: Network):
         self._network = network
 
-    def __call__(self, picture: np.ndarray, square: Square) -> Look:
-        """Runs the network on a square of a picture, `[H, W, 3]` uint8 RGB."""
+    def __call__(self, picture: np.ndarray, square: Square, mirrored: bool = False) -> Look:
+        """Runs the network on a square of a picture.
+
+        Args:
+          picture: `[H, W, 3]` uint8 RGB.
+          square: where the person is.
+          mirrored: whether the network gets the mirrored square; the result is mirrored back.
+
+        Returns:
+          The result.
+        """
         seen = cut(picture, square, SIZE, black_outside=False)
+        if mirrored:
+            seen = seen[:, ::-1]
         answers = self._network(np.float32(seen) / 255.0)
         rows = answers[5 * NUM_POINTS,].reshape(NUM_POINTS, 5)
         heat = answers[HEAT_SIZE, HEAT_SIZE, NUM_POINTS]
-        points = to_picture(square, refine(rows[:, :2] / SIZE, heat))
+        places = refine(rows[:, :2] / SIZE, heat)
         count = len(BLAZEPOSE_33)
-        visible, present = sigmoid(rows[:count, 3:]).T
+        certainty = sigmoid(rows[:count, 3:])
         world = answers[3 * NUM_POINTS,].reshape(NUM_POINTS, 3)[:count]
+        mask = answers[SIZE, SIZE, 1][..., 0]
+        if mirrored:
+            order = np.concatenate([BLAZEPOSE_33.mirror, np.arange(count, NUM_POINTS)])
+            places = places[order] * [-1, 1] + [1, 0]
+            certainty = certainty[BLAZEPOSE_33.mirror]
+            world = world[BLAZEPOSE_33.mirror] * np.float32([-1, 1, 1])
+            mask = mask[:, ::-1]
+        points = to_picture(square, places)
+        visible, present = certainty.T
         return Look(
             square=square,
             presence=float(answers[1,][0]),
@@ -169,6 +193,6 @@ class LandmarkNetwork:
             visibility=visible * present,
             trust=(_HIDDEN_TRUST + (1 - _HIDDEN_TRUST) * visible) * present,
             points_3d=turn_to_picture(square, world),
-            mask=answers[SIZE, SIZE, 1][..., 0],
+            mask=mask,
             next_square=around(points[_MIDDLE], points[_END]),
         )

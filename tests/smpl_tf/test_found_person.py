@@ -41,6 +41,14 @@ def test_points_that_are_lacking_are_unknown():
     assert np.isfinite(bare.points_2d[SMPL_24.index("left_knee")]).all()
 
 
+def test_deviations_follow_their_points():
+    one = person(deviation=np.arange(33.0))
+    assert one.scaled(0.5).deviation[10] == 5
+    other = one.in_skeleton(SMPL_24)
+    assert other.deviation[SMPL_24.index("left_knee")] == BLAZEPOSE_33.index("left_knee")
+    assert np.isnan(other.deviation[SMPL_24.index("spine2")])
+
+
 def test_later_changes_of_the_given_arrays_change_nobody():
     points = np.zeros((33, 2), np.float32)
     one = person(points_2d=points)
@@ -53,6 +61,7 @@ def test_later_changes_of_the_given_arrays_change_nobody():
     [
         ({"points_2d": np.zeros((17, 2))}, r"points_2d \[33, 2\], got \[17, 2\]"),
         ({"points_3d": np.zeros((33, 2))}, r"points_3d \[33, 3\], got \[33, 2\]"),
+        ({"deviation": np.zeros(17)}, r"deviation \[33\], got \[17\]"),
         ({"visibility": np.zeros((33, 1))}, r"visibility \[33\], got \[33, 1\]"),
         ({"box": [1, 2]}, r"box \[4\], got \[2\]"),
         ({"mask": np.zeros((4, 4))}, r"mask \[H, W\] uint8, got \[4, 4\] float64"),

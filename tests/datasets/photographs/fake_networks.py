@@ -21,6 +21,11 @@ BODY = np.stack(
     ],
     axis=-1,
 )
+# As right as left, so that a mirrored person is a person.
+BODY = np.where(
+    (np.arange(33) < BLAZEPOSE_33.mirror)[:, None], BODY[BLAZEPOSE_33.mirror] * [-1, 1, 1], BODY
+)
+BODY[BLAZEPOSE_33.mirror == np.arange(33), 0] = 0
 _ANCHORS = anchors()
 
 
@@ -81,6 +86,7 @@ class FakeNetworks:
       presence: what the landmark network says of people whom it sees.
       sees: (radius in pixels of 224, angle) -> whether the detector sees such a person.
       points: logits of each point: that it is visible, that it is in the square.
+      error: of every point to the right in what the landmark network is given, in radii.
     """
 
     def __init__(
@@ -89,8 +95,10 @@ class FakeNetworks:
         presence=0.99,
         sees=lambda radius, angle: radius > 20,
         points=(5.0, 5.0),
+        error=0.0,
     ):
         self.detection, self.presence, self.sees, self.points = detection, presence, sees, points
+        self.error = error
         self.detections = self.looks = 0
 
     @property
@@ -125,7 +133,7 @@ class FakeNetworks:
             up = top - hip
             radius, angle = np.hypot(*up), np.arctan2(up[0], -up[1])
             presence = self.presence
-            rows[:33, :2] = true_points(*hip, radius, angle)
+            rows[:33, :2] = true_points(*hip, radius, angle) + [self.error * radius, 0]
             rows[33:35, :2] = hip, top
             rows[:, 3:] = self.points
             world[: len(BLAZEPOSE_33)] = true_points_3d(angle)

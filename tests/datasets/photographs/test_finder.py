@@ -26,20 +26,20 @@ def check(found, people):
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.8, 3.0])
-def test_one_clear_person_costs_one_detection_and_two_looks(angle):
+def test_one_clear_person_costs_one_detection_and_three_looks(angle):
     fakes, person = FakeNetworks(), (320, 230, 130, angle)
     found = LandmarkFinder(networks=fakes.pair)(paint(480, 640, [person]))
     check(found, [person])
-    assert fakes.detections == 1 and fakes.looks <= 2
+    assert fakes.detections == 1 and fakes.looks <= 3
     assert found[0].mask.shape == (480, 640)
     assert found[0].source == "found by BlazePose full"
     assert found[0].score == pytest.approx(0.95 * 0.99, rel=0.03)  # both networks'
 
 
-def test_a_square_that_does_not_move_is_not_looked_at_again():
+def test_a_square_that_does_not_move_is_looked_at_once_and_mirrored():
     fakes = FakeNetworks()
     LandmarkFinder(networks=fakes.pair)(paint(480, 640, [(320, 230, 130, 0)]))
-    assert fakes.looks == 1
+    assert fakes.looks == 2
 
 
 def test_people_too_small_for_the_first_look_are_found_in_tiles():

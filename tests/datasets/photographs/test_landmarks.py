@@ -78,6 +78,16 @@ def test_points_and_depth_come_back_from_any_square(x, y, radius, angle, turned,
     assert np.cos(look.next_square.angle - angle) > 0.999
 
 
+def test_the_mirrored_square_gives_the_same_person():
+    picture = paint(400, 500, [(230, 180, 70, 0.6)])
+    square = Square(240, 175, 200, 0.3)
+    looks = [LandmarkNetwork(FakeNetworks().landmarks)(picture, square, m) for m in (False, True)]
+    for name in ("points_2d", "points_3d", "visibility", "next_square", "mask"):
+        one, other = (np.asarray(getattr(look, name)) for look in looks)
+        share = np.mean(np.abs(one - other) > 1.5)  # a pixel of the picture
+        assert share < 0.005, name
+
+
 def test_the_mask_lies_on_the_person():
     picture = paint(300, 400, [(250, 120, 60, 0.7)])
     person = LandmarkNetwork(FakeNetworks().landmarks)(picture, Square(245, 125, 160, 0.5)).person(
