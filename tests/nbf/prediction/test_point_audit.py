@@ -58,6 +58,18 @@ def test_points_that_are_not_visible_are_expected_elsewhere(person, found):
     assert unsure > 3 * sure
 
 
+def test_results_that_lie_apart_are_expected_elsewhere(person, found):
+    apart = dataclasses.replace(found, deviation=np.full(24, 10.0))
+    depth = person.person.joints_3d[0, 2]
+    expected = 2 * 100 * depth * 10 / 300
+    assert point_audit.judge(person, apart).expected_cm == pytest.approx(expected, rel=0.05)
+    unknown = dataclasses.replace(found, deviation=np.full(24, np.nan))
+    assert (
+        point_audit.judge(person, unknown).expected_cm
+        == point_audit.judge(person, found).expected_cm
+    )
+
+
 def test_a_mask_elsewhere_and_an_unsure_finder_are_told(person, found):
     shifted = dataclasses.replace(found, mask=np.roll(found.mask, 60, axis=1), score=0.3)
     verdict = point_audit.judge(person, shifted)
