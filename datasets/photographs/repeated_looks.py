@@ -1,9 +1,9 @@
 """Looks at a found person again, and combines the results.
 
-The landmark network's errors depend on its input: on 120 rendered people the mirrored input has an
-error elsewhere. Where two results disagree, the median of four is better than any one of them (joints
-within half a head of the truth 78.0 → 79.8 % with the full network, 80.7 → 83.1 % with heavy), and
-how far the results lie apart says more about the error of a point than its visibility.
+The landmark network errs differently on the mirrored input. Where two results disagree, the median
+of four is better than any of them: on 120 rendered people, 79.8 % instead of 78.0 % of the joints
+are within half a head of the truth with the full network, 83.1 % instead of 80.7 % with heavy. How
+far the results lie apart says more about the error of a point than its visibility.
 """
 
 from collections.abc import Sequence

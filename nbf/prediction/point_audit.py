@@ -1,8 +1,8 @@
 """Estimates how reliable a body fitted to detected points is when the true body is unknown.
 
 Four kinds of evidence: how far several results of the detector lie apart, the visibility of the
-joints according to it, the distance between the body and the points, and the overlap of its outline
-with the detector's mask. The error model of the training (`nbf.proxy_corruption`) converts
+joints according to it, the distance between the body and the points, and the overlap of the body's
+outline with the detector's mask. The error model of the training (`nbf.proxy_corruption`) converts
 visibility to a distance, so the first three are lengths at the person's depth and add like
 independent errors.
 """

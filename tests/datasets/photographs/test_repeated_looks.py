@@ -1,4 +1,4 @@
-"""More looks at one person: fewer where they agree, the median and its spread where they do not."""
+"""More looks at one person: fewer if they agree, else the median and its deviation."""
 
 import numpy as np
 import pytest
