@@ -10,6 +10,7 @@ import dataclasses
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ def write_shards(
 
 @contextlib.contextmanager
 def being_written(directory: str, split: str) -> Iterator[None]:
-    """Locks a split that is being written.
+    """Locks a split that is being written; removes its unfinished files at the end.
+
+    Whatever ended the work: an error, Ctrl-C, or a process that was killed earlier.
 
     Args:
       directory: folder of the shards. Folders of other file systems, such as gs://, have no
@@ -98,7 +101,10 @@ def being_written(directory: str, split: str) -> Iterator[None]:
         return
     what = f"{os.path.join(directory, split)} (a split of data)"
     with locks.locked(Path(directory), f".{split}.lock", what):
-        yield
+        try:
+            yield
+        finally:
+            _remove_unfinished(directory, split)
 
 
 class SplitWriter:
@@ -292,11 +298,13 @@ def diagnose(directory: str, split: str) -> None:
 
 
 def _remove_unfinished(directory: str, split: str) -> None:
-    """Removes unfinished files of killed processes from a finished split."""
-    pattern = os.path.join(glob.escape(directory), f"{glob.escape(split)}[-.]*.writing")
-    for path in tf.io.gfile.glob(pattern):
-        with contextlib.suppress(tf.errors.OpError):
-            tf.io.gfile.remove(path)
+    """Removes unfinished files of killed processes from a split that nobody else writes."""
+    # Not those of a split whose name only begins with this one's.
+    own = re.compile(rf"{re.escape(split)}(-\d+\.tfrecord|(\.[a-z]+)+\.jsonl?)\.writing")
+    for path in tf.io.gfile.glob(os.path.join(glob.escape(directory), "*.writing")):
+        if own.fullmatch(os.path.basename(path)):
+            with contextlib.suppress(tf.errors.OpError):
+                tf.io.gfile.remove(path)
 
 
 def _remedy(split: str) -> str:

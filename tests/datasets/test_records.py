@@ -75,9 +75,15 @@ def test_a_killed_run_goes_on_at_the_first_missing_shard(tiny, tmp_path_factory)
         started.append(start)
         return numbered_examples(start, stop)
 
+    others = [directory / f"train{name}.writing" for name in ("-s-00000.tfrecord", "ed.json")]
+    for path in (*others, directory / "train-00007.tfrecord.writing"):
+        path.touch()
     with pytest.raises(KeyboardInterrupt):
         write(directory, make_examples=killed_in_the_third_shard)
     assert not (directory / "train-00002.tfrecord").exists()
+    assert sorted(directory.glob("*.writing")) == sorted(others)
+    for path in others:
+        path.unlink()
     with pytest.raises(records.RecordError, match="unfinished; run its conversion again"):
         records.check(str(directory), "train")
     write(directory, make_examples=counted)
