@@ -266,8 +266,8 @@ class SkipList:
         self.lost = 0
         if tf.io.gfile.exists(self.path):
             try:
-                with tf.io.gfile.GFile(self.path, "rb") as file:
-                    lines = [json_files.parse(line) for line in file.read().splitlines()]
+                content = whole_files.read(self.path)
+                lines = [json_files.parse(line) for line in content.splitlines()]
                 self._lines = [line for line in lines if line["shard"] < num_shards]
                 self.lost = len({line["item"] for line in self._lines if line["lost"]})
                 if not all(isinstance(line["reason"], str) for line in self._lines):

@@ -22,6 +22,7 @@ from datasets import example as example_lib
 from datasets import matlab, sources, videos
 from datasets.bodies import Bodies
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
+from smpl_tf import file_kinds
 from smpl_tf.camera import Camera
 from smpl_tf.skeleton import H36M_17
 
@@ -213,7 +214,9 @@ def _calibration(root: Path, subject: str, camera: str) -> Calibration:
     folder = next((path for path in folders if path.name.lower() == "calibration_data"), None)
     if folder is None:
         raise BadItemError(f"{subject}: no folder Calibration_Data")
-    numbers = np.array((folder / f"{camera}.cal").read_text("utf-8").split(), np.float64)
+    numbers = np.array(
+        file_kinds.read_bytes(folder / f"{camera}.cal").decode().split(), np.float64
+    )
     if len(numbers) != 22:
         raise BadItemError(f"{camera}.cal has {len(numbers)} numbers instead of 22")
     fx, fy, cx, cy, skew = numbers[:5]

@@ -188,8 +188,7 @@ def from_json(content: str | bytes) -> Manifest:
 
 def _read_json(path: str) -> Manifest:
     remedy = "delete the folder, then convert or generate again"
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
+    content = whole_files.read(path)
     try:
         version = json_files.parse(content)["spec_version"]
         if version == example_lib.SPEC_VERSION:

@@ -11,7 +11,7 @@ from typing import Any
 
 import scipy.io
 
-from smpl_tf import bounds
+from smpl_tf import bounds, file_kinds
 
 _HEADER = 128  # bytes before the first element
 _MATRIX, _COMPRESSED = 14, 15  # types of elements
@@ -36,13 +36,12 @@ def load(path: os.PathLike | str) -> dict[str, Any]:
 
     Raises:
       FileNotFoundError: it does not exist; SciPy's own error hides the name.
+      OSError: it is no ordinary file.
       ValueError: it declares more than it contains or than `smpl_tf.bounds` allows, or contains
         anything but numbers, texts, cells and structs.
       Exception: SciPy raises many kinds of errors on damaged files.
     """
-    with open(path, "rb") as file:
-        content = file.read(bounds.MOST_MAT_BYTES + 1)
-    bounds.check(len(content), bounds.MOST_MAT_BYTES, "bytes")
+    content = file_kinds.read_bytes(path, bounds.MOST_MAT_BYTES)
     _check(content)
     return scipy.io.loadmat(io.BytesIO(content))
 

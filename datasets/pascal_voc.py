@@ -21,7 +21,7 @@ from datasets import example as example_lib
 from datasets import sources
 from datasets.bodies import Bodies
 from datasets.sources import BadItemError, Inventory, SourceError
-from smpl_tf import pictures
+from smpl_tf import file_kinds, pictures
 
 OFFICIAL_COUNTS = {"train": 1464, "val": 1449}  # segmented pictures, as released
 _UNCLEAR = 255  # borders of objects, and objects too hard to outline
@@ -66,13 +66,14 @@ class PascalVOC:
     def read(self, item: str) -> Iterator[dict[str, Any]]:
         """See `Source`."""
         folder = _folder(self.root)
-        annotation = ET.parse(folder / "Annotations" / f"{item}.xml").getroot()
+        text = file_kinds.read_bytes(folder / "Annotations" / f"{item}.xml")
+        annotation = ET.fromstring(text)
         names = [thing.findtext("name", "") for thing in annotation.findall("object")]
         if "" in names:
             raise BadItemError("an object without a name")
         if "person" in names:  # pictures that person_*.txt does not list
             raise BadItemError("shows a person")
-        encoded = (folder / "JPEGImages" / f"{item}.jpg").read_bytes()
+        encoded = file_kinds.read_bytes(folder / "JPEGImages" / f"{item}.jpg")
         picture = pictures.decode(encoded)
         if picture is None:
             raise BadItemError(f"{item}.jpg does not decode")
@@ -118,13 +119,13 @@ def _folder(root: str) -> Path:
 @functools.lru_cache
 def _ids(folder: Path, split: str) -> list[str]:
     sources.check_split("Pascal VOC 2012", split, OFFICIAL_COUNTS)
-    return (folder / "ImageSets" / "Segmentation" / f"{split}.txt").read_text("utf-8").split()
+    path = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
+    return file_kinds.read_bytes(path).decode().split()
 
 
 @functools.lru_cache
 def _people(folder: Path) -> dict[str, int]:
     """Picture -> -1 without people, 0 only people that are hard to see, 1 a person."""
     path = folder / "ImageSets" / "Main" / "person_trainval.txt"
-    return {
-        name: int(label) for name, label in map(str.split, path.read_text("utf-8").splitlines())
-    }
+    lines = file_kinds.read_bytes(path).decode().splitlines()
+    return {name: int(label) for name, label in map(str.split, lines)}

@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from datasets import whole_files
 from smpl_tf import compiled, json_files
@@ -123,8 +122,7 @@ def load(path: str) -> dict[str, list[int]]:
     Raises:
       ValueError: it is damaged.
     """
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
+    content = whole_files.read(path)
     try:
         frames = json_files.parse(content)
     except ValueError as error:

@@ -27,7 +27,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets import bodies as bodies_lib
 from datasets import example as example_lib
-from datasets import matlab, processes, sources, subsampling, videos
+from datasets import matlab, processes, sources, subsampling, videos, whole_files
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
 from smpl_tf.camera import Camera
@@ -77,8 +77,7 @@ class Surreal:
         """See `Source`."""
         if self.selection is None:
             return {"every": self.every}
-        with tf.io.gfile.GFile(self.selection, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
+        digest = hashlib.sha256(whole_files.read(self.selection)).hexdigest()
         return {"selection_sha256": digest}
 
     def inventory(self) -> Inventory:

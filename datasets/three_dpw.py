@@ -21,7 +21,7 @@ from datasets import example as example_lib
 from datasets import sources
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
-from smpl_tf import pictures
+from smpl_tf import file_kinds, pictures
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import unpickler
 
@@ -96,7 +96,7 @@ class ThreeDPW:
         for index, frame in enumerate(frames):
             if not any(usable[index] for _, usable in people):
                 continue
-            encoded = (folder / f"image_{frame:05d}.jpg").read_bytes()
+            encoded = file_kinds.read_bytes(folder / f"image_{frame:05d}.jpg")
             picture = pictures.decode(encoded)
             if picture is None:
                 raise BadItemError(f"image_{frame:05d}.jpg does not decode")
@@ -140,7 +140,7 @@ class ThreeDPW:
 
 @functools.lru_cache(maxsize=4)
 def _load(root: Path, split: str, name: str) -> dict[str, Any]:
-    with open(root / "sequenceFiles" / _FOLDERS[split] / f"{name}.pkl", "rb") as file:
+    with file_kinds.open_file(root / "sequenceFiles" / _FOLDERS[split] / f"{name}.pkl") as file:
         sequence = unpickler.load(file)
     for key in ("poses", "trans", "betas", "poses2d", "campose_valid"):
         sequence[key] = [np.float64(unpickler.to_plain(person)) for person in sequence[key]]

@@ -22,7 +22,7 @@ from datasets import example as example_lib
 from datasets import sources, up_s31
 from datasets.bodies import Bodies, Fits
 from datasets.sources import BadItemError, Inventory, SourceError
-from smpl_tf import array_files, pictures
+from smpl_tf import array_files, file_kinds, pictures
 from smpl_tf.camera import Camera
 from smpl_tf.model_data import unpickler
 from smpl_tf.rotations import axis_angle_to_matrix
@@ -83,7 +83,7 @@ class UP3D:
     def read(self, item: str) -> Iterator[dict[str, Any]]:
         """See `Source`."""
         folder = _folder(self.root)
-        encoded = (folder / f"{item}_image.png").read_bytes()
+        encoded = file_kinds.read_bytes(folder / f"{item}_image.png")
         picture = pictures.decode(encoded)
         if picture is None:
             raise BadItemError(f"{item}_image.png does not decode")
@@ -106,7 +106,7 @@ class UP3D:
             labels = labels if annotated is None else annotated
         if not labels.any():
             raise BadItemError("no person is visible")
-        info = (folder / f"{item}_dataset_info.txt").read_text("utf-8").split()
+        info = file_kinds.read_bytes(folder / f"{item}_dataset_info.txt").decode().split()
         yield (
             example_lib.blank()
             | {
@@ -142,15 +142,16 @@ def _ids(folder: Path, split: str) -> list[str]:
     path = folder / f"{split}.txt"
     if not path.exists():
         raise SourceError(f"{path}: not found; unpack all of up-3d.zip")
-    matches = [_LINE.fullmatch(line) for line in path.read_text("utf-8").split()]
+    lines = file_kinds.read_bytes(path).decode().split()
+    matches = [_LINE.fullmatch(line) for line in lines]
     if None in matches:
-        line = path.read_text("utf-8").split()[matches.index(None)]
+        line = lines[matches.index(None)]
         raise SourceError(f"{path}: expected lines like /00000_image.png, got {line!r}")
     return [match[1] for match in matches if match is not None]
 
 
 def _body(folder: Path, item: str) -> dict[str, np.ndarray]:
-    with open(folder / f"{item}_body.pkl", "rb") as file:
+    with file_kinds.open_file(folder / f"{item}_body.pkl") as file:
         body = unpickler.load(file)
     keys = ("pose", "betas", "t", "rt", "trans", "f")
     return {key: np.asarray(unpickler.to_plain(body[key]), np.float64) for key in keys}
@@ -158,7 +159,7 @@ def _body(folder: Path, item: str) -> dict[str, np.ndarray]:
 
 def _camera(folder: Path, item: str, shape: tuple[int, ...], body: dict) -> Camera:
     """Returns the camera of the photograph: that of the fit's crop, scaled and shifted."""
-    info = (folder / f"{item}_fit_crop_info.txt").read_text("utf-8").split()
+    info = file_kinds.read_bytes(folder / f"{item}_fit_crop_info.txt").decode().split()
     height, width, top, bottom, left, right = (int(number) for number in info)
     scale = (height / (bottom - top) + width / (right - left)) / 2  # as in UP's own code
     focal = body["f"].item() / scale

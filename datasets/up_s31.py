@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from datasets.sources import BadItemError, SourceError
-from smpl_tf import pictures
+from smpl_tf import file_kinds, pictures
 from smpl_tf.skeleton import SMPL_24
 
 # Correlation of a picture with the region it was cropped from; other regions are far below.
@@ -103,14 +103,14 @@ def _list_path(folder: Path, split: str) -> Path:
 def _entries(folder: Path, split: str) -> tuple[dict, list]:
     """Returns (name, scale) of each picture by its five digits, and in the order of the list."""
     entries = []
-    for line in _list_path(folder, split).read_text("utf-8").splitlines():
+    for line in file_kinds.read_bytes(_list_path(folder, split)).decode().splitlines():
         picture, _, scale = line.split()
         entries.append((Path(picture).name.removesuffix("_image.png"), float(scale)))
     return {entry[0]: entry for entry in entries}, entries
 
 
 def _decode(path: Path, mode: int) -> np.ndarray:
-    picture = pictures.decode(path.read_bytes(), mode) if path.is_file() else None
+    picture = pictures.decode(file_kinds.read_bytes(path), mode) if path.is_file() else None
     if picture is None:
         raise BadItemError(f"UP-S31's {path.name} does not decode")
     return picture

@@ -17,7 +17,7 @@ import numpy as np
 from datasets.example import EXAMPLE_FEATURES, blank
 from smpl_tf import bounds
 from smpl_tf.errors import one_line
-from smpl_tf.file_kinds import is_file
+from smpl_tf.file_kinds import is_file, open_file
 from smpl_tf.files import written_aside
 from smpl_tf.json_files import parse
 
@@ -69,7 +69,7 @@ def read(path: str | Path) -> Iterator[dict[str, Any]]:
     """
     iterators = _webdataset("tariterators")
     _check(Path(path))
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         members = ({**one, "__url__": str(path)} for one in iterators.tar_file_iterator(file))
         for sample in iterators.group_by_keys(members):
             yield _example(sample, path)

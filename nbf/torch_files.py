@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from smpl_tf import bounds
+from smpl_tf import bounds, file_kinds
 from smpl_tf.model_data import pickle_machine
 from smpl_tf.model_data.pickle_machine import ForbiddenClassError, Name
 
@@ -53,7 +53,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         and int64.
       OSError: it cannot be read.
     """
-    with open(path, "rb") as file:
+    with file_kinds.open_file(path) as file:
         try:
             if file.read(2) == b"PK":
                 raise ValueError(

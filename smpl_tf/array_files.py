@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from smpl_tf import bounds
+from smpl_tf import bounds, file_kinds
 
 _PLAIN_KINDS = "biufcSU"
 # Other methods, such as LZMA, allocate what the archive asks for, whatever size it declares.
@@ -48,7 +48,7 @@ def read_npz(
         compressed by a method that NumPy does not use.
       Exception: whatever a damaged archive makes zipfile raise.
     """
-    with zipfile.ZipFile(path) as archive:
+    with file_kinds.open_file(path) as file, zipfile.ZipFile(file) as archive:
         members = {
             one.filename.removesuffix(".npy"): one
             for one in archive.infolist()
@@ -67,9 +67,9 @@ def read_npz(
         bounds.check(claimed, 8 * most_numbers, "bytes of arrays")
         arrays = {}
         for name, member in members.items():
-            with archive.open(member) as file:
+            with archive.open(member) as array:
                 try:
-                    arrays[name] = _read(file, member.file_size, most_numbers, read_objects)
+                    arrays[name] = _read(array, member.file_size, most_numbers, read_objects)
                 except ValueError as error:
                     raise type(error)(f"array {name[:40]!r} {error}") from None
         return arrays
@@ -88,7 +88,7 @@ def read_npy(path: str | os.PathLike, most_numbers: int = bounds.MOST_NUMBERS) -
     Raises:
       ValueError: it holds anything but numbers and texts, or declares too large a size.
     """
-    with open(path, "rb") as file:
+    with file_kinds.open_file(path) as file:
         return _read(file, Path(path).stat().st_size, most_numbers, None)
 
 
@@ -101,13 +101,13 @@ def names(path: str | os.PathLike) -> list[str]:
     Returns:
       Their names, at most a thousand.
     """
-    with zipfile.ZipFile(path) as archive:
+    with file_kinds.open_file(path) as file, zipfile.ZipFile(file) as archive:
         return [one.removesuffix(".npy")[:60] for one in archive.namelist()[:1000]]
 
 
 def is_archive(path: str | os.PathLike) -> bool:
     """Whether a file begins like an `.npz` archive."""
-    with open(path, "rb") as file:
+    with file_kinds.open_file(path) as file:
         return file.read(2) == b"PK"
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
+
+from smpl_tf import bounds
 
 # Pillow's names of the picture formats that are read.
 READ = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
+NOT_ORDINARY = "not a file, but a folder, pipe or device"
 _HEAD = 1024  # bytes
 
 _BRANDS = {  # brands of ISO's container, after `ftyp`
@@ -83,14 +87,61 @@ def is_video(head: bytes) -> bool:
     return head.startswith(_VIDEOS)
 
 
+def open_file(path: str | os.PathLike) -> BinaryIO:
+    """Opens a file for reading, if it is an ordinary one.
+
+    Args:
+      path: of the file.
+
+    Returns:
+      The open file.
+
+    Raises:
+      OSError: it cannot be read, or is no ordinary file: a pipe would be waited for, a device
+        never ends.
+    """
+    check_ordinary(path)
+    return open(path, "rb")
+
+
+def check_ordinary(path: str | os.PathLike) -> None:
+    """Rejects what is no ordinary file, for readers that open a path themselves.
+
+    Args:
+      path: of the file.
+
+    Raises:
+      OSError: it does not exist, or is a folder, pipe or device.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(f"{os.fspath(path)}: {NOT_ORDINARY}")
+
+
+def read_bytes(path: str | os.PathLike, most: int = bounds.MOST_RECORD_BYTES) -> bytes:
+    """Reads a whole file.
+
+    Args:
+      path: of the file.
+      most: bytes that it may have.
+
+    Returns:
+      Its content.
+
+    Raises:
+      OSError: see `open_file`.
+      ValueError: it is larger.
+    """
+    with open_file(path) as file:
+        content = file.read(most + 1)
+    bounds.check(len(content), most, "bytes")
+    return content
+
+
 def head_of(path: Path) -> bytes:
     """Reads the first bytes of a file.
 
     Raises:
-      OSError: it cannot be read, or is not an ordinary file: reading a pipe would wait.
+      OSError: see `open_file`.
     """
-    path = Path(path)
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(f"{path}: not a file")
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return file.read(_HEAD)

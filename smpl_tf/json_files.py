@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from smpl_tf import bounds, text_files
+from smpl_tf import bounds, file_kinds, text_files
 from smpl_tf.errors import one_line
 
 
@@ -31,10 +31,8 @@ def read(path: str | Path, most_bytes: int = bounds.MOST_SIDE_FILE_BYTES) -> Any
     path = Path(path)
     if path.exists() and not path.is_file():
         raise JSONFileError(f"{path}: expected a JSON file, got a folder or device")
-    with open(path, "rb") as file:
-        content = file.read(most_bytes + 1)
     try:
-        return parse(content, most_bytes)
+        return parse(file_kinds.read_bytes(path, most_bytes), most_bytes)
     except ValueError as error:
         raise JSONFileError(f"{path}: {error}") from None
 

@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import keras
 
-from smpl_tf import bounds, hdf5_files, json_files
+from smpl_tf import bounds, file_kinds, hdf5_files, json_files
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = ("metadata.json", _CONFIG, _WEIGHTS)
@@ -69,6 +69,7 @@ def check_weights(path: str | Path) -> int:
     Raises:
       ValueError: it refers to other files, or claims more than it can hold.
     """
+    file_kinds.check_ordinary(path)
     if not zipfile.is_zipfile(path):
         with h5py.File(path, "r") as file:
             return _count(file, Path(path).stat().st_size)
@@ -91,7 +92,7 @@ def checked(path: str | Path) -> Iterator[None]:
       ValueError: it names classes or functions that networks do not need, refers to other files,
         or claims more than it can hold; also inside the block.
     """
-    with zipfile.ZipFile(path) as archive:
+    with file_kinds.open_file(path) as file, zipfile.ZipFile(file) as archive:
         _check_members(archive)
         with archive.open(_CONFIG) as member:
             config = json_files.parse(member.read(bounds.MOST_SIDE_FILE_BYTES + 1))

@@ -101,8 +101,8 @@ def read(path: Path) -> Photograph:
         if isinstance(error, OSError) and error.filename is not None:
             raise PictureError(f"{path}: {error.strerror}") from error
         reason = one_line(error).removeprefix(f"{path}: ")
-        if reason == "not a file":
-            raise PictureError(f"{path}: {reason}, but a folder, pipe or device") from error
+        if reason == file_kinds.NOT_ORDINARY:
+            raise PictureError(f"{path}: {reason}") from error
         raise PictureError(
             f"{path}: does not decode ({reason}); get a whole copy of it"
         ) from error

@@ -34,7 +34,7 @@ def open_capture(path: str | os.PathLike) -> cv2.VideoCapture:
     try:
         head = file_kinds.head_of(path)
     except OSError as error:
-        reason = error.strerror or "not a file, but a folder, pipe or device"
+        reason = error.strerror or file_kinds.NOT_ORDINARY
         raise VideoError(f"{path}: {reason}") from error
     if not head:
         raise VideoError(f"{path}: an empty file; get a whole copy of the video")

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from datasets.sources import SourceError
+from smpl_tf import file_kinds
 
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
 # The names of the actions 2..16; the files' names differ between subjects.
@@ -76,7 +77,7 @@ def read(root: Path) -> Metadata:
     if path is None:
         raise SourceError(f"{places[0]}: not found; it comes in code-v1.2.zip of Human3.6M's site")
     try:
-        tree = ET.parse(path).getroot()
+        tree = ET.fromstring(file_kinds.read_bytes(path))
         rows = [[cell.text for cell in row] for row in tree.iterfind("mapping/*")]
         numbers = re.findall(r"[-+.\deE]+", tree.findtext("w0", ""))
     except (ET.ParseError, TypeError) as error:

@@ -26,7 +26,7 @@ from datasets.bodies import Bodies, Fits, PosedBodies
 from datasets.human36m import metadata, smpl_parameters
 from datasets.human36m.smpl_parameters import Clip
 from datasets.sources import BadItemError, Inventory, Skip, SourceError
-from smpl_tf import hdf5_files
+from smpl_tf import file_kinds, hdf5_files
 from smpl_tf.camera import Camera
 from smpl_tf.skeleton import H36M_17, SMPL_24, shared_points
 
@@ -251,6 +251,7 @@ def _official_boxes(root: Path, clip: Clip, frames: np.ndarray) -> np.ndarray | 
     path = root / clip.subject / "MySegmentsMat" / "ground_truth_bb" / name
     if not path.exists() or (clip.subject, clip.stem) in _SHIFTED:
         return None
+    file_kinds.check_ordinary(path)
     with h5py.File(path) as file:
         references = hdf5_files.dataset(file, "Masks")
         rows = np.minimum(frames, len(references) - 1)
@@ -269,6 +270,7 @@ def _undistorted_box(box: np.ndarray, maps: tuple[np.ndarray, np.ndarray]) -> di
 def _read_cdf(path: Path) -> cdflib.CDF:
     if not path.exists():
         raise BadItemError(f"{path.name}: not found")
+    file_kinds.check_ordinary(path)
     return cdflib.CDF(path)
 
 

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets.human36m.metadata import ACTIONS, CAMERAS
 from datasets.sources import SourceError
-from smpl_tf import array_files, bounds, json_files
+from smpl_tf import array_files, bounds, file_kinds, json_files
 from smpl_tf.model_data import unpickler
 
 _MOSH_EVERY = 5  # of the video's frames
@@ -103,7 +103,7 @@ def _from_mosh(folder: Path, clip: Clip, frames: np.ndarray) -> Parameters:
 
 @functools.lru_cache(maxsize=8)
 def _read_mosh(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    with open(path, "rb") as file:
+    with file_kinds.open_file(path) as file:
         content = unpickler.load(file)
     pose = np.float64(unpickler.to_plain(content["new_poses"])).reshape(-1, 24, 3)
     # The file's bodies are upside down in their frame.

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from datasets.motion.bvh import MOST_JOINTS
 from datasets.motion.skeleton_motion import SkeletonMotion
 from datasets.sources import BadItemError
-from smpl_tf import bounds
+from smpl_tf import bounds, file_kinds
 
 FRAME_RATE = 120.0  # of CMU's database; AMC files do not contain it
 
@@ -70,9 +70,7 @@ def _turned(channels: list[str], degrees: np.ndarray) -> np.ndarray:
 
 
 def _lines(path: Path) -> list[list[str]]:
-    with open(path, "rb") as file:
-        content = file.read(bounds.MOST_CSV_BYTES + 1)
-    bounds.check(len(content), bounds.MOST_CSV_BYTES, "bytes")
+    content = file_kinds.read_bytes(path, bounds.MOST_CSV_BYTES)
     lines = content.decode("latin-1").splitlines()
     return [words for line in lines if (words := line.split("#")[0].split())]
 

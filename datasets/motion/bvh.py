@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from datasets.motion.skeleton_motion import SkeletonMotion
 from datasets.sources import BadItemError
-from smpl_tf import bounds
+from smpl_tf import bounds, file_kinds
 
 _PLACES = ("xposition", "yposition", "zposition")
 _TURNS = ("xrotation", "yrotation", "zrotation")
@@ -35,9 +35,7 @@ def read_bvh(path: Path) -> SkeletonMotion:
     Raises:
       BadItemError: it is not a BVH file, or damaged; the message says where.
     """
-    with open(path, "rb") as file:
-        content = file.read(bounds.MOST_CSV_BYTES + 1)
-    bounds.check(len(content), bounds.MOST_CSV_BYTES, "bytes")
+    content = file_kinds.read_bytes(path, bounds.MOST_CSV_BYTES)
     head, found, table = content.decode("latin-1").partition("MOTION")
     words = iter(head.split())
     if next(words, "").upper() != "HIERARCHY" or not found:

@@ -26,6 +26,7 @@ from datasets.motion.bvh import read_bvh
 from datasets.motion.retargeting import retarget
 from datasets.motion.skeleton_motion import SkeletonMotion
 from datasets.sources import BadItemError, Inventory, SourceError
+from smpl_tf import file_kinds
 from smpl_tf.model_data import unpickler
 
 SETS = {"bvh": ".bvh", "acclaim": ".amc", "aist": ".pkl"}
@@ -95,7 +96,7 @@ class Motion:
         return found.poses, found.translations, step
 
     def _aist(self, path: Path) -> tuple[np.ndarray, np.ndarray, int]:
-        with open(path, "rb") as file:
+        with file_kinds.open_file(path) as file:
             content = unpickler.load(file)
         arrays = {
             name: np.asarray(unpickler.to_plain(content[name]), np.float64)

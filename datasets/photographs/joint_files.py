@@ -20,7 +20,10 @@ import numpy as np
 
 from datasets.photographs.annotations import AnnotatedPicture, person_of_points
 from datasets.sources import BadItemError, SourceError
+from smpl_tf import array_files
 from smpl_tf.skeleton import Skeleton
+
+_WANTED = ("pictures", "joint_names", "joints_2d", "joints_3d", "visibility")
 
 
 class JointFile:
@@ -36,8 +39,7 @@ class JointFile:
     def __init__(self, source: Path):
         self.source = source
         try:
-            with np.load(source, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = array_files.read_npz(source, _WANTED)
             self._skeleton = Skeleton(source.name, tuple(str(n) for n in arrays["joint_names"]))
             self._joints = np.asarray(arrays["joints_2d"], np.float32)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:

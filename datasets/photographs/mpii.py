@@ -13,7 +13,6 @@ empty or missing; a person may have no points at all (only a head box). Points o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from datasets.photographs.annotations import (
     person_of_points,
 )
 from datasets.sources import BadItemError, SourceError
+from smpl_tf import bounds, json_files
 from smpl_tf.found_person import FoundPerson
 from smpl_tf.skeleton import MPII_16
 
@@ -104,7 +104,7 @@ def _annotations_file(source: Path, split: str | None) -> Path:
 
 def _read_json(path: Path) -> dict[str, list[Any]]:
     people: dict[str, list[Any]] = {}
-    for person in json.loads(path.read_text(encoding="utf-8")):
+    for person in json_files.read(path, bounds.MOST_JSON_BYTES):
         people.setdefault(person["image"], []).append(person)
     return people
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.runs.common import UserError
-from smpl_tf import array_files, bounds, json_files, text_files
+from smpl_tf import array_files, bounds, file_kinds, json_files, text_files
 from smpl_tf.errors import one_line
 from smpl_tf.skeleton import Skeleton
 
@@ -193,8 +193,7 @@ def _shape(value) -> list[int]:
 
 
 def _read_csv(path: Path, skeleton: Skeleton, notes: list[str]) -> np.ndarray:
-    bounds.check(path.stat().st_size, bounds.MOST_CSV_BYTES, "bytes")
-    text = text_files.decode(path.read_bytes())
+    text = text_files.decode(file_kinds.read_bytes(path, bounds.MOST_CSV_BYTES))
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = next((sign for sign in ";\t" if sign in first), ",")
     if separator != ",":  # here a comma may be the decimal sign

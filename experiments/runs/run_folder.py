@@ -23,7 +23,7 @@ from absl import flags
 from experiments.runs import side_files
 from experiments.runs.common import REPOSITORY, UserError
 from experiments.runs.renamed_flags import name_of, with_new_name
-from smpl_tf import locks
+from smpl_tf import file_kinds, locks
 from smpl_tf.errors import one_line
 from smpl_tf.files import remove_leftovers, write_text
 
@@ -223,7 +223,7 @@ class RunFolder:
         Raises:
           UserError: it is damaged, or refers to other files.
         """
-        with open(self.flags_file, "rb") as file:
+        with file_kinds.open_file(self.flags_file) as file:
             content = file.read(_MOST_FLAG_BYTES + 1)
         try:
             lines = content.decode("utf-8").splitlines()

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from smpl_tf import array_files, bounds, hdf5_files
+from smpl_tf import array_files, bounds, file_kinds, hdf5_files
 from smpl_tf.errors import one_line
 from smpl_tf.files import written_aside
 from smpl_tf.model_data import unpickler
@@ -72,7 +72,7 @@ def read_contents(path: Path) -> dict[str, Any]:
     Raises:
       ModelFileError: the file is damaged, malicious or not a body model.
     """
-    with open(path, "rb") as file:
+    with file_kinds.open_file(path) as file:
         start = file.read(8)
     reader: Callable[[Path], Any]
     if start.startswith(b"PK"):
@@ -106,7 +106,7 @@ def read_contents(path: Path) -> dict[str, Any]:
 
 
 def _read_pickle(path):
-    with open(path, "rb") as file:
+    with file_kinds.open_file(path) as file:
         contents = unpickler.load(file)
     if not isinstance(contents, dict):
         raise ValueError(f"expected a dict, got {type(contents).__name__}")

@@ -19,6 +19,17 @@ from tests.datasets.fake_amass import write_sequence
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_SEQUENCES = 16
 BLOCKED = 11  # place, in the order of the conversion, of the sequence that does not come
+# Python runs it at its start, in each process: one file never opens.
+SLOW_DISK = """
+import builtins, os, time
+
+def slow(path, *args, at_once=open, **kwargs):
+    if isinstance(path, os.PathLike | str) and os.fspath(path) == os.environ["SLOW_FILE"]:
+        time.sleep(600)
+    return at_once(path, *args, **kwargs)
+
+builtins.open = slow
+"""
 
 
 def children(process):
@@ -60,12 +71,12 @@ def test_a_killed_conversion_leaves_no_process_and_goes_on_to_the_same_bytes(tmp
     paths = [source / "CMU" / "01" / f"01_{n:02d}_poses.npz" for n in range(NUM_SEQUENCES)]
     for seed, path in enumerate(paths):
         write_sequence(path, 40, seed=seed)
-    # A pipe that nobody fills, in place of a sequence: its reader waits for ever.
     blocked = paths[np.random.default_rng(0).permutation(NUM_SEQUENCES)[BLOCKED]]
-    blocked.rename(tmp_path / "aside.npz")
-    os.mkfifo(blocked)
+    (tmp_path / "sitecustomize.py").write_text(SLOW_DISK)
+    search = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         [sys.executable, *arguments(source, output, workers=2)],
+        env={**os.environ, "PYTHONPATH": search, "SLOW_FILE": str(blocked)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as parent:
@@ -86,8 +97,6 @@ def test_a_killed_conversion_leaves_no_process_and_goes_on_to_the_same_bytes(tmp
     done = {path: path.stat().st_mtime_ns for path in output.glob("*.tfrecord")}
     assert len(done) == 3
 
-    blocked.unlink()
-    (tmp_path / "aside.npz").rename(blocked)
     continued = convert(source, output)
     assert continued == convert(source, tmp_path / "undisturbed")
     assert {path: path.stat().st_mtime_ns for path in done} == done
