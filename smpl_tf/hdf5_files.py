@@ -1,12 +1,15 @@
 """Reads untrusted HDF5 files: no link out of the file is followed, sizes are checked first.
 
 HDF5 lets a file refer to others: by external and soft links, external storage (a FIFO blocks, any
-    file is read as numbers) and virtual datasets. And a dataset without data can declare any size.
+    file is read as numbers) and virtual datasets. A dataset without data can declare any size, a
+    compressed chunk can grow far beyond its own, and groups that contain a group twice are walked
+    twice as long at each level.
 """
 
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +19,12 @@ import numpy as np
 from smpl_tf import bounds
 
 _PLAIN_KINDS = "biufS"
-_FILTERS = ("gzip", "lzf", "shuffle", "fletcher32")
+_FILTERS = {
+    h5py.h5z.FILTER_DEFLATE: "gzip",
+    h5py.h5z.FILTER_SHUFFLE: "shuffle",
+    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+}
+_CHECKSUM = 4  # bytes that fletcher32 adds
 
 
 def check_tree(group: h5py.Group, most_numbers: int) -> int:
@@ -105,6 +113,8 @@ def _walk(group: h5py.Group, depth: int) -> Iterator[h5py.Dataset]:
     for name in group:
         found = _child(group, name)
         if isinstance(found, h5py.Group):
+            if h5py.h5o.get_info(found.id).rc > 1:
+                raise ValueError(f"{name[:60]} is a group in several places, expected one")
             yield from _walk(found, depth + 1)
         elif isinstance(found, h5py.Dataset):
             yield checked(found)
@@ -135,11 +145,24 @@ def checked(found: h5py.Dataset) -> h5py.Dataset:
     if found.external or found.is_virtual:
         raise ValueError(f"{name} is stored in another file, which is not read")
     pipeline = found.id.get_create_plist()
-    known = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-    known.add(h5py.h5z.FILTER_LZF)
-    if any(pipeline.get_filter(i)[0] not in known for i in range(pipeline.get_nfilters())):
-        raise ValueError(f"{name} has an unknown filter; known are {', '.join(_FILTERS)}")
+    filters = [pipeline.get_filter(i)[0] for i in range(pipeline.get_nfilters())]
+    if not set(filters) <= set(_FILTERS) or len(set(filters)) < len(filters):
+        raise ValueError(f"{name} has other filters than {', '.join(_FILTERS.values())}, once")
     bounds.check(found.size or 0, bounds.MOST_NUMBERS, "numbers")
     for size in (found.size or 0, math.prod(found.chunks or (0,))):  # a chunk may be larger
         bounds.check(size * found.dtype.itemsize, 8 * bounds.MOST_NUMBERS, "bytes")
+    if h5py.h5z.FILTER_DEFLATE in filters:
+        found.id.chunk_iter(lambda chunk: _check_chunk(found, chunk))
     return found
+
+
+def _check_chunk(found: h5py.Dataset, chunk: Any) -> None:
+    """Rejects a compressed chunk that is larger than it declares: HDF5 would unpack all of it."""
+    most = math.prod(found.chunks) * found.dtype.itemsize + _CHECKSUM
+    _, content = found.id.read_direct_chunk(chunk.chunk_offset)
+    try:
+        size = len(zlib.decompressobj().decompress(content, most + 1))
+    except zlib.error:
+        size = len(content)  # not compressed, or damaged: HDF5 will say so
+    if size > most:
+        raise ValueError(f"{str(found.name)[-60:]} has a chunk that is larger than it declares")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
@@ -284,6 +285,22 @@ def one_long_text(file, folder):
     texts[:] = "x" * 1000
 
 
+def doubled_groups(file, folder):
+    """Forty groups, each twice in the next: 2**40 ways to walk."""
+    for level in range(40):
+        group = file.create_group(f"x{level}")
+        if level:
+            group["left"] = group["right"] = file[f"x{level - 1}"]
+
+
+def inflated_chunk(file, folder):
+    """A chunk of 64 kB whose content unpacks to 200 MB."""
+    packer = zlib.compressobj()
+    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    chunked = file.create_dataset("x", (8192,), "f8", chunks=(8192,), compression="gzip")
+    chunked.id.write_direct_chunk((0,), packed)
+
+
 HOSTILE_H5 = {
     "external storage": (external, "stored in another file, which is not read"),
     "external storage in a FIFO": (fifo, "stored in another file, which is not read"),
@@ -317,6 +334,12 @@ HOSTILE_H5 = {
     "texts": (one_long_text, "letters"),
     "a group": (lambda file, folder: file.create_group("v_template"), "is a Group, expected"),
     "deep": (lambda file, folder: file.create_group("a/" * 100), "levels"),
+    "doubled": (doubled_groups, "is a group in several places"),
+    "inflated": (inflated_chunk, "chunk that is larger than it declares"),
+    "another filter": (
+        lambda file, folder: file.create_dataset("v_template", (60, 3), compression="lzf"),
+        "other filters than gzip, shuffle, fletcher32",
+    ),
 }
 
 
