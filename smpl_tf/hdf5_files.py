@@ -25,6 +25,7 @@ _FILTERS = {
     h5py.h5z.FILTER_FLETCHER32: "fletcher32",
 }
 _CHECKSUM = 4  # bytes that fletcher32 adds
+_POINTER = 16  # bytes of a text of any length: its length and place
 
 
 def check_tree(group: h5py.Group, most_numbers: int) -> int:
@@ -158,7 +159,8 @@ def checked(found: h5py.Dataset) -> h5py.Dataset:
 
 def _check_chunk(found: h5py.Dataset, chunk: Any) -> None:
     """Rejects a compressed chunk that is larger than it declares: HDF5 would unpack all of it."""
-    most = math.prod(found.chunks) * found.dtype.itemsize + _CHECKSUM
+    item = _POINTER if found.dtype.kind == "O" else found.dtype.itemsize
+    most = math.prod(found.chunks) * item + _CHECKSUM
     _, content = found.id.read_direct_chunk(chunk.chunk_offset)
     try:
         size = len(zlib.decompressobj().decompress(content, most + 1))

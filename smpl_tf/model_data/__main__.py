@@ -12,6 +12,7 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from smpl_tf import text_files
+from smpl_tf.errors import one_line
 from smpl_tf.model_data import SMPLModelData, load_model_data, save_model_data
 
 
@@ -86,7 +87,7 @@ def main() -> int:
             save_model_data(data, arguments.output)
             print(f"written to   {arguments.output}")
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(one_line(error), file=sys.stderr)
         return 1
     return 0
 

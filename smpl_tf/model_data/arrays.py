@@ -77,6 +77,19 @@ class SMPLModelData:
                     f"Body {self.name}: expected {field} of shape {_describe(shape)} for "
                     f"{vertices} vertices and {joints} joints, got {array.shape}."
                 )
+        if not vertices:
+            raise ValueError(f"Body {self.name}: expected vertices, got none.")
+        named = {
+            "faces": self.faces,
+            "vertex_mirror": self.vertex_mirror,
+            "landmarks": np.array(list(self.landmarks.values())),
+        }
+        for field, ids in named.items():
+            if ids is not None and ids.size and not 0 <= ids.min() <= ids.max() < vertices:
+                raise ValueError(
+                    f"Body {self.name}: expected {field} of vertices 0 to {vertices - 1}, got "
+                    f"{ids.min()} to {ids.max()}."
+                )
         if self.parents[0] != -1 or any(
             not 0 <= parent < joint for joint, parent in enumerate(self.parents) if joint
         ):

@@ -159,7 +159,7 @@ def from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
     """
     extra = next((contents[name] for name in _EXTRA_REGRESSORS if name in contents), None)
     mirror = contents.get("vertex_mirror")
-    parents = np.asarray(contents["kintree_table"])[0].astype(np.int64)
+    parents = _whole("kintree_table", contents["kintree_table"])[0]
     names, ids = contents.get("landmark_names", ()), contents.get("landmark_ids", ())
     landmarks = {str(name): int(vertex) for name, vertex in zip(names, ids, strict=True)}
     if not landmarks and len(contents["v_template"]) == NUM_OFFICIAL_VERTICES:
@@ -167,21 +167,34 @@ def from_official(contents: dict[str, Any], path: Path) -> SMPLModelData:
     return SMPLModelData(
         **{name: _finite(name, contents[name]) for name in _REQUIRED[:5]},
         parents=np.where(parents == _ROOT, -1, parents).astype(np.int32),
-        faces=np.asarray(contents["f"]).astype(np.int32),
+        faces=_whole("f", contents["f"]).astype(np.int32),
         gender=_short("gender", contents.get("gender") or _gender_from_name(path)),
         name=_short("name", contents.get("name") or path.stem),
         landmarks=landmarks,
         extra_regressor=None if extra is None else _finite("extra_regressor", extra),
-        vertex_mirror=None if mirror is None else np.asarray(mirror).astype(np.int32),
+        vertex_mirror=None if mirror is None else _whole("vertex_mirror", mirror).astype(np.int32),
         path=str(path.resolve()),
     )
 
 
 def _finite(name, array):
+    # Not by asarray: a list of long texts would take memory for each.
+    if isinstance(array, np.ndarray) and array.dtype.kind == "c":
+        raise ValueError(f"{name} contains complex numbers")
     array = np.ascontiguousarray(array, np.float64)
-    if not np.isfinite(array).all():
+    # The layer computes in float32.
+    if not (np.abs(array) <= np.finfo(np.float32).max).all():
         raise ValueError(f"{name} contains numbers that are not finite")
     return array
+
+
+def _whole(name, array):
+    """Returns int64 numbers; those too large for an index become the largest one."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+        array = _finite(name, array)
+        if (array != np.rint(array)).any():
+            raise ValueError(f"{name} contains numbers that are not whole")
+    return np.clip(array, -1, _ROOT if name == "kintree_table" else 2**31 - 1).astype(np.int64)
 
 
 def _gender_from_name(path: Path) -> str:

@@ -267,6 +267,45 @@ def virtual(file, folder):
     file.create_virtual_dataset("v_template", layout)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("f", lambda faces: faces - 1.0, "expected faces of vertices 0 to 59, got -1 to"),
+        (
+            "f",
+            lambda faces: faces + 1e12,
+            "expected faces of vertices 0 to 59, got 2147483647 to",
+        ),
+        ("f", lambda faces: faces * np.nan, "f contains numbers that are not finite"),
+        ("f", lambda faces: faces + 0.5, "f contains numbers that are not whole"),
+        ("v_template", lambda vertices: vertices + 1j, "v_template contains complex numbers"),
+        ("v_template", lambda vertices: vertices * 1e300, "v_template contains numbers that are"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(tmp_path, name, change, message):
+    arrays = fakes.random_arrays(60)
+    fakes.write_npz(tmp_path / "x.npz", arrays | {name: change(arrays[name])})
+    with pytest.raises(ModelFileError, match=message):
+        load_model_data(tmp_path / "x.npz")
+
+
+def test_a_body_has_vertices_and_its_indices_name_them():
+    body = small_body(60)
+    with pytest.raises(ValueError, match="landmarks of vertices 0 to 59, got 60 to 60"):
+        dataclasses.replace(body, landmarks={"nose": 60})
+    with pytest.raises(ValueError, match="expected vertices, got none"):
+        dataclasses.replace(
+            body,
+            v_template=body.v_template[:0],
+            shapedirs=body.shapedirs[:0],
+            posedirs=body.posedirs[:0],
+            weights=body.weights[:0],
+            J_regressor=body.J_regressor[:, :0],
+            extra_regressor=None,
+            vertex_mirror=None,
+        )
+
+
 def external(file, folder):
     (folder / "other").write_bytes(bytes(60 * 3 * 8))
     place = [(str(folder / "other"), 0, h5py.h5f.UNLIMITED)]

@@ -153,14 +153,14 @@ BOMBS = {
 }
 
 
-def body_with(value: bytes) -> bytes:
+def body_with(value: bytes, name: str = "v_template") -> bytes:
     """The pickle of a body, one of whose arrays is something else."""
     arrays = fakes.random_arrays(30)
     rest = {
         key: array(tuple_of(*map(number, one.shape)), dtype(one.dtype.str[1:]), raw(one.tobytes()))
         for key, one in arrays.items()
     }
-    return pickled(dict_of(**{**rest, "v_template": value}))
+    return pickled(dict_of(**{**rest, name: value}))
 
 
 @pytest.fixture
@@ -213,6 +213,13 @@ def test_hostile_states_and_bombs_are_refused(tmp_path, what, packed, bounded):
         load_model_data(path)
     assert "\n" not in str(error.value) and len(str(error.value)) < 1500
     assert str(error.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["f", "kintree_table", "weights"])
+def test_a_long_text_in_place_of_numbers_is_not_copied(tmp_path, name, bounded):
+    (tmp_path / "x.pkl").write_bytes(body_with(BOMBS["long text, many times"], name))
+    with pytest.raises(ModelFileError, match="could not convert|contains"):
+        load_model_data(tmp_path / "x.pkl")
 
 
 @pytest.mark.parametrize("what", POINTERS)
