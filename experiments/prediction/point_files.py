@@ -22,6 +22,7 @@ _WANTED = (*_ARRAYS, "weights", "valid")
 # Arrays that identify files of body parameters, which `smpl_tf.motion_files` reads.
 _PARAMETERS = {"pose", "poses", "pose_body", "bodyPose", "theta", "pred_rotmat", "results"}
 _AXES = "xyz"
+_FARTHEST = 1e12  # in any unit; squares of larger numbers exceed float32
 _ORIGINS = ("pelvis", "mid_hip")  # prefixes of the names of reference points
 
 
@@ -100,7 +101,15 @@ def read(path: Path, skeleton: Skeleton, unit: str, body_model: str | None = Non
                 f"{path}: expected weights {list(points.shape[:-1])}, one per point, got "
                 f"{list(weights.shape)}"
             )
+        if (weights < 0).any() or np.isinf(weights).any():
+            raise UserError(
+                f"{path}: expected weights of 0 and more, got {np.nanmin(weights):g} to "
+                f"{np.nanmax(weights):g}"
+            )
         weights = weights.reshape(-1, size)
+    largest = np.abs(points[np.isfinite(points)]).max()
+    if largest > _FARTHEST:
+        raise UserError(f"{path}: expected points of people, got numbers up to {largest:g}")
     points = points.reshape(-1, size, 3) * METRES[unit]
     zeros = _zeros(points, skeleton)
     if zeros.any():
@@ -131,14 +140,21 @@ def _read_arrays(
 ) -> dict[str, np.ndarray]:
     most = bounds.MOST_POINT_NUMBERS
     if not array_files.is_archive(path):
-        return {"points": array_files.read_npy(path, most).astype(np.float64)}
+        return {"points": _real("points", array_files.read_npy(path, most))}
     arrays = array_files.read_npz(path, _WANTED, most)
     names = array_files.names(path)
     if not set(_ARRAYS) & set(arrays) and set(names) & _PARAMETERS:
         return {"points": _posed_points(path, skeleton, body_model, notes)}
     if not arrays:
         arrays = dict.fromkeys(names, np.zeros(0))
-    return {name: array.astype(np.float64) for name, array in arrays.items()}
+    return {name: _real(name, array) for name, array in arrays.items()}
+
+
+def _real(name: str, array: np.ndarray) -> np.ndarray:
+    """Returns an array as float64."""
+    if array.dtype.kind in "cb" and name not in ("weights", "valid"):
+        raise ValueError(f"{name} holds {array.dtype}, expected real numbers")
+    return array.astype(np.float64)
 
 
 def _posed_points(

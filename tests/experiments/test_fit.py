@@ -174,6 +174,22 @@ class TestFiles:
             assert "\n" not in str(error.value)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 18  # kB
 
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"points": 1j}, "points holds complex128, expected real numbers"),
+            ({"points": 1e300}, "expected points of people, got numbers up to"),
+            ({"weights": np.inf}, "expected weights of 0 and more, got inf to inf"),
+            ({"weights": -1.0}, "expected weights of 0 and more, got -1 to -1"),
+        ],
+    )
+    def test_numbers_that_are_no_points_or_weights(self, joints, tmp_path, change, message):
+        arrays = {"points": joints, "weights": np.ones(joints.shape[:2])}
+        arrays = {name: array * change.get(name, 1) for name, array in arrays.items()}
+        np.savez(tmp_path / "x.npz", **arrays)
+        with pytest.raises(UserError, match=message):
+            point_files.read(tmp_path / "x.npz", SMPL_24, "m")
+
     def test_weights_of_another_shape_are_refused(self, joints, tmp_path):
         np.savez(tmp_path / "p.npz", points=joints, weights=np.ones(24))
         with pytest.raises(UserError, match=r"expected weights \[2, 24\].* got \[24\]"):
