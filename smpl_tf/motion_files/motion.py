@@ -15,6 +15,7 @@ FRAMES = {
     "camera": np.diag([1.0, -1.0, -1.0]),  # x right, y down, z away
     "z_up": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),  # AMASS: x right, y away, z up
 }
+_LARGEST = 1e6  # number, or frames per second, of a motion that makes sense
 _CHUNK = 64  # bodies posed at once
 
 
@@ -67,9 +68,12 @@ def checked(motion: BodyMotion) -> BodyMotion:
         )
     if not all(np.isfinite(array).all() for array in (betas, pose, translation)):
         raise ValueError("Expected finite parameters, got NaN or infinity.")
+    largest = max(np.abs(array).max(initial=0) for array in (betas, pose, translation))
+    if largest > _LARGEST:
+        raise ValueError(f"Expected betas, radians and metres, got numbers up to {largest:g}.")
     if motion.frame not in FRAMES:
         raise ValueError(f"Expected frame {', '.join(FRAMES)}, got {motion.frame!r}.")
-    if not (np.isfinite(motion.frame_rate) and motion.frame_rate > 0):
+    if not 1 / _LARGEST <= motion.frame_rate <= _LARGEST:
         raise ValueError(f"Expected a positive frame rate, got {motion.frame_rate}.")
     return motion._replace(betas=betas, pose=pose, translation=translation)
 

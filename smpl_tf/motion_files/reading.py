@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from smpl_tf import array_files
 from smpl_tf.errors import one_line
 from smpl_tf.model_data import unpickler
+from smpl_tf.model_data.files import DAMAGED
 from smpl_tf.motion_files.motion import BodyMotion, checked
 from smpl_tf.motion_files.writing import CODEC_GENDERS
 
@@ -50,12 +51,15 @@ def read_motions(path: str | os.PathLike) -> list[BodyMotion]:
         raise
     except Exception as error:  # zipfile raises many kinds of errors on damaged archives
         raise ValueError(f"{path}: not an .npz file ({one_line(error)})") from None
-    for recognise, reader in _READERS:
-        if recognise(arrays):
-            try:
+    try:
+        for name, array in arrays.items():
+            if isinstance(array, np.ndarray) and array.dtype.kind == "c":
+                raise ValueError(f"{name[:40]} holds complex numbers")
+        for recognise, reader in _READERS:
+            if recognise(arrays):
                 return [checked(one) for one in reader(arrays)]
-            except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-                raise ValueError(f"{path}: cannot be read ({one_line(error)})") from None
+    except (*DAMAGED, KeyError) as error:
+        raise ValueError(f"{path}: cannot be read ({one_line(error)})") from None
     raise ValueError(
         f"{path}: expected the arrays {_EXPECTED}; found {', '.join(arrays)[:200] or 'none'}"
     )
@@ -73,8 +77,8 @@ def _ours(arrays: Mapping[str, Any]) -> list[BodyMotion]:
     frame = "camera"
     rate = float(arrays.get("frame_rate", 30.0))
     if people:  # fit.py's genders are signs: +1 male, -1 female
-        signs = np.sign(np.broadcast_to(arrays.get("gender", 0.0), len(betas))).astype(int)
-        genders = [("neutral", "male", "female")[sign] for sign in signs]
+        signs = np.nan_to_num(np.sign(np.broadcast_to(arrays.get("gender", 0.0), len(betas))))
+        genders = [("neutral", "male", "female")[int(sign)] for sign in signs]
         rows = zip(betas, pose[:, np.newaxis], translation[:, np.newaxis], genders, strict=True)
         return [BodyMotion(*row, rate, frame) for row in rows]
     gender = _gender(arrays.get("gender", "neutral"))
@@ -110,7 +114,10 @@ def _codec(arrays: Mapping[str, Any]) -> list[BodyMotion]:
     body = np.asarray(arrays["bodyPose"], np.float64)
     pose = np.zeros((len(body), 24, 3))
     pose[:, : min(body.shape[1], 24)] = body[:, :24]
-    gender = CODEC_GENDERS[int(arrays.get("gender", 0))]
+    number = int(arrays.get("gender", 0))
+    if number not in range(len(CODEC_GENDERS)):
+        raise ValueError(f"expected gender 0, 1 or 2, got {number}")
+    gender = CODEC_GENDERS[number]
     return [
         BodyMotion(
             np.asarray(arrays.get("shapeParameters", np.zeros(10)))[:10],
@@ -173,6 +180,8 @@ def _romp_picture(result: Mapping[str, Any]) -> list[BodyMotion]:
 def _pictures(poses: Any, betas: Any, places: np.ndarray) -> list[BodyMotion]:
     """Returns one still body per row; poses as 72 numbers or as matrices."""
     poses = np.asarray(poses, np.float64)
+    if not np.isfinite(poses).all():
+        raise ValueError("expected finite poses, got NaN or infinity")
     if poses.shape[-2:] == (3, 3):
         poses = Rotation.from_matrix(poses.reshape(-1, 3, 3)).as_rotvec()
     poses = poses.reshape(-1, 1, 24, 3)

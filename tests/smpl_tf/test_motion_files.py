@@ -219,6 +219,11 @@ class Runs:
         ({"poses": np.zeros((2, 60)), "trans": 0, "betas": 0}, "poses of 66 numbers or more"),
         ({"results": np.array(Runs(), object)}, "not an .npz file"),
         ({"results": np.array([1.0])}, "expected ROMP's results, a dict"),
+        ({"bodyPose": np.zeros((1, 24, 3)), "gender": np.inf}, "cannot convert float infinity"),
+        ({"bodyPose": np.zeros((1, 24, 3)), "gender": -1}, "expected gender 0, 1 or 2, got -1"),
+        ({"betas": np.zeros(10), "pose": np.zeros((2, 24, 3)) + 1j}, "pose holds complex"),
+        ({"betas": np.full(10, 1e30), "pose": np.zeros((2, 24, 3))}, "numbers up to 1e.30"),
+        ({"thetas": np.full((1, 85), np.nan)}, "expected finite poses"),
     ],
 )
 def test_other_files_are_refused_in_one_line(tmp_path, capsys, arrays, message):
