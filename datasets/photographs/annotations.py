@@ -18,6 +18,7 @@ from smpl_tf.found_person import FoundPerson
 from smpl_tf.pictures import Photograph
 from smpl_tf.skeleton import Skeleton
 
+FARTHEST = 1e6  # pixels; numbers beyond, infinity and NaN are no places
 HIDDEN = 0.5  # the visibility of a hidden but annotated point
 # From MATLAB's coordinates, in which the centre of the first pixel is 1, to the rule of
 # `smpl_tf.camera`.
@@ -100,7 +101,7 @@ def person_of_points(
       The person.
     """
     # Programs write exact zeros for points that were not found.
-    known = (visibility > least) & np.isfinite(points_2d).all(-1) & points_2d.any(-1)
+    known = (np.abs(points_2d) <= FARTHEST).all(-1) & points_2d.any(-1) & (visibility > least)
     return FoundPerson(
         box=box,
         skeleton=skeleton,

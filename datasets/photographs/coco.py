@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from datasets.photographs import masks
-from datasets.photographs.annotations import AnnotatedPicture, existing, person_of_points
+from datasets.photographs.annotations import FARTHEST, AnnotatedPicture, existing, person_of_points
 from datasets.sources import BadItemError, SourceError
 from smpl_tf import bounds, json_files
 from smpl_tf.errors import one_line
@@ -60,13 +60,24 @@ def annotations_by_picture(
     Raises:
       Exception: one of DAMAGED, if the file has another format.
     """
-    names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+    images = [(image["id"], _name(image)) for image in content["images"]]
+    names = dict(images)
+    for what, values in (("image id", [one[0] for one in images]), ("file_name", names.values())):
+        twice = next((one for one, count in Counter(values).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"{what} {short(twice)} occurs twice: whose people are meant? Give each picture "
+                "one entry, with its folder in the file_name"
+            )
     kinds = {kind["id"]: str(kind["name"]) for kind in content.get("categories") or ()}
     people: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names.values()}
     left_out: Counter[str] = Counter()
     for annotation in content["annotations"]:
-        kind = kinds.get(annotation.get("category_id"), "person")
-        if kind.strip().casefold() not in _PERSON:
+        category = annotation.get("category_id")
+        kind = kinds.get(category, "person")
+        if kinds and category is not None and category not in kinds:
+            left_out[f"of category {short(category)}, which is not among its categories"] += 1
+        elif kind.strip().casefold() not in _PERSON:
             left_out[f"of category {short(kind)}"] += 1
         elif annotation.get("iscrowd"):
             left_out["that are crowds"] += 1
@@ -80,6 +91,14 @@ def annotations_by_picture(
     return people, left_out
 
 
+def _name(image: Mapping[str, Any]) -> str:
+    """Returns the name of a picture."""
+    name = image["file_name"]
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"expected a file_name, got {short(name)}")
+    return name
+
+
 def short(value: Any) -> str:
     """Returns the first characters of a value for a message."""
     return repr(value)[:60]
@@ -89,7 +108,7 @@ def person(annotation: Mapping[str, Any]) -> FoundPerson:
     """Reads one person.
 
     Args:
-      annotation: an annotation or a result.
+      annotation: an annotation or a result. A box without a size, or not finite, is unknown.
 
     Raises:
       Exception: one of DAMAGED, if it has another format.
@@ -100,6 +119,8 @@ def person(annotation: Mapping[str, Any]) -> FoundPerson:
             raise ValueError(f"expected a bbox of 4 numbers, got {box}")
         left, top, width, height = np.asarray(box, float)
         box = np.array([left, top, left + width, top + height])
+        if not (np.abs(box) <= FARTHEST).all() or min(width, height) <= 0:
+            box = None
     points = np.reshape(np.asarray(annotation.get("keypoints") or [0.0] * 51, float), (-1, 3))
     if len(points) not in _BY_COUNT:
         counts = ", ".join(f"{count} ({one.name})" for count, one in _BY_COUNT.items())

@@ -209,6 +209,38 @@ def test_an_annotation_of_no_image_is_refused_by_its_number(read):
         read(content)
 
 
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([(1, "a.jpg"), (1, "b.jpg")], "image id 1 occurs twice"),
+        ([(1, "a.jpg"), (2, "a.jpg")], "file_name 'a.jpg' occurs twice"),
+        ([(1, None)], "expected a file_name, got None"),
+    ],
+)
+def test_pictures_that_are_not_told_apart_are_refused(read, images, message):
+    images = [{"id": number, "file_name": name} for number, name in images]
+    with pytest.raises(ValueError, match=rf"people\.json: .*{message}"):
+        read({"images": images, "annotations": [ANYBODY | {"image_id": 1}]})
+
+
+def test_a_category_that_is_not_listed_is_nobody(read):
+    content = {
+        "images": [{"id": 7, "file_name": "a.jpg"}],
+        "annotations": [{**ANYBODY, "category_id": "1"}],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    with pytest.raises(ValueError, match="1 of category '1', which is not among its categories"):
+        read(content)
+
+
+@pytest.mark.parametrize("box", [[np.nan] * 4, [0, 0, np.inf, 1], [9, 9, -5, -5], [1e300] * 4])
+def test_a_box_without_a_place_or_size_is_unknown(read, box):
+    points = [[1e300, 5.0, 2.0], *COCO[1:]]
+    people = read([{**ANYBODY, "bbox": box, "keypoints": flat(points)}])
+    (person,) = people.of_picture("7.jpg")
+    assert person.box is None and person.visibility[:2].tolist() == [0, 1]
+
+
 def test_exact_zeros_are_missing_keypoints(read):
     points = [[0.0, 0.0, 2.0], *COCO[1:]]
     (person,) = read([{**ANYBODY, "keypoints": flat(points)}]).of_picture("7.jpg")
