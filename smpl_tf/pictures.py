@@ -238,6 +238,8 @@ def _to_rgb(image: Image.Image, smaller: int) -> np.ndarray:
     if image.mode.startswith(("I", "F")):  # 16 bits and more: stretched to the range of its values
         values = np.asarray(image)
         values = values.astype(np.uint16 if image.mode.startswith("I;16") else np.float32)
+        if not np.isfinite(values).all():
+            raise PictureError("holds numbers that are not finite; save it as JPEG or PNG")
         if smaller > 1:
             width, height = (-(-side // smaller) for side in image.size)
             values = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from pathlib import Path
 import cv2
 
 from smpl_tf import file_kinds
+
+_PLAIN = re.compile(r"[\w/\\:.,()+ -]+", re.ASCII)
 
 
 class VideoError(ValueError):
@@ -52,7 +55,8 @@ def plain_name(path: Path) -> Iterator[str]:
     """Yields a name of a file that OpenCV can open.
 
     OpenCV crashes on names that are not UTF-8, as in old archives, and in the C locale on any that
-    are not ASCII. For these a link to the folder is made.
+    are not ASCII; FFmpeg reads other files where a name is a pattern, such as x%03d.png. For these
+    a link to the file or its folder is made.
 
     Args:
       path: absolute; the file need not exist yet, but then its own name must be ASCII.
@@ -60,11 +64,11 @@ def plain_name(path: Path) -> Iterator[str]:
     Yields:
       The path, or one through a link.
     """
-    if str(path).isascii():
+    if _PLAIN.fullmatch(str(path)):
         yield str(path)
         return
     with tempfile.TemporaryDirectory(prefix="video-") as folder:
-        link = Path(folder) / f"video{path.suffix if path.suffix.isascii() else ''}"
+        link = Path(folder) / f"video{path.suffix if _PLAIN.fullmatch(path.suffix) else ''}"
         if path.exists():
             link.symlink_to(path)
             yield str(link)

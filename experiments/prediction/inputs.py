@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -127,13 +128,29 @@ def _paths(name: str) -> Iterable[Path]:
         return inside
     if os.path.lexists(path) or name.isdecimal():
         return [path]  # it is checked when it is processed
-    matches = sorted(Path(match) for match in glob.glob(name, recursive=True))
+    matches = _matches(path)
     if not matches:
         raise UserError(
             f"{path}: no such file or folder; give pictures, videos, folders or patterns with "
             "--images"
         )
     return [p for p in matches if not file_kinds.is_folder(p)]
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Returns what a pattern matches; `**` follows no links, since two loops would never end."""
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    rest = pattern.parts[len(fixed) :]
+    if not rest:
+        return []
+    if rest[-1] == "**":
+        rest = (*rest, "*")
+    folder = Path(*fixed)
+    found = set(folder.glob("/".join(rest)))
+    if not any(part.startswith(".") for part in rest):  # as in a shell
+        hidden = {p for p in found if any(o.startswith(".") for o in p.relative_to(folder).parts)}
+        found -= hidden
+    return sorted(found)
 
 
 def _is_input(path: Path) -> bool:

@@ -153,6 +153,14 @@ def test_only_the_formats_that_we_mean_reach_a_decoder(tmp_path, form, pixels, m
     assert pictures.decode(path.read_bytes()) is None or form in (*pictures.FORMATS, "MPO")
 
 
+def test_numbers_that_are_not_finite_are_no_picture(tmp_path):
+    values = np.full((20, 20), 0.5, np.float32)
+    values[3, 4] = np.nan
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(pictures.PictureError, match="a.tif: holds numbers that are not finite"):
+        pictures.read(tmp_path / "a.tif")
+
+
 def test_postscript_is_not_run(tmp_path, monkeypatch):
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was started"))
     for start in (b"", b"\xc5\xd0\xd3\xc6" + bytes(28)):

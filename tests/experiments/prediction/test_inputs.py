@@ -30,6 +30,15 @@ def test_patterns_files_cameras_and_lists(folder):
     assert found(folder / "notes.txt") == [("notes.txt", "picture")]
 
 
+def test_two_links_to_the_folder_itself_do_not_multiply_its_pictures(folder):
+    for name in ("one", "two"):
+        (folder / name).symlink_to(folder)
+    (folder / ".hidden.PNG").write_bytes(b"")
+    names = [("b.PNG", "picture"), (f"more_{'b.PNG'}", "picture")]
+    assert found(f"{folder}/**/*.PNG") == names
+    assert len(found(f"{folder}/**")) == 6  # of files; notes.txt is matched, too
+
+
 def test_each_input_comes_once_and_has_a_name_of_its_own(folder):
     assert found(folder / "b.PNG", folder / "b.PNG", folder / "more") == [
         *(("b.PNG", "picture"), ("more_b.PNG", "picture")),

@@ -1,4 +1,5 @@
 import os
+import shutil
 import struct
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from experiments.prediction import videos
 from experiments.runs.common import UserError
+from smpl_tf import pictures
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +90,21 @@ def test_a_playlist_is_not_followed(tmp_path, film):
             videos.open_video(tmp_path / "a.mp4")
 
 
-@pytest.mark.parametrize("name", [b"\xe4\xff.mp4", "ä.mp4".encode(), b"%03d.mp4", b"a b;c.mp4"])
+@pytest.mark.parametrize("name", [b"\xe4\xff.mp4", "ä.mp4".encode(), b"%03d.mp4", b"a b;c*.mp4"])
 def test_a_video_of_any_name(tmp_path, film, name):
     folder = tmp_path / os.fsdecode(b"\xe4")
     path = folder / os.fsdecode(name)
     videos.write(path, videos.open_video(film).frames(), 12.5)
     assert os.listdir(os.fsencode(folder)) == [name]
     assert len(list(videos.open_video(path).frames())) == 10
+
+
+def test_a_name_that_is_a_pattern_of_pictures_leads_to_no_other_file(tmp_path, film):
+    for number in range(3):
+        pixels = np.full((48, 64, 3), 200, np.uint8)
+        (tmp_path / f"x{number:03d}.png").write_bytes(pictures.encode(pixels, ".png"))
+    shutil.copy(film, tmp_path / "x%03d.png")
+    assert len(list(videos.open_video(tmp_path / "x%03d.png").frames())) == 10
 
 
 def test_a_video_that_is_not_whole_gets_no_name(tmp_path, monkeypatch):
