@@ -182,7 +182,7 @@ class LandmarkNetwork:
             order = np.concatenate([BLAZEPOSE_33.mirror, np.arange(count, NUM_POINTS)])
             places = places[order] * [-1, 1] + [1, 0]
             certainty = certainty[BLAZEPOSE_33.mirror]
-            world = world[BLAZEPOSE_33.mirror] * np.float32([-1, 1, 1])
+            world = world[BLAZEPOSE_33.mirror] * np.array([-1, 1, 1], np.float32)
             mask = mask[:, ::-1]
         points = to_picture(square, places)
         visible, present = certainty.T
