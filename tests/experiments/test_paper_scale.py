@@ -7,6 +7,7 @@ for which a machine needs internet. All else is as the file says.
 """
 
 import dataclasses
+import gc
 
 import keras
 import numpy as np
@@ -144,6 +145,7 @@ def two_steps(model, batches):
 def in_the_repository(monkeypatch):
     monkeypatch.chdir(common.REPOSITORY)
     keras.backend.clear_session()
+    gc.collect()  # networks of hundreds of megabytes, in circles of references
 
 
 def read(file, define, *smaller):
