@@ -28,6 +28,12 @@ _JOINTS = tuple(
     for side in ("left", "right")
 )
 _HALF_HEAD = 14.2  # cm, on the open body: PCKh counts a joint as wrong from this distance
+_LIMBS = {
+    f"{side} {limb}": (f"{side}_{upper}", f"{side}_{lower}")
+    for limb, upper, lower in (("arm", "elbow", "wrist"), ("leg", "knee", "ankle"))
+    for side in ("left", "right")
+}
+_UNSEEN = 0.1  # visibility: the detector says that a point is outside its square
 _POOR_OVERLAP = 0.5
 # Error of a point over the distance between the detector's results: on 119 rendered people, those
 # 0.1 to 0.4 heads apart are 0.28 to 0.61 heads off.
@@ -46,12 +52,14 @@ class PointVerdict(NamedTuple):
       overlap: intersection over union of the body's outline and the detector's mask inside the
         picture; None without a mask.
       score: the detector's confidence in the person.
+      guessed: the arms and legs that are outside the picture, or unknown to the detector.
     """
 
     expected_cm: float
     missed_cm: float
     overlap: float | None
     score: float
+    guessed: tuple[str, ...] = ()
 
     @property
     def reasons(self) -> list[str]:
@@ -63,6 +71,8 @@ class PointVerdict(NamedTuple):
             reasons.append("joints are probably more than half a head off")
         if self.overlap is not None and self.overlap < _POOR_OVERLAP:
             reasons.append("the body does not cover the person's outline")
+        if self.guessed:
+            reasons.append(f"guessed, since not in the picture: {', '.join(self.guessed)}")
         return reasons
 
     def __str__(self) -> str:
@@ -83,6 +93,7 @@ class PointVerdict(NamedTuple):
             "missed_points_cm": round(self.missed_cm, 2),
             "outline_iou": None if self.overlap is None else round(self.overlap, 4),
             "finder_score": round(self.score, 4),
+            "guessed": list(self.guessed),
             "doubtful": self.reasons,
         }
 
@@ -122,6 +133,16 @@ def judge(predicted: PredictedPerson, found: FoundPerson) -> PointVerdict:
         missed_cm=mean_missed,
         overlap=None if found.mask is None else outline_iou(person, found.mask),
         score=float(found.score),
+        guessed=_guessed_limbs(points, visibility, person.camera),
+    )
+
+
+def _guessed_limbs(points: np.ndarray, visibility: np.ndarray, camera: Camera) -> tuple[str, ...]:
+    """Returns the limbs of which neither joint is in the picture; points of PHOTOGRAPH_21."""
+    inside = np.all((points >= 0) & (points <= [camera.width, camera.height]), -1)
+    seen = inside & (visibility >= _UNSEEN)
+    return tuple(
+        limb for limb, joints in _LIMBS.items() if not seen[PHOTOGRAPH_21.indices(joints)].any()
     )
 
 

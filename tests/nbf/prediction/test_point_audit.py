@@ -70,6 +70,22 @@ def test_results_that_lie_apart_are_expected_elsewhere(person, found):
     )
 
 
+def test_limbs_outside_the_picture_are_named(person, found):
+    assert point_audit.judge(person, found).guessed == ()
+    legs = [
+        SMPL_24.index(f"{s}_{joint}") for s in ("left", "right") for joint in ("knee", "ankle")
+    ]
+    points = found.points_2d.copy()
+    points[legs, 1] = CAMERA.height + 5
+    verdict = point_audit.judge(person, dataclasses.replace(found, points_2d=points))
+    assert verdict.guessed == ("left leg", "right leg")
+    assert verdict.reasons[-1] == "guessed, since not in the picture: left leg, right leg"
+    visibility = found.visibility.copy()
+    visibility[SMPL_24.indices(("left_elbow", "left_wrist"))] = 0
+    one = point_audit.judge(person, dataclasses.replace(found, visibility=visibility))
+    assert one.guessed == ("left arm",) == tuple(one.record()["guessed"])
+
+
 def test_a_mask_elsewhere_and_an_unsure_finder_are_told(person, found):
     shifted = dataclasses.replace(found, mask=np.roll(found.mask, 60, axis=1), score=0.3)
     verdict = point_audit.judge(person, shifted)
