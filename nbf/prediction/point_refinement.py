@@ -162,13 +162,22 @@ class PointRefiner:
         changes = [tf.zeros_like(pose[..., 0]), tf.zeros_like(betas), tf.zeros_like(translation)]
         means = squares = [tf.zeros_like(change) for change in changes]
         best = list(start)
-        lowest, before = self._loss(changes, moved(changes), evidence)
-        after = before
-        for step in tf.range(_STEPS):
+        before = after = tf.zeros_like(evidence.distance)
+        lowest = tf.fill(tf.shape(evidence.distance), np.float32(np.inf))
+        for step in tf.range(_STEPS + 1):
             with tf.GradientTape() as tape:
                 tape.watch(changes)
-                loss, _ = self._loss(changes, moved(changes), evidence)
+                parameters = moved(changes)
+                loss, error = self._loss(changes, parameters, evidence)
             gradients = tape.gradient(loss, changes)
+            before = tf.where(step == 0, error, before)
+            after = tf.where(loss < lowest, error, after)
+            better = (loss < lowest) & (step > 0)
+            lowest = tf.minimum(loss, lowest)
+            best = [
+                tf.where(tf.reshape(better, [-1] + [1] * (value.shape.rank - 1)), value, kept)
+                for value, kept in zip(parameters, best, strict=True)
+            ]
             time = tf.cast(step + 1, tf.float32)
             means = [0.9 * m + 0.1 * g for m, g in zip(means, gradients, strict=True)]
             squares = [0.99 * s + 0.01 * g * g for s, g in zip(squares, gradients, strict=True)]
@@ -177,16 +186,6 @@ class PointRefiner:
                 c - rate * m / (tf.sqrt(s) + 1e-6)
                 for c, m, s in zip(changes, means, squares, strict=True)
             ]
-            if step % 10 == 9:
-                parameters = moved(changes)
-                loss, error = self._loss(changes, parameters, evidence)
-                better = loss < lowest
-                lowest = tf.where(better, loss, lowest)
-                after = tf.where(better, error, after)
-                best = [
-                    tf.where(tf.reshape(better, [-1] + [1] * (value.shape.rank - 1)), value, kept)
-                    for value, kept in zip(parameters, best, strict=True)
-                ]
         return best, before, after
 
     def _loss(self, changes, parameters, evidence):
