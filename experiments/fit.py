@@ -15,6 +15,7 @@ time; TensorFlow's start and the first call take ten.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -81,12 +82,20 @@ def main(values) -> None:
     if values.sequence and not values.frame_rate:
         raise common.UsageError("--frame_rate=0: expected the frames per second of --sequence")
     run = RunFolder.existing(values.run, "SMPLR") if values.run else None
+    output = Path(values.output)
+    written = output / "parameters.npz"
+    if written.exists() and os.path.exists(values.points) and written.samefile(values.points):
+        raise common.UserError(
+            f"{values.points}: would be replaced by the result; choose another --output"
+        )
     common.load_tensorflow()
     # Imported late: these modules load TensorFlow.
+    from experiments.pages import report
     from experiments.prediction import fitted_bodies, fitted_motion, fitted_page
     from smpl_tf.skeleton_points import find_skeleton
     from smplr.point_fitting import UnitError
 
+    report.check_replaceable(output / "index.html")
     skeleton = find_skeleton(values.skeleton)
     given = point_files.read(Path(values.points), skeleton, values.unit, values.body_model)
     for note in given.notes:
@@ -97,7 +106,6 @@ def main(values) -> None:
     except UnitError as error:
         remedy = f" Give --unit={error.unit}." if error.unit else ""
         raise common.UserError(f"{error}{remedy}") from None
-    output = Path(values.output)
     with common.working_in(output):
         fitted_bodies.write_parameters(fit, given, skeleton, output / "parameters.npz")
         if values.sequence:

@@ -141,6 +141,7 @@ def _predict(values, found, failures, output) -> int:
     from experiments.prediction.stopwatch import Stopwatch
     from smpl_tf.viewer import body_viewer
 
+    report.check_replaceable(output / "index.html")
     people = people_files.read(Path(values.people)) if values.people else None
     stopwatch = Stopwatch(*one_picture.STAGES)
     chosen = methods.choose(values, stopwatch)

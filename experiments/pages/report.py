@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +12,12 @@ import cv2
 import numpy as np
 
 from experiments.pages.curves import Chart
-from smpl_tf import pictures
-from smpl_tf.files import write_text
+from smpl_tf import file_kinds, pictures
+from smpl_tf.files import NotOursError, write_text
 from smpl_tf.viewer.templates import template
 
+_MARK = b"--ground: #"  # of the style of every page
+_HEAD = 1 << 16  # bytes that contain it
 _TEMPLATE = Path(__file__).with_name("report.html")
 
 
@@ -178,11 +181,36 @@ def pixels(picture: Picture) -> np.ndarray:
     return np.ascontiguousarray(bgr[..., [2, 1, 0, 3][: bgr.shape[-1]]])
 
 
+def check_replaceable(path: Path) -> None:
+    """Rejects the name of a file that is none of our pages; before long work, too.
+
+    Args:
+      path: where a page will be written.
+
+    Raises:
+      NotOursError: something else has this name, and stays as it is.
+    """
+    if not os.path.lexists(path):
+        return
+    if file_kinds.is_file(path):
+        with open(path, "rb") as file:
+            if _MARK in file.read(_HEAD):
+                return
+    raise NotOursError(
+        f"{path}: already exists and is no page of this program, so it is not replaced; move it "
+        "away, or choose another output"
+    )
+
+
 def write(page: Page, path: Path) -> None:
     """Renders a page and writes it atomically.
 
     Args:
       page: what to show.
       path: the HTML file.
+
+    Raises:
+      NotOursError: see `check_replaceable`.
     """
+    check_replaceable(path)
     write_text(path, template(_TEMPLATE).render(page=page))

@@ -280,3 +280,12 @@ def test_a_mistake_is_one_line_and_leaves_nothing(joints, call, tmp_path):
     answer = call(fit, *arguments, "--method=networks")
     assert answer.status == 2 and "needs --run" in answer.err
     assert not (tmp_path / "o").exists()
+
+
+def test_the_points_are_not_replaced_by_the_result(joints, call, tmp_path):
+    np.savez(tmp_path / "parameters.npz", points=joints)
+    before = (tmp_path / "parameters.npz").read_bytes()
+    points = f"--points={tmp_path / 'parameters.npz'}"
+    answer = call(fit, points, f"--output={tmp_path}", "--skeleton=smpl_24")
+    assert answer.status == 1 and "would be replaced by the result" in answer.err
+    assert (tmp_path / "parameters.npz").read_bytes() == before

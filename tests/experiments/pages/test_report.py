@@ -7,6 +7,7 @@ import pytest
 
 from experiments.pages import report
 from experiments.pages.curves import Chart
+from smpl_tf.files import NotOursError
 
 
 class Checker(html.parser.HTMLParser):
@@ -57,6 +58,17 @@ def test_the_page_holds_everything_in_itself(page, tmp_path):
     assert "http" not in text and "@import" not in text and "url(" not in text
     expected = ["A &amp; B", "Beware.", "98 mm", "61.2 mm", "id &lt;1&gt;", "a.png", "--epochs"]
     assert all(word in text for word in expected)
+
+
+def test_a_page_replaces_pages_alone(tmp_path):
+    (tmp_path / "index.html").write_text("<!doctype html>my own")
+    for path in (tmp_path / "index.html", tmp_path):
+        with pytest.raises(NotOursError, match="is no page of this program, so it is not"):
+            report.write(report.Page("A title", "A lead"), path)
+    assert (tmp_path / "index.html").read_text() == "<!doctype html>my own"
+    for title in ("first", "second"):
+        report.write(report.Page(title, "A lead"), tmp_path / "own.html")
+    assert "second" in (tmp_path / "own.html").read_text()
 
 
 def test_a_page_of_a_title_alone_has_no_empty_sections(tmp_path):
