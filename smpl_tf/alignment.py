@@ -64,6 +64,8 @@ def procrustes(
     # A missing point may be NaN, and 0 * NaN is not 0.
     source = tf.where(weights > 0, source, 0.0)
     target = tf.where(weights > 0, target, 0.0)
+    # By the largest first: the sum of large weights leaves the range of a float.
+    weights = tf.math.divide_no_nan(weights, tf.reduce_max(weights, axis=-2, keepdims=True))
     weights = tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-2, keepdims=True))
     source_mean = tf.reduce_sum(weights * source, axis=-2, keepdims=True)
     target_mean = tf.reduce_sum(weights * target, axis=-2, keepdims=True)

@@ -135,7 +135,11 @@ def project_to_rotation(matrices: TensorLike, special: bool = True) -> tf.Tensor
     Source: NBF section 3.2 projects with U V^T; `special=True` differs from the paper where the
       network's matrix has a negative determinant.
     """
-    matrices = _of_unit_size(_with_last_dims(matrices, (3, 3), "matrices"))
+    matrices = _with_last_dims(matrices, (3, 3), "matrices")
+    if matrices.dtype.size < 4:  # float16 and bfloat16 have no SVD
+        nearest = project_to_rotation(tf.cast(matrices, tf.float32), special)
+        return tf.cast(nearest, matrices.dtype)
+    matrices = _of_unit_size(matrices)
     return _nearest_special(matrices) if special else _nearest_orthogonal(matrices)
 
 

@@ -155,6 +155,15 @@ def test_clouds_of_any_size_are_aligned(jit):
         np.testing.assert_allclose(aligned / size, moved, atol=1e-4, err_msg=str(size))
 
 
+def test_weights_of_any_size_are_shares():
+    points, turns, shift, _ = points_and_motion(2)
+    moved = tf.constant(points @ np.swapaxes(turns, -1, -2) + shift, tf.float32)
+    for size in (1e-37, 1.0, 3e38):
+        weights = tf.fill(moved.shape[:-1], np.float32(size))
+        found = procrustes(tf.constant(points, tf.float32), moved, weights)
+        np.testing.assert_allclose(found.rotation, turns, atol=1e-4, err_msg=str(size))
+
+
 def test_clouds_of_two_float_types_are_aligned_in_that_of_the_source():
     points, turns, shift, _ = points_and_motion(0)
     moved = points @ np.swapaxes(turns, -1, -2) + shift

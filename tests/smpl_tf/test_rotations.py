@@ -365,6 +365,15 @@ def test_a_projection_is_exact_where_singular_values_are_small(jit_compile):
     np.testing.assert_allclose(project(tf.constant(matrices)), turned[0] @ turned[1], atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_matrices_of_half_precision_are_projected(dtype):
+    matrices = tf.cast(np.random.default_rng(0).normal(size=(5, 3, 3)), dtype)
+    nearest = rotations.project_to_rotation(matrices)
+    assert nearest.dtype == dtype
+    exact = rotations.project_to_rotation(tf.cast(matrices, tf.float64))
+    np.testing.assert_allclose(tf.cast(nearest, tf.float64), exact, atol=1e-2)
+
+
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "XLA"])
 def test_quaternions_of_any_length_are_turned_into_matrices(jit_compile):
     turn = tf.function(rotations.quaternion_to_matrix, jit_compile=jit_compile, autograph=False)
