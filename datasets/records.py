@@ -22,7 +22,7 @@ from datasets import example as example_lib
 from datasets import frames, manifests, processes
 from datasets.frames import RecordError
 from datasets.manifests import Manifest, Shard
-from smpl_tf import locks
+from smpl_tf import file_kinds, locks
 from smpl_tf.files import full_disk_named
 
 # TensorFlow quotes unparsable bytes in its message, which then may not be valid text.
@@ -222,6 +222,8 @@ def check_shards(directory: str, manifest: Manifest, *, checksums: bool = False)
             size = tf.io.gfile.stat(path).length
         except tf.errors.NotFoundError:
             raise RecordError(f"{path}: the shard is missing; {remedy}") from None
+        if "://" not in path and not file_kinds.is_file(Path(path)):
+            raise RecordError(f"{path}: the shard is {file_kinds.NOT_ORDINARY}; {remedy}")
         if size != shard.bytes:
             raise RecordError(
                 f"{path}: the shard has {size} bytes, its manifest says {shard.bytes}; {remedy}"

@@ -1,6 +1,7 @@
 import concurrent.futures
 import contextlib
 import json
+import os
 import threading
 import time
 
@@ -102,6 +103,17 @@ def test_a_shard_that_was_damaged_before_the_run_went_on_is_written_again(tmp_pa
     (tmp_path / "train-00000.tfrecord").write_bytes(b"")
     write(tmp_path)
     assert len(list(records.read_examples(str(tmp_path), "train"))) == 10
+
+
+def test_a_pipe_in_place_of_a_shard_is_not_waited_for(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "train.manifest.json"
+    size = (tmp_path / "train-00000.tfrecord").stat().st_size
+    path.write_text(path.read_text().replace(f'"bytes": {size}', '"bytes": 0', 1))
+    (tmp_path / "train-00000.tfrecord").unlink()
+    os.mkfifo(tmp_path / "train-00000.tfrecord")
+    with pytest.raises(records.RecordError, match="00000.tfrecord: the shard is not a file"):
+        records.check(str(tmp_path), "train")
 
 
 def test_a_finished_split_is_reused(tiny):
