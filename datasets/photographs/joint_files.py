@@ -41,7 +41,12 @@ class JointFile:
         try:
             arrays = array_files.read_npz(source, _WANTED)
             self._skeleton = Skeleton(source.name, tuple(str(n) for n in arrays["joint_names"]))
+            if "c" in {array.dtype.kind for array in arrays.values()}:
+                raise TypeError("complex numbers")
             self._joints = np.asarray(arrays["joints_2d"], np.float32)
+            joints_3d = arrays.get("joints_3d")
+            self._joints_3d = None if joints_3d is None else np.asarray(joints_3d, np.float32)
+            visibility = np.asarray(arrays.get("visibility", 1), np.float32)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise SourceError(
                 f"{source}: expected an .npz file with pictures, joint_names and joints_2d "
@@ -49,8 +54,7 @@ class JointFile:
             ) from error
         count = len(self._joints), len(self._skeleton)
         known = np.isfinite(self._joints).all(-1).astype(np.float32)
-        self._visibility = np.asarray(arrays.get("visibility", known), np.float32)
-        self._joints_3d = arrays.get("joints_3d")
+        self._visibility = visibility if "visibility" in arrays else known
         pictures = arrays.get("pictures", np.empty(0, str))
         for name, array, shape in (
             ("pictures", pictures, count[:1]),

@@ -11,6 +11,7 @@ from datasets import matlab
 from experiments.pages.report import Table
 from experiments.runs.common import UserError
 from smpl_tf import load_model_data
+from smpl_tf.errors import one_line
 from smpl_tf.kinematics import global_to_relative, relative_to_global
 from smpl_tf.rotations import axis_angle_to_matrix, project_to_rotation
 from smpl_tf.skeleton import SMPL_24
@@ -43,7 +44,10 @@ def read_clip(folder: str | Path) -> dict[str, np.ndarray]:
     path = Path(folder) / _FILE
     if not path.is_file():
         raise UserError(f"{path}: not found; give the folder of one sequence, such as .../00449")
-    arrays = matlab.load(path)
+    try:
+        arrays = matlab.load(path)
+    except Exception as error:  # SciPy raises many kinds of errors on damaged files
+        raise UserError(f"{path}: cannot be read as a .mat file ({one_line(error)})") from error
     for name, shape in _SHAPES.items():
         found = np.shape(arrays.get(name, 0))
         if found[1:] != shape:

@@ -173,6 +173,8 @@ def test_joint_file(tmp_path):
         ({"joints_3d": np.zeros((2, 14))}, "expected joints_3d"),
         ({"pictures": ["a.png"]}, "expected pictures"),
         ({"joint_names": None}, "expected an .npz file"),
+        ({"joints_3d": np.full((2, 14, 3), "x")}, "expected an .npz file.*could not convert"),
+        ({"visibility": np.full((2, 14), 1j)}, "expected an .npz file.*complex numbers"),
     ],
 )
 def test_a_damaged_joint_file_is_named(tmp_path, change, message):

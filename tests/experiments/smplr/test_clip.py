@@ -100,3 +100,6 @@ def test_what_is_no_sequence_is_told(clip):
     scipy.io.savemat(clip / "info_body.mat", {"joints": arrays["joints"][:, :20]})
     with pytest.raises(UserError, match=r"expected 'joints' of shape \[T, 24, 3\], got \(5, 20"):
         smplr_clip.read_clip(clip)
+    (clip / "info_body.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
+    with pytest.raises(UserError, match="info_body.mat: cannot be read as a .mat file"):
+        smplr_clip.read_clip(clip)
