@@ -53,8 +53,8 @@ class JointFile:
                 f"({type(error).__name__}: {error})"
             ) from error
         count = len(self._joints), len(self._skeleton)
-        known = np.isfinite(self._joints).all(-1).astype(np.float32)
-        self._visibility = visibility if "visibility" in arrays else known
+        known = np.float32(np.isfinite(self._joints).all(-1))
+        self._visibility: np.ndarray = visibility if "visibility" in arrays else known
         pictures = arrays.get("pictures", np.empty(0, str))
         for name, array, shape in (
             ("pictures", pictures, count[:1]),
