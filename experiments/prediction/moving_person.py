@@ -66,6 +66,9 @@ class Moving(NamedTuple):
       joints: `[T, 24, 3]` metres, camera frame.
       moments: the result of each frame.
       verdict: the mean over the audited frames; None without any.
+      accelerations: mean acceleration of the joints relative to the pelvis, mm per squared frame:
+        of the bodies fitted frame by frame, and of the smoothed motion; NaN for fewer than three
+        consecutive frames.
     """
 
     frames: np.ndarray
@@ -74,6 +77,7 @@ class Moving(NamedTuple):
     joints: np.ndarray
     moments: Sequence[Moment]
     verdict: Verdict | None
+    accelerations: tuple[float, float]
 
     def at(self, row: int) -> FittedPerson:
         """Returns the smoothed person at one of the T moments."""
@@ -100,13 +104,39 @@ def join(found: Sequence[Sequence[Moment]], times: np.ndarray) -> list[Moving]:
         frames = np.array(sorted(track))
         moments = [found[frame][track[frame]] for frame in frames]
         person = _smooth([one.person for one in moments], times[frames], camera)
-        joints = SMPL(person.body.model_data, vertex_ids=[])(
-            betas=person.betas, pose=person.pose, translation=person.translation
+        layer = SMPL(person.body.model_data, vertex_ids=[])
+        joints = layer(betas=person.betas, pose=person.pose, translation=person.translation)
+        joints = joints.joints.numpy()
+        single = layer(
+            betas=np.stack([one.person.betas for one in moments]),
+            pose=np.stack([one.person.pose for one in moments]),
         ).joints.numpy()
+        accelerations = mean_acceleration(single, frames), mean_acceleration(joints, frames)
         verdicts = [one.verdict for one in moments if one.verdict]
         verdict = audit.mean_verdict(verdicts) if verdicts else None
-        moving.append(Moving(frames, times[frames], person, joints, moments, verdict))
+        moving.append(
+            Moving(frames, times[frames], person, joints, moments, verdict, accelerations)
+        )
     return moving
+
+
+def mean_acceleration(joints: np.ndarray, frames: np.ndarray) -> float:
+    """Returns how much the joints jump from frame to frame, relative to the pelvis.
+
+    Args:
+      joints: `[T, 24, 3]` metres.
+      frames: `[T]` their frames.
+
+    Returns:
+      The mean length of the second differences over consecutive frames, mm per squared frame; NaN
+      if no three frames are consecutive.
+    """
+    steps = np.diff(joints - joints[:, :1], axis=0)
+    consecutive = np.diff(frames) == 1
+    rows = np.flatnonzero(consecutive[:-1] & consecutive[1:])
+    if not len(rows):
+        return float("nan")
+    return 1000 * float(np.linalg.norm(steps[rows + 1] - steps[rows], axis=-1).mean())
 
 
 def evenly(

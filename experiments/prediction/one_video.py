@@ -96,6 +96,9 @@ def _mean_rate(times: np.ndarray, told: float) -> float:
 
 def _note(one: Moving) -> str:
     seen = f"{one.times[0]:.1f} to {one.times[-1]:.1f} s"
+    found, smoothed = one.accelerations
+    if np.isfinite(found):
+        seen += f", joints accelerate by {found:.0f} mm/frame², smoothed {smoothed:.0f}"
     return f"{seen}, {one.verdict}" if one.verdict else seen
 
 

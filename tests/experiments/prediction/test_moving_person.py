@@ -35,3 +35,13 @@ def test_an_even_motion_stays_as_it_is():
         given = pose[:count], translation[:count]
         found = moving_person.evenly(*given, times[:count], 12.5)
         assert found[0] is given[0] and found[1] is given[1]
+
+
+def test_acceleration_is_that_of_consecutive_frames_relative_to_the_pelvis():
+    frames = np.array([0, 1, 2, 5, 6])
+    joints = np.zeros((5, 24, 3))
+    joints[:, 1:, 0] = 0.05 * frames[:, None] ** 2  # accelerates by 0.1 m per squared frame
+    joints += np.random.default_rng(0).normal(size=(5, 1, 3))  # the whole body jumps
+    found = moving_person.mean_acceleration(joints, frames)
+    np.testing.assert_allclose(found, 100 * 23 / 24)  # the pelvis stays
+    assert np.isnan(moving_person.mean_acceleration(joints[:2], frames[:2]))
