@@ -29,6 +29,7 @@ from smpl_tf.files import remove_leftovers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+_IN_MEMORY = "/dev/shm"  # Linux
 # absl's addition to the help of a flag that may be repeated.
 _REPEATED = "; repeat this option to specify a list of values"
 EXIT_ERROR = 1
@@ -244,6 +245,7 @@ def load_tensorflow(deterministic: bool = False) -> ModuleType:
       The module `tensorflow`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    find_temporary_folder()
     # In the scripts' process, independent of the user's Keras settings.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_c():  # some messages are printed before that variable is read
@@ -257,6 +259,18 @@ def load_tensorflow(deterministic: bool = False) -> ModuleType:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return tf
+
+
+def find_temporary_folder() -> None:
+    """Sets TMPDIR to a folder in memory where the usual ones are read-only.
+
+    TensorFlow cannot be imported without one; where there is none at all, its error names TMPDIR.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        if os.access(_IN_MEMORY, os.W_OK):
+            os.environ["TMPDIR"] = _IN_MEMORY  # also for child processes
 
 
 def prepare_keras(seed: int, mixed_precision: str) -> None:

@@ -257,6 +257,19 @@ def test_without_a_folder_for_temporary_files_scripts_work_or_say_so(monkeypatch
     assert line.count("\n") == 1 and "set TMPDIR to a writable folder" in line
 
 
+def test_where_tmp_is_read_only_temporary_files_are_in_memory(monkeypatch, tmp_path):
+    def refuse():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    for folder, expected in (("/nowhere/either", "/nowhere"), (str(tmp_path), str(tmp_path))):
+        with monkeypatch.context() as here:
+            here.setattr("tempfile.gettempdir", refuse)
+            here.setattr(common, "_IN_MEMORY", folder)
+            common.find_temporary_folder()
+        assert os.environ["TMPDIR"] == expected
+
+
 def test_a_flag_file_is_read_as_utf_8_and_may_name_another(tmp_path):
     (tmp_path / "inner.cfg").write_text("# Ω\n--epochs=7\n", "utf-8")
     (tmp_path / "outer.cfg").write_text(f"--flagfile={tmp_path / 'inner.cfg'}\n// Ψ\n", "utf-8")
