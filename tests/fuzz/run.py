@@ -9,6 +9,7 @@ that waits; FOLDER/current tells which.
 """
 
 import collections
+import contextlib
 import faulthandler
 import json
 import random
@@ -46,8 +47,11 @@ def _watch(event: str, arguments: tuple) -> None:
 
 def _children() -> str:
     """The ids of processes that this one has started, by whatever code."""
-    files = Path("/proc/self/task").glob("*/children")
-    return " ".join(file.read_text() for file in files).strip()
+    found = []
+    for file in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found.append(file.read_text())
+    return " ".join(found).strip()
 
 
 def throw(name: str, seed: int, folder: Path) -> tuple[bool, str | None]:
