@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datasets.example import EXAMPLE_FEATURES
+    from datasets.photographs.finder import LandmarkFinder
     from datasets.pipelines import load
     from datasets.writing import write
 
-__all__ = ["EXAMPLE_FEATURES", "load", "write"]
+__all__ = ["EXAMPLE_FEATURES", "LandmarkFinder", "load", "write"]
 
-_HOME = {"EXAMPLE_FEATURES": "example", "load": "pipelines", "write": "writing"}
+_HOME = {
+    "EXAMPLE_FEATURES": "example",
+    "LandmarkFinder": "photographs.finder",
+    "load": "pipelines",
+    "write": "writing",
+}
 
 
 # Names by which code that expects Hugging Face's package of this name is recognised.

@@ -60,7 +60,7 @@ def define_flags(values) -> None:
     flags.DEFINE_multi_string(
         "images",
         None,
-        "Input: file, folder, pattern or camera number; may be repeated, and --images= left out.",
+        "Files, folders, patterns or a camera number; --images= may be left out.",
         flag_values=values,
     )
     f.string("output", "predicted", "Folder to write; created if it does not exist.")

@@ -11,6 +11,7 @@ from neural_body_fitting import find_package
 COMMANDS = {
     "nbf-train": "train_nbf",
     "nbf-evaluate": "evaluate_nbf",
+    "nbf-download-finder": "download_finder",
     "nbf-predict": "predict",
     "nbf-fit": "fit",
     "nbf-export": "export",

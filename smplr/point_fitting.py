@@ -236,7 +236,7 @@ def _check_unit(points: np.ndarray, given: np.ndarray) -> None:
     extent = np.median((high - low)[several].max(axis=-1))
     if _LEAST_EXTENT <= extent <= _LARGEST_EXTENT:
         return
-    unit, words = None, "no unit of length"
+    unit, words = None, "no unit of length; all points may be the same"
     if extent > _MILLIMETRES:
         unit, words = "mm", "millimetres; divide by 1000"
     elif extent > _CENTIMETRES:

@@ -79,7 +79,7 @@ def test_they_are_found():
         ("README.md", "make quickstart"),
         ("README.md", "nbf-predict photo.jpg"),
         ("README.md", "python experiments/predict.py photos/ --run=runs/nbf_quickstart"),
-        ("README.md", "python -m datasets.photographs.models"),
+        ("README.md", "nbf-download-finder"),
         ("docs/index.md", "smpl-view"),
         ("docs/training.md", "python experiments/reproduce_tables.py --table=all --dry_run"),
         ("experiments/predict.py", "python experiments/predict.py photo.jpg"),

@@ -133,9 +133,12 @@ def _nbf_parts(tools: Tools) -> Method:
 
 
 def _nbf_parts_found(tools: Tools, refine: bool = False) -> Method:
+    from nbf import pretrained
     from nbf.prediction import Predictor
 
-    return of_predictor(Predictor.from_pretrained(finder=tools.finder, refine=refine))
+    return of_predictor(
+        Predictor.from_pretrained(pretrained.FITTING, finder=tools.finder, refine=refine)
+    )
 
 
 def _fit(tools: Tools, refine: bool = False) -> Method:

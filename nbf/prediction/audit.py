@@ -23,6 +23,9 @@ from nbf.prediction.part_finder import LIMBS, limb_classes
 from smpl_tf.parts import PartScheme
 
 _SWAPPED = 0.05  # required gain in agreement of a swapped map
+# Least agreement of a body that is trusted: 2 % of 70 held-out synthetic people have less, and
+# 92 % of 25 photographs, on which the segmenter was not trained.
+_LEAST_AGREEMENT = 0.35
 
 
 class Agreement(NamedTuple):
@@ -70,9 +73,16 @@ class Verdict(NamedTuple):
     expected_mm: float | None = None
     flips: Sequence[str] = ()
 
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons to doubt the body."""
+        if self.agreement.mean < _LEAST_AGREEMENT:
+            return ["the body does not cover the body parts that were found"]
+        return []
+
     def __str__(self) -> str:
         """The verdict in words."""
-        words = [f"agrees with its parts by {100 * self.agreement.mean:.0f} %"]
+        words = [f"overlap with the found body parts {100 * self.agreement.mean:.0f} %"]
         if self.expected_mm is not None:
             words.append(f"expected error {self.expected_mm:.0f} mm")
         if self.flips:
@@ -85,6 +95,7 @@ class Verdict(NamedTuple):
         return {
             "expected_error_mm": self.expected_mm,
             "likely_flips": list(self.flips),
+            "doubtful": self.reasons,
             "mean_part_iou": self.agreement.mean,
             "part_iou": {name: None if np.isnan(iou) else iou for name, iou in ious},
         }

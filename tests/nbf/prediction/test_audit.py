@@ -195,14 +195,14 @@ def test_a_verdict_in_words_and_numbers(standing, parts):
     unsure = standing(parts, {"arm": 0.0, "leg": 0.4})
     verdict = audit.judge(unsure, unsure, PARTS_12, CALIBRATION)
     assert str(verdict) == (
-        "agrees with its parts by 100 %, expected error 50 mm, "
+        "overlap with the found body parts 100 %, expected error 50 mm, "
         "left and right of the legs may be swapped"
     )
     record = json.loads(json.dumps(verdict.record(PARTS_12)))
     assert record["expected_error_mm"] == 50 and record["likely_flips"] == ["leg"]
     assert record["part_iou"]["left_upper_arm"] == 1
     verdict = audit.judge(unsure, None, PARTS_12, None)
-    assert str(verdict) == "agrees with its parts by 100 %"
+    assert str(verdict) == "overlap with the found body parts 100 %"
 
 
 def test_a_person_without_parts_is_not_judged(standing, parts):
