@@ -64,6 +64,7 @@ NOT_RUN = {
     r"=RUN|runs/(?!nbf_quickstart)|synthetic_128|results/": "a run or result of one's own",
     r"my_photographs|--sequence|predicted/…|--points=FILE|--parameters=FILE": "files of one's own",
     r"benchmark|label_budget|check_device": "minutes of measuring, or hours",
+    r"download.finder": "a download",
     r"--format=onnx": "has a test of its own, and packages that are not always there",
     r"^[a-z-]+$": "a name in a sentence, without what it needs",
 }
