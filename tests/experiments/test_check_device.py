@@ -28,6 +28,7 @@ def record_of(call, folder, *arguments):
     return answer, json.loads((folder / "record.json").read_text())
 
 
+@pytest.mark.slow
 def test_networks_in_every_precision(call, tmp_path):
     answer, record = record_of(call, tmp_path / "o", "--parts=networks")
     assert answer.status == 0, answer.err
