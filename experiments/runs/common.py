@@ -68,6 +68,7 @@ def run(
       The exit status: 0, 1 after an error, 2 for wrong flags, 130 after Ctrl-C.
     """
     argv = ["--help" if one == "-h" else one for one in (sys.argv if argv is None else argv)]
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         text_files.tolerate_any_text(stream)
     script = Path(argv[0]).name
@@ -97,6 +98,21 @@ def run(
             raise
         print(f"{script}: {describe(error, values)}", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR
+
+
+def _replace_closed_streams() -> None:
+    """Opens the null device where standard streams are closed.
+
+    Progress bars and prints work then, and no other file gets a number to which C++ code writes.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
 
 
 def _take_arguments(rest: Sequence[str], main: Callable, values: flags.FlagValues) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+import tqdm
 from absl import flags
 
 from experiments import evaluate_smplr, train_nbf, train_smplr
@@ -286,3 +287,17 @@ def test_results_of_a_shipped_run_go_to_the_working_folder(tmp_path):
     run_folder = RunFolder(shipped_runs.PRETRAINED / "smplr_dae")
     assert str(shipped_runs.results_of(run_folder)) == "runs/smplr_dae"
     assert shipped_runs.results_of(RunFolder(tmp_path)).samefile(tmp_path)
+
+
+def test_closed_streams_stop_no_script(monkeypatch):
+    def main(values):
+        del values
+        print("result")
+        for _ in tqdm.tqdm(range(2)):
+            print("note", file=sys.stderr)
+
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert common.run(main, lambda values: None, ["script.py"]) == 0
+    sys.stdout.close()
+    sys.stderr.close()
