@@ -71,7 +71,7 @@ def read(directory: str, split: str) -> Manifest:
     """
     if not tf.io.gfile.isdir(directory):
         raise RecordError(
-            f"{directory}: no such folder; give the folder that a conversion or generation wrote"
+            f"{directory}: no such folder; give the folder that convert_dataset.py wrote"
         )
     path = path_of(directory, split)
     if not tf.io.gfile.exists(path):

@@ -51,7 +51,9 @@ def define_flags(values) -> None:
     f.enum("skeleton", "smplr_42", SKELETONS, "Skeleton (joint convention) of the input points.")
     f.enum("unit", "m", tuple(point_files.METRES), "Unit of the points.")
     f.enum("method", "auto", METHODS, "Fitting method; auto: chosen by the noise of the points.")
-    f.string("run", None, "SMPLR run folder with Ω and Ψ; used by denoise, networks and auto.")
+    f.string(
+        "run", None, "Run folder of SMPLR's networks; denoise and networks need it, auto uses it."
+    )
     f.bool("sequence", False, "The bodies are one person over time: one shape, a smooth motion.")
     f.number("frame_rate", 30.0, "Frames per second of --sequence.")
     f.bool("camera_axes", False, "The points are in camera axes (x right, y down, z away).")

@@ -85,12 +85,15 @@ def define_flags(values) -> None:
         "method",
         "auto",
         METHODS,
-        "Prediction method; auto: nbf if the landmark finder is installed, else parts.",
+        "nbf: a network, from found 2D points and mask; smplr: networks, from found 3D points; "
+        "fit: optimisation to found 3D points; parts: a network, from body parts, without the "
+        "landmark finder; auto: nbf if the finder was downloaded, else parts.",
     )
     f.bool(
         "refine",
         None,
-        "Refine bodies to the found points (default), or with parts to the part map.",
+        "Move each body to the found points (default: yes), or with --method=parts to the found "
+        "body parts (default: no).",
     )
     f.number(
         "fov",

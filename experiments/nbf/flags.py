@@ -96,7 +96,12 @@ def define_run_flags(values: flags.FlagValues) -> None:
         None,
         "Run folder of a segmenter to train on its parts (default: true parts).",
     )
-    f.string("input_map", "parts_12", "Input of the network: rgb, parts_12, joints_24, ...")
+    f.string(
+        "input_map",
+        "parts_12",
+        "Input of the network: rgb, parts_N or probabilities_N (N: 1, 3, 6, 12, 24), joints_14 or "
+        "joints_24.",
+    )
     f.integer("input_size", 64, "Side of the network's input, pixels.", 8)
     f.string(
         "backbone", "small", "Encoder: small, efficientnet_lite0, resnet50, resnet101 or vgg16."

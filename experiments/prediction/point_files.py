@@ -91,8 +91,8 @@ def read(path: Path, skeleton: Skeleton, unit: str, body_model: str | None = Non
         raise UserError(f"{path}: all points of all people are missing")
     if points.ndim < 2 or points.shape[-2:] != (size, 3) or not points.size:
         raise UserError(
-            f"{path}: expected {name} [..., {size}, 3] for --skeleton={skeleton.name}, got "
-            f"{list(points.shape)}"
+            f"{path}: expected {name} [..., {size}, 3] for the skeleton {skeleton.name}, got "
+            f"{list(points.shape)}{_others_of(points.shape)}"
         )
     weights = arrays.get("weights", arrays.get("valid"))
     if weights is not None:
@@ -170,6 +170,16 @@ def _posed_points(
         points.append(named_points(posed, skeleton, body).numpy())
     notes.append(f"body parameters: the points of {body.model_data.name} with them are fitted")
     return np.concatenate(points).astype(np.float64)
+
+
+def _others_of(shape: tuple[int, ...]) -> str:
+    """Names the skeletons that have as many points as an array."""
+    from smpl_tf.skeleton_points import SKELETONS
+
+    if len(shape) < 2 or shape[-1] != 3:
+        return ""
+    names = [name for name, one in SKELETONS.items() if len(one) == shape[-2]]
+    return f"; of so many points are --skeleton={' or '.join(names)}" if names else ""
 
 
 def _read_json(path: Path) -> dict[str, np.ndarray]:

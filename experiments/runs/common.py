@@ -161,7 +161,8 @@ def require(values: flags.FlagValues, *names: str) -> None:
     """
     for name in names:
         if values[name].value is None:
-            raise UsageError(f"--{name} is missing: {one_line(values[name].help)}")
+            text = one_line(values[name].help).replace(_REPEATED, "")
+            raise UsageError(f"--{name} is missing: {text}")
 
 
 def describe(error: Exception, values: flags.FlagValues | None = None) -> str:

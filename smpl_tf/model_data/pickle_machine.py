@@ -112,7 +112,7 @@ def run(
             _extend(stack, operation)
         elif operation in ("GET", "BINGET", "LONG_BINGET"):
             if argument not in memory:
-                raise ValueError(f"place {argument} of its memory is empty")
+                raise ValueError("it names an object that it does not hold")
             stack.append(memory[argument])
         elif operation in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
             _need(stack, 1)

@@ -289,3 +289,10 @@ def test_the_points_are_not_replaced_by_the_result(joints, call, tmp_path):
     answer = call(fit, points, f"--output={tmp_path}", "--skeleton=smpl_24")
     assert answer.status == 1 and "would be replaced by the result" in answer.err
     assert (tmp_path / "parameters.npz").read_bytes() == before
+
+
+def test_points_of_another_skeleton_name_those_that_fit(tmp_path):
+    np.save(tmp_path / "points.npy", np.zeros((2, 17, 3)))
+    expected = r"\[2, 17, 3\]; of so many points are --skeleton=h36m_17 or coco_17"
+    with pytest.raises(UserError, match=expected):
+        point_files.read(tmp_path / "points.npy", SMPL_24, "m")
