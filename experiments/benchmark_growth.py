@@ -30,7 +30,7 @@ from experiments.runs.flag_definer import FlagDefiner
 from smpl_tf.files import write_json
 
 FACTORS = (1, 2, 4, 8)
-_MEGABYTE = 1e6
+SCRIPTS = ("convert", "predict", "fit")
 
 
 class Cost(NamedTuple):
@@ -55,7 +55,7 @@ def define_flags(values) -> None:
     """
     f = FlagDefiner(values)
     f.integer("items", 16, "Smallest number of items; people, pictures or bodies.", 1)
-    f.strings("scripts", ["convert", "predict", "fit"], "Scripts to measure.")
+    f.strings("scripts", SCRIPTS, "Scripts to measure.")
     f.string("output", None, "JSON file to write the numbers to.")
 
 
@@ -65,7 +65,7 @@ def main(values) -> None:
     Args:
       values: the flags.
     """
-    unknown = [name for name in values.scripts if name not in ("convert", "predict", "fit")]
+    unknown = [name for name in values.scripts if name not in SCRIPTS]
     if unknown:
         raise UserError(f"--scripts: expected convert, predict or fit, got {', '.join(unknown)}")
     common.load_tensorflow()
@@ -73,7 +73,7 @@ def main(values) -> None:
 
     counts = [factor * values.items for factor in FACTORS]
     with tempfile.TemporaryDirectory() as folder:
-        commands = _commands(Path(folder), counts[-1])
+        commands = _commands(Path(folder), counts)
         measured = {
             name: [_cost(commands[name], count, Path(folder)) for count in counts]
             for name in values.scripts
@@ -109,25 +109,21 @@ def growth(costs: list[Cost]) -> float:
 
 
 def _cells(cost: Cost) -> list[str]:
-    page = "" if cost.page_bytes is None else f"{cost.page_bytes / _MEGABYTE:.1f} MB"
+    page = "" if cost.page_bytes is None else f"{cost.page_bytes / 1e6:.1f} MB"
     return [f"{cost.cpu_seconds:.1f} s", f"{1000 * cost.cpu_seconds / cost.items:.0f} ms", page]
 
 
-def _commands(folder: Path, most: int) -> dict[str, Callable[[int, Path], list[str]]]:
-    """Name -> the arguments of a script for a number of items and an output folder."""
+def _commands(folder: Path, counts: list[int]) -> dict[str, Callable[[int, Path], list[str]]]:
+    """Name -> the arguments of a script for one of the numbers of items and an output folder."""
     from datasets.synthetic.generator import SyntheticConfig, read_examples
 
-    pictures, points = folder / "pictures", []
-    pictures.mkdir()
-    for index, example in enumerate(read_examples(SyntheticConfig(image_size=128), "t", 0, most)):
-        (pictures / f"{index:04}.png").write_bytes(example["image/encoded"])
-        points.append(example["joints/3d"])
-    for count in (factor * most // FACTORS[-1] for factor in FACTORS):
-        np.savez(folder / f"{count}.npz", points=np.stack(points[:count]))
-        few = folder / f"pictures_{count}"
-        few.mkdir()
-        for file in sorted(pictures.iterdir())[:count]:
-            (few / file.name).symlink_to(file)
+    people = list(read_examples(SyntheticConfig(image_size=128), "t", 0, max(counts)))
+    for count in counts:
+        np.savez(folder / f"{count}.npz", points=[one["joints/3d"] for one in people[:count]])
+        (folder / f"pictures_{count}").mkdir()
+        for index, one in enumerate(people[:count]):
+            picture = folder / f"pictures_{count}" / f"{index:04}.png"
+            picture.write_bytes(one["image/encoded"])
     return {
         "convert": lambda count, output: [
             *("convert_dataset.py", "--dataset=synthetic", "--split=train", "--workers=0"),

@@ -161,8 +161,7 @@ def require(values: flags.FlagValues, *names: str) -> None:
     """
     for name in names:
         if values[name].value is None:
-            text = one_line(values[name].help).replace(_REPEATED, "")
-            raise UsageError(f"--{name} is missing: {text}")
+            raise UsageError(f"--{name} is missing: {_help_of(values[name])}")
 
 
 def describe(error: Exception, values: flags.FlagValues | None = None) -> str:
@@ -202,6 +201,10 @@ def _shortened(text: str, most: int = 300) -> str:
     return text if len(text) <= most else text[:most] + " ..."
 
 
+def _help_of(flag: flags.Flag) -> str:
+    return one_line(flag.help).removesuffix(_REPEATED)
+
+
 def usage(main: Callable, values: flags.FlagValues) -> str:
     """Returns the help text of a script: its module's docstring and its flags.
 
@@ -223,8 +226,7 @@ def usage(main: Callable, values: flags.FlagValues) -> str:
         for name in names:
             flag = values[name]
             default = "" if flag.default is None else f" [{_shown_default(flag.default)}]"
-            text = one_line(flag.help).removesuffix(_REPEATED)
-            lines.append(f"  --{name}{default}\n      {text}")
+            lines.append(f"  --{name}{default}\n      {_help_of(flag)}")
     lines.append(
         "  --flagfile\n      Read flags from this file, such as those in experiments/flags/."
     )

@@ -115,8 +115,8 @@ class Predictor:
 
         Args:
           name: the fitting network: one of `nbf.pretrained.NAMES`, the folder of a finished run,
-            or a `.keras` file; None: `pretrained.POINTS` with a finder and
-            without a segmenter, else `pretrained.FITTING`, which works poorly on photographs.
+            or a `.keras` file; None: `pretrained.POINTS` with a finder and no segmenter, else
+            `pretrained.FITTING`, which works poorly on photographs.
           segmenter: the same for the segmenter, or a segmenter itself; None: the shipped one, for
             a network whose input is body parts.
           finder: detects the people in a picture; None: the segmenter finds one person. A network
@@ -133,8 +133,8 @@ class Predictor:
           ValueError: a network is missing or damaged, or the two do not fit together.
         """
         if name is None:
-            seen = finder is not None and segmenter is None
-            name = pretrained.POINTS if seen else pretrained.FITTING
+            by_points = finder is not None and segmenter is None
+            name = pretrained.POINTS if by_points else pretrained.FITTING
         network = FittingNetwork.from_pretrained(name, body)
         if segmenter is None and network.sees_parts:
             segmenter = pretrained.SEGMENTER
